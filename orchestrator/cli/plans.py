@@ -1,0 +1,79 @@
+"""The verbs that need nothing but a plan: ``check`` and ``schema``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.planfile import Loaded, PlanInvalid
+
+
+def check(
+    plans: Annotated[list[Path], typer.Argument(help="Plan files.", metavar="PLAN...")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Check plans without a network: every problem at once, with line, column and fix.
+
+    Nothing that a plan refers to is opened. Exit code 0 if all are valid, else 3.
+
+    Example: dmsa check plans/quickstart.yaml
+    """
+    from orchestrator.planfile import PlanInvalid, load_plan
+
+    results: list[Loaded | PlanInvalid] = []
+    for path in plans:
+        try:
+            results.append(load_plan(path))
+        except PlanInvalid as invalid:
+            results.append(invalid)
+    if json:
+        _print_json({"plans": [_as_json(result) for result in results]})
+    else:
+        for result in results:
+            typer.echo(_as_text(result))
+    if any(isinstance(result, PlanInvalid) for result in results):
+        raise typer.Exit(PlanInvalid.exit_code)
+
+
+def schema() -> None:
+    """Print the JSON Schema of the plan, with which an editor completes and checks plans as they are typed.
+
+    Example: dmsa schema > plan.schema.json
+    """
+    from orchestrator.planfile import json_schema
+
+    _print_json(json_schema())
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _as_json(result: Loaded | PlanInvalid) -> dict[str, Any]:
+    from orchestrator.planfile import PlanInvalid
+
+    if isinstance(result, PlanInvalid):
+        problems = [problem.as_json() for problem in result.problems]
+        return {"path": result.file, "valid": False, "plan": None, "digest": None, "problems": problems}
+    name = result.plan.name
+    return {"path": str(result.path), "valid": True, "plan": name, "digest": result.digest, "problems": []}
+
+
+def _as_text(result: Loaded | PlanInvalid) -> str:
+    from orchestrator.planfile import PlanInvalid
+
+    if isinstance(result, PlanInvalid):
+        count = len(result.problems)
+        return f"{result}\n{result.file}: {count} problem{'s' if count > 1 else ''}"
+    migrations = list(result.plan.migrations())
+    hosts = {host.name.casefold() for migration in migrations for host in migration.hosts}
+    counted = ", ".join(
+        f"{count} {thing}{'' if count == 1 else 's'}"
+        for count, thing in ((len(result.plan.waves), "wave"), (len(migrations), "migration"), (len(hosts), "host"))
+    )
+    return f"{result.path}: valid; {counted}; digest {result.digest}"

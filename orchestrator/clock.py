@@ -1,0 +1,71 @@
+"""Estate time: what the pinned domain controller says it is.
+
+Dwell, settling, retries and windows count in it, for it is the time that tickets and replication live by. Between
+readings it runs on with the runner's monotonic clock; a reading is never older than :data:`FRESH_FOR` when it is used
+to end a wait. On a lab, waiting is reading: a reading that directly follows another jumps ahead there, so weeks pass
+in seconds, in the process and behind TCP alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+FRESH_FOR = timedelta(seconds=30)
+LISTEN_EVERY = timedelta(seconds=0.5)
+"""How often a wait looks whether something interrupts it."""
+
+
+class EstateClock:
+    """Estate time, and the only place that waits for it."""
+
+    def __init__(
+        self,
+        read: Callable[[], datetime | None],
+        *,
+        is_lab: bool,
+        last: datetime | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Make a clock.
+
+        Args:
+            read: asks the pinned domain controller; None if it cannot be read now.
+            is_lab: whether waiting is reading, without sleeping.
+            last: a reading from the journal, for the case that none can be had now.
+            monotonic: seconds that pass here.
+            pause: sleeps for so many seconds.
+        """
+        self._read, self._is_lab, self._monotonic, self._pause = read, is_lab, monotonic, pause
+        self._last, self._last_at = last, monotonic()
+        self._asked_at: float | None = None
+
+    def now(self) -> datetime | None:
+        """Return estate time: the last reading plus what has passed since; None if there never was one."""
+        if self._asked_at is None or self._monotonic() - self._asked_at > FRESH_FOR.total_seconds():
+            return self.ask()
+        return self._extrapolated()
+
+    def ask(self) -> datetime | None:
+        """Read estate time anew; where that fails, return what :meth:`now` would."""
+        reading = self._read()
+        self._asked_at = self._monotonic()
+        if reading is not None:
+            self._last, self._last_at = reading, self._asked_at
+        return self._extrapolated()
+
+    def wait_until(self, due: datetime, interrupted: Callable[[], bool]) -> None:
+        """Wait until estate time is *due*, or until something interrupts."""
+        while not interrupted():
+            at = self.ask() if self._is_lab else self.now()
+            if at is None or at >= due:
+                return
+            if not self._is_lab:
+                self._pause(min(LISTEN_EVERY, due - at).total_seconds())
+
+    def _extrapolated(self) -> datetime | None:
+        if self._last is None:
+            return None
+        return self._last + timedelta(seconds=self._monotonic() - self._last_at)

@@ -1,0 +1,354 @@
+"""What one migration does next: a pure function of where it stands, what was just read, and the plan.
+
+For one subject of the current step (the directory, or a host) the answers come in this order: settle an attempt
+whose outcome is unknown; read; deal with what could not be read; ask the step; before its first write ask the guards,
+on the same reading the write is decided on. A write that failed is followed by a read like any other: only what is
+there decides whether it is repeated, and whether its fault matters at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from orchestrator.engine.backoff import again_at
+from orchestrator.engine.waves import step_of
+from orchestrator.guards import Answer as GuardAnswer
+from orchestrator.guards import ask, probes
+from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
+from orchestrator.model.call import Cmdlet, Read
+from orchestrator.model.case import Case, Seen, Verdict
+from orchestrator.model.event import (
+    AttemptSettled,
+    Event,
+    FaultSeen,
+    GuardsAsked,
+    Held,
+    Moved,
+    Recovered,
+    RetryDue,
+    ShellEnded,
+    SnapshotTaken,
+    SubjectDone,
+)
+from orchestrator.model.lifecycle import Intention, Phase, Way
+from orchestrator.model.observation import Fault, FaultKind, Unreadable
+from orchestrator.steps import Step, step_for
+
+ALONE = frozenset({"Get-WebAppPoolState"})
+"""Cmdlets whose output does not say what it is about; each travels alone."""
+
+
+def current_step(case: Case) -> Step | None:
+    """Return the step the migration is in, or None where only a person moves it."""
+    trigger = step_of(case.state, case.plan)
+    return step_for(trigger, case.state.phase) if trigger else None
+
+
+def subjects(case: Case) -> tuple[str, ...]:
+    """Return the subjects that have something to do now: those of the first group that is not done."""
+    step = current_step(case)
+    for group in step.groups(case) if step else ():
+        left = tuple(subject for subject in group if subject not in case.state.done)
+        if left:
+            return left
+    return ()
+
+
+def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
+    """Say what is next for one subject. Same arguments, same answer.
+
+    Args:
+        case: the migration, its plan and estate time.
+        subject: one of :func:`subjects`.
+        seen: what was read since the last write or wait; None if nothing was.
+    """
+    step = current_step(case)
+    if step is None:
+        raise ValueError(f"{case.migration.id} has no next step")
+    unsettled = _settle(case, subject, seen)
+    if unsettled is not None:
+        return unsettled
+    if seen is None:
+        guarded = step.stage is not None and not case.state.performed
+        reads = step.reads(case, subject)
+        return Observe(merge((*reads, *_probes(case, step, seen))) if guarded else merge(reads), guarded=guarded)
+    open_probes = _open(_probes(case, step, seen), seen) if seen.guarded else ()
+    if open_probes and not seen.faults():
+        return Observe(merge(open_probes), more=True, guarded=True)
+    return _judged(case, step, subject, seen)
+
+
+def _settle(case: Case, subject: str, seen: Seen | None) -> Action | None:
+    """Return what an attempt of unknown outcome still needs: its shell ended, the settling time, then a look."""
+    attempt = case.state.open.get(subject)
+    if attempt is None or not attempt.unsettled:
+        return None
+    if not attempt.shell_ended:
+        return EndShell(attempt.started.endpoint, attempt.started.shell)
+    due = attempt.unsettled_since + case.policy.settle if attempt.unsettled_since else None
+    if due and case.at and case.at < due:
+        detail = f"the outcome of {attempt.started.cmdlet} is unknown; it may still take effect"
+        return Wait("settle", due, due, detail)
+    return Record((AttemptSettled(migration=case.migration.id, subject=subject),)) if seen else None
+
+
+def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
+    faulty = _faulty(case, step, subject, seen)
+    if faulty is not None:
+        return faulty
+    try:
+        answer: Answer | Unreadable = step.judge(case, subject, seen)
+    except Unreadable as unreadable:
+        answer = unreadable
+    said: tuple[Event, ...] = ()
+    writes = isinstance(answer, Perform | Unreadable) or _is_snapshot(answer)
+    if step.stage is not None and writes and step.asks_guards(case):
+        if not seen.guarded:
+            return Observe(merge((*step.reads(case, subject), *_probes(case, step, None))), guarded=True)
+        answers = ask(case, step.stage, seen)
+        refusal = _refusal(case, step, answers)
+        if refusal is not None:
+            return refusal
+        said = (_asked(case, step, answers),)
+    return _carry_on(case, step, subject, answer, said)
+
+
+def _carry_on(case: Case, step: Step, subject: str, answer: Answer | Unreadable, said: tuple[Event, ...]) -> Action:
+    """Turn a step's answer into what the conductor does; ``said`` are the guards that let a write pass."""
+    match answer:
+        case Unreadable():
+            return _hold(case, step, subject, Stop("fault", str(answer)))
+        case Perform():
+            return _perform(case, step, subject, answer, said)
+        case Record():
+            return Record((*said, *answer.events)) if _is_snapshot(answer) else answer
+        case Stop():
+            return _hold(case, step, subject, answer)
+        case Done():
+            return Record(_done(case, step, subject, answer))
+        case _:
+            return answer
+
+
+def _is_snapshot(answer: object) -> bool:
+    return isinstance(answer, Record) and any(isinstance(event, SnapshotTaken) for event in answer.events)
+
+
+def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
+    """Return what follows where something could not be read: a retry, a wait or a hold; None if all was read."""
+    faults = seen.faults()
+    if not faults:
+        if (subject, "read") in case.state.tries:
+            return Record((Recovered(migration=case.migration.id, subject=subject),))
+        return None
+    never_reached = case.state.snapshot is None and any(not fault.reached for _, fault in faults)
+    if seen.guarded and (never_reached or case.at is None):
+        refusal = _refusal(case, step, ask(case, step.stage, seen)) if step.stage else None
+        if refusal is not None:
+            return refusal
+    endpoint, fault = min(faults, key=lambda one: one[1].kind is not FaultKind.PERMANENT)
+    expected = step.on_fault(case, subject, fault)
+    if expected is not None:
+        return expected
+    if fault.kind is FaultKind.PERMANENT:
+        return _hold(case, step, subject, _stop(endpoint, fault))
+    return retry(case, subject, "read", fault)
+
+
+def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen) -> Record:
+    """Return the retry of a transient fault, or the hold when the attempts are spent."""
+    tries = case.state.tries.get((subject, of), 0) + 1
+    until = again_at(case.policy.retry, tries, case.at) if case.at else None
+    seen = FaultSeen(kind=fault.kind, code=fault.code, message=fault.message, remedy=fault.remedy)
+    if until is None:
+        stop = Stop("retries-spent", f"{fault.message} (tried {tries} times)", fault.remedy)
+        return _hold(case, current_step(case), subject, stop)
+    return Record(
+        (
+            RetryDue.model_validate(
+                {"migration": case.migration.id, "subject": subject, "of": of, "tries": tries, "until": until}
+                | {"fault": seen}
+            ),
+        )
+    )
+
+
+def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
+    """Return what follows the attempt to end a shell: it is ended, or this is tried again, or a person looks."""
+    attempt = case.state.open[subject]
+    if acknowledged:
+        return Record((ShellEnded(migration=case.migration.id, subject=subject, shell=attempt.started.shell),))
+    fault = Fault(
+        FaultKind.TRANSIENT,
+        "shell-not-ended",
+        f"{attempt.started.endpoint} did not confirm that the shell of {attempt.started.cmdlet} is gone, so its "
+        "outcome is still unknown",
+        "make the endpoint answer; nothing is repeated before that",
+    )
+    record = retry(case, subject, "read", fault)
+    return Record(
+        tuple(
+            event.model_copy(update={"reason": "unknown-outcome"}) if isinstance(event, Held) else event
+            for event in record.events
+        )
+    )
+
+
+def _perform(case: Case, step: Step, subject: str, perform: Perform, said: tuple[Event, ...]) -> Action:
+    """Let a write happen, unless the last one like it failed or it has been tried too often."""
+    fault = case.state.faults.get(subject)
+    if fault is not None and fault.kind is FaultKind.TRANSIENT:
+        return retry(case, subject, "write", fault)
+    if fault is not None:
+        return _hold(case, step, subject, Stop("fault", fault.message, fault.remedy))
+    statement = perform.write.statement
+    key = (subject, f"{statement.name} {statement.parameters.get('Name', '')}".strip())
+    sent = case.state.performed.get(key, 0)
+    if sent >= case.policy.retry.attempts:
+        detail = f"{statement} was sent {sent} times and what it should do cannot be read back at {subject}."
+        return _hold(case, step, subject, Stop("retries-spent", detail))
+    return Perform(perform.write, perform.wish, perform.disruptive, said)
+
+
+def _stop(endpoint: str, fault: Fault) -> Stop:
+    return Stop("fault", fault.message if endpoint in fault.message else f"{endpoint}: {fault.message}", fault.remedy)
+
+
+def _hold(case: Case, step: Step | None, subject: str, stop: Stop) -> Record:
+    release = stop.release or "mend the cause"
+    if "dmsa release" not in release and "dmsa r" not in release:
+        release += f", then `dmsa release PLAN --only {case.migration.id} --reason TEXT`"
+    return Record(
+        (
+            Held(
+                migration=case.migration.id,
+                reason=stop.reason,
+                detail=stop.detail,
+                release=release,
+                subject=subject,
+                step=step.trigger if step else None,
+            ),
+        )
+    )
+
+
+def _probes(case: Case, step: Step, seen: Seen | None) -> tuple[Read, ...]:
+    if step.stage is None:
+        return ()
+    try:
+        return probes(case, step.stage, seen or Seen(case.migration.id))
+    except Unreadable:
+        return ()
+
+
+def _open(reads: Iterable[Read], seen: Seen) -> tuple[Read, ...]:
+    """Return those statements that have not been asked yet."""
+    left = (
+        Read(
+            read.endpoint,
+            tuple(one for one in read.statements if seen.reply_to(one, read.endpoint) is None),
+        )
+        for read in reads
+    )
+    return tuple(read for read in left if read.statements)
+
+
+def _asked(case: Case, step: Step, answers: Iterable[GuardAnswer]) -> GuardsAsked:
+    return GuardsAsked(migration=case.migration.id, step=step.trigger, answers=tuple(answer.said for answer in answers))
+
+
+def _refusal(case: Case, step: Step, answers: tuple[GuardAnswer, ...]) -> Action | None:
+    """Return the hold or the wait that the guards ask for; None if all let the migration pass."""
+    against = [answer for answer in answers if not answer.lets_pass]
+    if not against:
+        return None
+    firm = [answer for answer in against if not answer.verdict.waits]
+    if not firm:
+        return _wait([answer.verdict for answer in against])
+    first = min(firm, key=lambda answer: answer.guard != "host-reachable")
+    same = [answer.verdict for answer in firm if answer.guard == first.guard]
+    detail = "; ".join(
+        verdict.evidence if verdict.subject in verdict.evidence else f"{verdict.subject}: {verdict.evidence}"
+        for verdict in same
+    )
+    remedies = "; ".join(dict.fromkeys(verdict.remedy for verdict in same if verdict.remedy))
+    held = _hold(case, step, "directory", Stop(f"guard:{first.guard}", detail, remedies))
+    return Record((_asked(case, step, answers), *held.events))
+
+
+def _wait(verdicts: list[Verdict]) -> Wait:
+    """Return the wait for the last of several things that time will satisfy."""
+    last = max(verdicts, key=lambda verdict: (verdict.waits or ("", None))[1] or datetime.min.replace(tzinfo=UTC))
+    waiting_for, until = last.waits or ("dwell", None)
+    return Wait("ledger" if waiting_for == "ledger" else "dwell", until, until, last.evidence)
+
+
+def _done(case: Case, step: Step, subject: str, done: Done) -> tuple[Event, ...]:
+    """Return the events of a subject that is done, and of the move if it was the last one."""
+    event = SubjectDone.model_validate(
+        {"migration": case.migration.id, "step": step.trigger, "subject": subject, "evidence": done.evidence}
+        | {"registry": done.registry, "rebooted": done.rebooted, "workloads": done.workloads, "pair": done.pair}
+    )
+    everyone = {one for group in step.groups(case) for one in group}
+    if everyone - case.state.done - {subject}:
+        return (event,)
+    after = _as_if(case, event)
+    dest = step.dest(after)
+    events: tuple[Event, ...] = (
+        event,
+        Moved.model_validate(
+            {"migration": case.migration.id, "trigger": step.trigger, "source": case.state.phase, "dest": dest}
+            | {"pair": done.pair or after.state.reached, "dmsa_guid": done.evidence.get("dmsa_guid")}
+        ),
+    )
+    way = case.state.way
+    if case.state.intention is Intention.BACK and way is not Way.ROLLBACK and dest is not Phase.ROLLED_BACK:
+        return (*events, _undone(case, dest))
+    return events
+
+
+def _as_if(case: Case, event: SubjectDone) -> Case:
+    """Return the case as it will be once the event is folded in."""
+    return replace(case, state=replace(case.state, reached=event.pair or case.state.reached))
+
+
+def _undone(case: Case, dest: Phase) -> Held:
+    only = f"--only {case.migration.id}"
+    forward = (
+        f"`dmsa release PLAN {only} --forward --reason TEXT` goes forward again, " if dest is Phase.REOPENED else ""
+    )
+    return Held(
+        migration=case.migration.id,
+        reason="undone",
+        detail=f"{case.state.way} reached {dest}, as asked.",
+        release=f"{forward}`dmsa rollback PLAN {only}` goes all the way back",
+    )
+
+
+def merge(reads: Iterable[Read]) -> tuple[Read, ...]:
+    """Put the statements for one endpoint into one round trip, each once; the account last (its absence ends the rest).
+
+    Statements whose output cannot be told apart (:data:`ALONE`, a second Test-Path) keep a round trip of their own.
+    """
+    together: dict[str, list[Cmdlet]] = {}
+    alone: list[Read] = []
+    for read in reads:
+        batch = together.setdefault(read.endpoint, [])
+        for statement in read.statements:
+            second_test = statement.name == "Test-Path" and any(one.name == "Test-Path" for one in batch)
+            if statement in batch or Read(read.endpoint, (statement,)) in alone:
+                continue
+            if statement.name in ALONE or second_test:
+                alone.append(Read(read.endpoint, (statement,)))
+            else:
+                batch.append(statement)
+    return (
+        *(
+            Read(endpoint, tuple(sorted(batch, key=lambda one: one.name == "Get-ADUser")))
+            for endpoint, batch in together.items()
+            if batch
+        ),
+        *alone,
+    )

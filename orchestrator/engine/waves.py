@@ -1,0 +1,183 @@
+"""Who may move. A wave is a rule about admission, not a loop: one pure function of run, plan and time.
+
+Each answer carries its reason. Ways back ignore windows and failure budgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from orchestrator.engine.windows import next_opening, open_until
+from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way, next_step
+from orchestrator.model.plan import Plan, Wave, Window
+from orchestrator.model.run import MigrationState, RunState
+
+
+@dataclass(frozen=True)
+class Go:
+    """The migration may take this step now. ``admits``: it takes one of the wave's places with it."""
+
+    step: Trigger
+    admits: bool = False
+
+
+@dataclass(frozen=True)
+class NotYet:
+    """Something must come first; nothing is wrong."""
+
+    waiting_for: str
+    until: datetime | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Still:
+    """Nothing moves it: it is held, or at an end."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Spent:
+    """The wave's failure budget is spent: what would begin, or is in flight, is held."""
+
+    detail: str
+
+
+Admission: TypeAlias = Go | NotYet | Still | Spent
+
+ADMITTING = {Trigger.START: "start", Trigger.COMPLETE: "complete"}
+"""Steps that take a place in flight, with the gate (windows, approvals) they pass."""
+
+NEEDS_WINDOW = {
+    Trigger.START: "start",
+    Trigger.REGISTRY: "start",
+    Trigger.RESTART: "start",
+    Trigger.COMPLETE: "complete",
+}
+
+
+def step_of(state: MigrationState, plan: Plan) -> Trigger | None:
+    """Return the step that a migration takes next, or None where only a person moves it."""
+    rollback_by = Way(plan.policy_of(state.id).rollback_by)
+    return next_step(state.phase, state.intention, state.way, rollback_by)
+
+
+def admissible(
+    run: RunState, plan: Plan, at: datetime | None, chosen: Collection[str] | None = None
+) -> dict[str, Admission]:
+    """Say for every migration of the plan, in its order, whether it may move, and why not.
+
+    Args:
+        run: where everything stands.
+        plan: the plan of the run.
+        at: estate time; None (it could not be read) closes every window.
+        chosen: the migrations this is about; the others stand still. None means all.
+    """
+    answers: dict[str, Admission] = {}
+    for wave in plan.waves:
+        states = [run[migration.id] for migration in wave.migrations]
+        free = wave.at_once - sum(state.in_flight for state in states)
+        needs = unmet_needs(run, plan, wave)
+        spent = budget_spent(wave, states)
+        for state in states:
+            if chosen is not None and state.id not in chosen:
+                answers[state.id] = Still("not selected")
+                continue
+            answer = _one(state, plan, wave, at, needs, spent)
+            if isinstance(answer, Go) and answer.admits:
+                if free <= 0:
+                    answer = NotYet("at-once", None, f"{wave.at_once} of wave {wave.name} are in flight")
+                free -= 1
+            answers[state.id] = answer
+    return answers
+
+
+def _one(
+    state: MigrationState,
+    plan: Plan,
+    wave: Wave,
+    at: datetime | None,
+    needs: Iterable[str],
+    spent: str | None,
+) -> Admission:
+    if state.held is not None:
+        return Still(f"held: {state.held.reason}")
+    step = step_of(state, plan)
+    if step is None:
+        return Still(state.phase.value)
+    if state.intention is Intention.BACK or step is Trigger.CONFIRM:
+        return Go(step)
+    unmet = list(needs)
+    if unmet and state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
+        return NotYet("needs", None, f"wave {wave.name} needs {', '.join(unmet)}")
+    if spent and (step in ADMITTING or state.phase is Phase.PLANNED or plan.policy_of(state.id).on_failure == "hold"):
+        return Spent(spent)
+    admits = step in ADMITTING and state.admitted is not step
+    return _gate(state, plan, wave, step, at, admits) or Go(step, admits)
+
+
+def _gate(
+    state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, admits: bool
+) -> NotYet | None:
+    """Return what the step still waits for: its window, or (when it is admitted) people's approval."""
+    gate = NEEDS_WINDOW.get(step)
+    window = window_of(wave, gate) if gate else None
+    if window is not None:
+        closed = _closed(wave, window, at)
+        if closed:
+            return closed
+    if admits and getattr(plan.policy_of(state.id).approvals, ADMITTING[step]):
+        wanted = getattr(plan.policy_of(state.id).approvals, ADMITTING[step])
+        return NotYet(f"approval:{ADMITTING[step]}", None, f"{wanted} people must approve wave {wave.name}")
+    return None
+
+
+def _closed(wave: Wave, window: Window, at: datetime | None) -> NotYet | None:
+    if at is None:
+        return NotYet("window", None, "estate time could not be read")
+    if open_until(window, wave.blackout, at):
+        return None
+    opens = next_opening(window, wave.blackout, at)
+    in_blackout = open_until(window, (), at) is not None
+    reason = next((span.reason for span in wave.blackout if span.reason), "blackout")
+    return NotYet("blackout" if in_blackout else "window", opens, reason if in_blackout else "the window is closed")
+
+
+def window_of(wave: Wave, gate: str) -> Window | None:
+    """Return the wave's window for a gate (``start`` or ``complete``)."""
+    if wave.windows is not None:
+        return wave.windows.start if gate == "start" else wave.windows.complete
+    return wave.window
+
+
+def allowed_failures(wave: Wave) -> int:
+    """Return the failure budget as a count; a share rounds down and means what it says."""
+    allow = wave.failures.allow
+    if isinstance(allow, str):
+        return len(wave.migrations) * int(allow.rstrip("%")) // 100
+    return allow
+
+
+def budget_spent(wave: Wave, states: Iterable[MigrationState]) -> str | None:
+    """Say that more migrations of the wave have failed than its budget allows; None while it is not so."""
+    failed = [state.id for state in states if state.failure == "failed"]
+    if len(failed) <= allowed_failures(wave):
+        return None
+    return f"{', '.join(failed)} failed, and wave {wave.name} allows {wave.failures.allow}"
+
+
+def unmet_needs(run: RunState, plan: Plan, wave: Wave) -> list[str]:
+    """Return the waves that must be done first and are not: completed, but for their failure budget."""
+    by_name = {one.name: one for one in plan.waves}
+    return [name for name in plan.needs_of(wave) if not is_met(run, by_name[name])]
+
+
+def is_met(run: RunState, wave: Wave) -> bool:
+    """Whether each migration of a wave is completed, or failed or refused within its budget."""
+    states = [run[migration.id] for migration in wave.migrations]
+    open_ = [state for state in states if state.phase is not Phase.COMPLETED or state.intention is Intention.BACK]
+    return len(open_) <= allowed_failures(wave) and all(state.failure for state in open_)

@@ -1,0 +1,87 @@
+"""One file a guard, or a tight family. A file placed here is found; nothing else is needed to add a guard.
+
+:func:`probes` and :func:`ask` are all that the engine knows of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+
+from orchestrator.guards.guard import Guard
+from orchestrator.model.call import Read
+from orchestrator.model.case import Case, Seen, Verdict
+from orchestrator.model.event import GuardSaid
+from orchestrator.model.guard_ids import GUARDS, Stage
+from orchestrator.model.observation import Unreadable
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One verdict of one guard, and whether a waiver lets the migration pass all the same."""
+
+    guard: str
+    verdict: Verdict
+    waived: bool
+
+    @property
+    def lets_pass(self) -> bool:
+        """Whether the move may happen as far as this verdict goes."""
+        return self.verdict.passed is True or self.waived
+
+    @property
+    def said(self) -> GuardSaid:
+        """What the journal keeps."""
+        return GuardSaid(
+            guard=self.guard,
+            subject=self.verdict.subject,
+            verdict=self.verdict.word,
+            evidence=self.verdict.evidence,
+            remedy=self.verdict.remedy,
+            waived=self.waived,
+        )
+
+
+@cache
+def all_guards() -> tuple[Guard, ...]:
+    """Return every guard in this package, in the order of the contract."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    found = {kind.id: kind() for kind in Guard.__subclasses__()}
+    return tuple(found[id_] for id_ in GUARDS if id_ in found)
+
+
+def guards_at(stage: Stage) -> tuple[Guard, ...]:
+    """Return the guards that are asked at a stage."""
+    return tuple(guard for guard in all_guards() if stage in GUARDS[guard.id].stages)
+
+
+def probes(case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+    """Return what the guards of a stage want to read, given what was read so far."""
+    return tuple(read for guard in guards_at(stage) for read in guard.probe(case, stage, seen))
+
+
+def ask(case: Case, stage: Stage, seen: Seen) -> tuple[Answer, ...]:
+    """Return every guard's verdicts. What could not be read is *unknown*, and refuses."""
+    return tuple(
+        Answer(guard.id, verdict, _waived(case, guard.id, stage, verdict))
+        for guard in guards_at(stage)
+        for verdict in _verdicts(guard, case, stage, seen)
+    )
+
+
+def _verdicts(guard: Guard, case: Case, stage: Stage, seen: Seen) -> tuple[Verdict, ...]:
+    try:
+        return tuple(guard.judge(case, stage, seen))
+    except Unreadable as unreadable:
+        return (Verdict.unknown(case.migration.id, str(unreadable), "make it readable for the operator"),)
+
+
+def _waived(case: Case, id_: str, stage: Stage, verdict: Verdict) -> bool:
+    """Say whether a waiver counts here. Names alone suffice on a lab estate; elsewhere people must approve them."""
+    waiver = case.migration.waiver(id_)
+    if verdict.passed is True or waiver is None or stage not in GUARDS[id_].waivable_at:
+        return False
+    return case.plan.is_lab and len(set(waiver.approved_by)) >= GUARDS[id_].approvers

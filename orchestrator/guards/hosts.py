@@ -1,0 +1,99 @@
+"""The hosts can do it: they answer, they know what a dMSA is, and what runs there is supported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.guards.guard import Guard, pair_read
+from orchestrator.model.call import Read
+from orchestrator.model.case import Case, Seen, Verdict
+from orchestrator.model.directory import pair_reads
+from orchestrator.model.guard_ids import Stage
+from orchestrator.model.host import FIRST_BUILD, host_reads
+from orchestrator.model.observation import Outcome
+from orchestrator.model.plan import Host
+
+DOMAIN_CONTROLLER_ROLES = frozenset({4, 5})
+"""Win32_ComputerSystem.DomainRole: backup and primary domain controller (Microsoft Learn, the class's page)."""
+
+
+def _hosts(case: Case) -> tuple[Read, ...]:
+    return tuple(read for name in case.host_names for read in host_reads(Host(name=name)))
+
+
+class HostReachable(Guard):
+    """Every endpoint that this migration needs answers with the plan's connection."""
+
+    id = "host-reachable"
+
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask each host, and each domain controller that must agree."""
+        del stage, seen
+        others = (name for name in case.controllers if name.lower() != case.server.lower())
+        return (
+            pair_read(case),
+            *(Read(name, pair_reads(name, case.migration.id, case.account)) for name in others),
+            *_hosts(case),
+        )
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """A reply of any kind is an answer; a fault before one is not."""
+        del stage
+        for endpoint in dict.fromkeys((case.endpoint, *case.controllers, *case.host_names)):
+            if endpoint == case.server and endpoint != case.endpoint:
+                continue
+            replies = [reply for _, reply in seen.at(endpoint)]
+            faults = [reply.fault for reply in replies if reply.fault and reply.outcome is not Outcome.SUCCEEDED]
+            unreached = [fault for fault in faults if not fault.reached]
+            if replies and not unreached:
+                yield Verdict.of(True, endpoint, "answers")
+            elif unreached:
+                yield Verdict.of(False, endpoint, unreached[0].message, unreached[0].remedy)
+            else:
+                yield Verdict.unknown(endpoint, f"{endpoint} was not asked")
+
+
+class HostCapable(Guard):
+    """Only Windows Server 2025 and Windows 11 24H2 can use a dMSA; on domain controllers it does not work."""
+
+    id = "host-capable"
+
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask each host about itself."""
+        del stage, seen
+        return _hosts(case)
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """Build 26100 or later, a member of the domain, not a domain controller."""
+        del stage
+        for name in case.host_names:
+            host = seen.host(name)
+            member = host.in_domain and host.domain.lower() == (case.plan.estate.domain or "").lower()
+            controller = host.domain_role in DOMAIN_CONTROLLER_ROLES
+            yield Verdict.of(
+                host.build >= FIRST_BUILD and member and not controller,
+                name,
+                f"{host.caption}, build {host.build}, {'member of ' if member else 'in '}{host.domain}"
+                + (", a domain controller" if controller else ""),
+                "every host that uses the account needs Windows Server 2025 or Windows 11 24H2; "
+                "upgrade it or move the workload before this migration",
+            )
+
+
+class WorkloadSupported(Guard):
+    """No statement of Microsoft says that tasks, application pools or SQL Server work under a dMSA."""
+
+    id = "workload-supported"
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """Services pass; the others need a waiver from somebody who has rehearsed them."""
+        del stage, seen
+        for host in case.migration.hosts:
+            odd = [f"task {task.path}" for task in host.tasks] + [f"application pool {n}" for n in host.app_pools]
+            odd += [f"SQL Server service {n}" for n in host.services if n.upper().startswith(("MSSQL", "SQLAGENT"))]
+            yield Verdict.of(
+                not odd,
+                host.name,
+                ", ".join(odd) or "services only",
+                "rehearse it in a test forest, then waive `workload-supported` with reason and approver",
+            )

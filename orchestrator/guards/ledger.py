@@ -1,0 +1,113 @@
+"""Complete is legal: the dwell has passed, and everybody who uses the account is known and allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from orchestrator.guards.guard import Guard
+from orchestrator.model.call import Read
+from orchestrator.model.case import Case, Seen, Verdict
+from orchestrator.model.guard_ids import Stage
+from orchestrator.model.ledger import LedgerSeen, dwell_due, flat_due, ledger_reads, ledger_seen
+from orchestrator.model.observation import Unreadable
+
+
+def _probe(case: Case, seen: Seen) -> tuple[Read, ...]:
+    """Ask for the ledger, then for principals that are no host of the plan."""
+    first = ledger_reads(case)
+    if not all(seen.reply_to(statement, read.endpoint) for read in first for statement in read.statements):
+        return first
+    ledger = ledger_seen(case, seen)
+    return ledger if isinstance(ledger, tuple) else first
+
+
+def _read(case: Case, seen: Seen) -> LedgerSeen:
+    ledger = ledger_seen(case, seen)
+    if isinstance(ledger, tuple):
+        raise Unreadable("the ledger's principals were not all identified")
+    return ledger
+
+
+class HostsAllowed(Guard):
+    """A host that is not among the principals cannot fetch the dMSA's key after Complete."""
+
+    id = "hosts-allowed"
+
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask for the ledger."""
+        del stage
+        return _probe(case, seen)
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """Every host of the plan is allowed."""
+        del stage
+        present = _read(case, seen).hosts
+        for name in case.host_names:
+            yield Verdict.of(
+                name in present,
+                name,
+                "among the allowed principals" if name in present else "not among the allowed principals",
+                "check DelegatedMSAEnabled and the workload's log-on there, restart the workload",
+            )
+
+
+class NoUnknownHost(Guard):
+    """A host nobody planned for uses the account; Complete would take it down unprepared."""
+
+    id = "no-unknown-host"
+
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask for the ledger."""
+        del stage
+        return _probe(case, seen)
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """Every allowed principal is a host of the plan."""
+        del stage
+        others = sorted(_read(case, seen).others)
+        yield Verdict.of(
+            not others,
+            case.migration.id,
+            f"{', '.join(others)} may use the dMSA and is not in the plan" if others else "only hosts of the plan",
+            "add the host to the plan, or find out what it does with the account",
+        )
+
+
+class DwellMinimum(Guard):
+    """Two ticket lifetimes between the change and Complete, and the plan's own dwell."""
+
+    id = "dwell-minimum"
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """The dwell is over; while it is not, this is a matter of time, not of a person."""
+        del stage, seen
+        due = dwell_due(case, floor_waived=case.migration.waiver(self.id) is not None and case.plan.is_lab)
+        yield _in_time(case, due, "dwell", "the dwell")
+
+
+class LedgerFlat(Guard):
+    """Nobody new has appeared for long enough, and nobody has vanished."""
+
+    id = "ledger-flat"
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """Flat for ``flat_for``; a host that vanished needs a person."""
+        del stage, seen
+        gone = sorted(case.state.ledger.vanished)
+        if gone:
+            yield Verdict.of(
+                False,
+                case.migration.id,
+                f"{', '.join(gone)} was seen and has vanished",
+                "find out who or what removed it (replication slower than 10 hours loses members)",
+            )
+            return
+        yield _in_time(case, flat_due(case), "ledger", "the flat ledger")
+
+
+def _in_time(case: Case, due: datetime | None, waits_for: str, what: str) -> Verdict:
+    if due is None or case.at is None:
+        return Verdict(False, case.migration.id, f"{what} has not begun", waits=(waits_for, due))
+    evidence = f"{what} ends {due.isoformat()}, it is {case.at.isoformat()}"
+    return Verdict(case.at >= due, case.migration.id, evidence, waits=None if case.at >= due else (waits_for, due))

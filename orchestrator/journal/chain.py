@@ -1,0 +1,96 @@
+"""The hash chain: each row's hash covers the row and the hash before it.
+
+So no row can be changed, removed, inserted or moved without changing every hash after it; who knows the last hash
+(a mirror, a report, a certificate) knows the whole history. Pure functions, the same for every store.
+
+What is hashed is ``<hash of the row before> LF <canonical JSON of the row>``, in UTF-8; canonical JSON is RFC 8785. A
+body is kept as its canonical text and hashed as kept: a flipped bit in the file cannot hide behind parsing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import rfc8785
+
+from orchestrator.journal.errors import JournalCorrupt
+from orchestrator.journal.protocol import Entry, Row
+
+GENESIS = sha256(b"dmsa journal 1").hexdigest()
+"""Stands where the first row's predecessor would have its hash."""
+
+
+class Record(NamedTuple):
+    """A row as a store keeps it: nothing but text and numbers, in the order of the store's columns."""
+
+    seq: int
+    run: str
+    at: str | None
+    kind: str
+    version: int
+    body: str
+    epoch: int | None
+    hash: str
+
+
+def canonical(value: Any) -> str:
+    """Return *value* as canonical JSON (RFC 8785).
+
+    Raises:
+        ValueError: it is not JSON data.
+    """
+    return rfc8785.dumps(value).decode()
+
+
+def stamp(at: datetime | None) -> str | None:
+    """Return a time as rows keep it: ISO 8601, UTC, with ``Z``."""
+    return None if at is None else at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def bodies(entries: Iterable[Entry]) -> list[str]:
+    """Return the canonical text of each entry's body; done before a store is touched, for it may raise ValueError."""
+    return [canonical(entry.body) for entry in entries]
+
+
+def link(previous: str, record: Record) -> str:
+    """Return the hash that *record* must have after a row whose hash is *previous*."""
+    # The canonical form of the whole row, spliced: keys in order, and the body is canonical already.
+    at = "null" if record.at is None else canonical(record.at)
+    epoch = "null" if record.epoch is None else record.epoch
+    row = (
+        f'{{"at":{at},"body":{record.body},"epoch":{epoch},"kind":{canonical(record.kind)},'
+        f'"run":{canonical(record.run)},"seq":{record.seq},"version":{record.version}}}'
+    )
+    return sha256(f"{previous}\n{row}".encode()).hexdigest()
+
+
+def extend(
+    previous: str, head: int, entries: Iterable[Entry], texts: Iterable[str], epoch: int | None
+) -> Iterator[Record]:
+    """Yield the records of *entries*, chained on to row *head* with hash *previous*."""
+    for seq, (entry, body) in enumerate(zip(entries, texts, strict=True), start=head + 1):
+        bare = Record(seq, entry.run, stamp(entry.at), entry.kind, entry.version, body, epoch, "")
+        previous = link(previous, bare)
+        yield bare._replace(hash=previous)
+
+
+def checked(previous: str | None, record: Record) -> Row:
+    """Return the row of *record*, if it is what was once appended after a row whose hash is *previous*.
+
+    Raises:
+        JournalCorrupt: it is not, or (*previous* is None) the row before it is missing.
+    """
+    if previous is None:
+        raise JournalCorrupt(record.seq - 1, "the row is missing")
+    try:
+        if link(previous, record) != record.hash:
+            raise JournalCorrupt(record.seq, "its hash does not fit its content and the row before it")
+        at = None if record.at is None else datetime.fromisoformat(record.at)
+        body: dict[str, Any] = json.loads(record.body)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise JournalCorrupt(record.seq, f"it cannot be read ({error})") from error
+    return Row(record.run, at, record.kind, record.version, body, record.seq, record.epoch, record.hash)

@@ -1,0 +1,79 @@
+"""Why a journal says no. Facts are attributes; the text is complete as it stands, for the person who reads it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator.errors import Exit, OrchestratorError
+
+
+class JournalConflict(OrchestratorError):
+    """Somebody appended first; nothing was written. Read what is new, decide again, append again."""
+
+    exit_code = Exit.JOURNAL_HELD
+
+    def __init__(self, expected: int, found: int) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(
+            f"the journal stands at row {found}, not at row {expected} as expected: somebody else wrote to it. "
+            "Nothing was written. Run the same command again; it reads the new rows first"
+        )
+
+
+class JournalHeld(OrchestratorError):
+    """Another runner drives; nothing was written."""
+
+    exit_code = Exit.JOURNAL_HELD
+
+    def __init__(self, holder: str, since: datetime | None) -> None:
+        self.holder, self.since = holder, since
+        when = "" if since is None else f" since {since:%Y-%m-%d %H:%M:%S} UTC"
+        super().__init__(
+            f"the journal is held by {holder}{when}. Nothing was written. "
+            "Wait until that run ends, or end it there; `dmsa status` can be read meanwhile"
+        )
+
+
+class LeaseLost(OrchestratorError):
+    """The lease is not, or no longer, the current one; nothing was written, and nothing may be sent any more."""
+
+    exit_code = Exit.JOURNAL_HELD
+
+    def __init__(self, epoch: int, current: int, holder: str | None) -> None:
+        self.epoch, self.current, self.holder = epoch, current, holder
+        who = "nobody" if holder is None else holder
+        super().__init__(
+            f"this run held the journal in epoch {epoch}; it is in epoch {current} now, held by {who}. "
+            "Nothing was written, and this run sends nothing more. `dmsa status` shows how things stand"
+        )
+
+
+class JournalUnusable(OrchestratorError):
+    """The place named cannot serve as a journal, or not now. It was left as it is."""
+
+    exit_code = Exit.INVALID
+
+    def __init__(self, place: Path | str, cause: str, remedy: str) -> None:
+        self.place, self.cause, self.remedy = place, cause, remedy
+        super().__init__(f"journal {place}: {cause}. {remedy}")
+
+
+class JournalCorrupt(OrchestratorError):
+    """The journal is ours, but is not what was written to it. ``seq`` is the first row that is wrong, 0 if
+    the fault lies with no row.
+
+    The exit code is that of an input which cannot be used (3): a run that meets such a journal does nothing.
+    ``dmsa journal verify``, whose very question is this one, answers with 5 instead.
+    """
+
+    exit_code = Exit.INVALID
+
+    def __init__(self, seq: int, why: str) -> None:
+        self.seq, self.why = seq, why
+        where = f" at row {seq}" if seq else ""
+        super().__init__(
+            f"the journal is damaged or was altered{where}: {why}. Nothing was written. Keep the file as it "
+            "is for whoever investigates, put the newest good copy in its place or rebuild it from the mirror, "
+            "and compare with Active Directory (`dmsa verify`) before anything moves"
+        )

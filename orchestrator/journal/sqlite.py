@@ -1,0 +1,224 @@
+"""The journal in one SQLite file: the default, for runners and operators on one machine.
+
+When :meth:`SqliteJournal.append` returns, the rows are in the write-ahead log and the log has been synced to the
+disk: one transaction and one sync for all entries of a call (group commit). The high-water mark follows.
+
+Beside the file: ``-wal`` and ``-shm`` (SQLite's own; they belong to the journal), ``.lock`` (whoever drives holds the
+operating system's lock on it), ``.head`` (:mod:`orchestrator.journal.highwater`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+
+from orchestrator.journal.chain import GENESIS, Record, bodies, checked, extend
+from orchestrator.journal.errors import JournalConflict, JournalCorrupt, JournalHeld, JournalUnusable, LeaseLost
+from orchestrator.journal.highwater import Mark, read_mark, write_mark
+from orchestrator.journal.lock import FileLock
+from orchestrator.journal.protocol import Entry, Lease, Row, Verdict
+from orchestrator.journal.sqlite_file import beside, connect, explained, recognise, schema
+
+_PAGE = 256
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name"
+_READ = """
+    SELECT e.*, (SELECT hash FROM entries WHERE seq = e.seq - 1) FROM entries AS e
+    WHERE e.seq > :after AND (:run IS NULL OR e.run = :run) ORDER BY e.seq LIMIT :page
+"""
+_TAKE = """
+    UPDATE lease SET epoch = epoch + 1, holder = :holder, since = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+"""
+
+
+class SqliteJournal:
+    """A :class:`~orchestrator.journal.protocol.Journal` in the existing file *path*.
+
+    Raises:
+        JournalUnusable: the file is missing, not ours, of another version, or cannot be opened.
+        JournalCorrupt: its rules were changed, or rows are gone from its end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        recognise(path)
+        self.path = path
+        self._mark = beside(path, ".head")
+        self._lock = FileLock(beside(path, ".lock"))
+        self._held: Lease | None = None
+        self._turn = Lock()
+        with explained(path):
+            self._database = connect(path)
+        try:
+            with explained(path):
+                self._check_rules()
+                self._check_end()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def append(self, entries: Sequence[Entry], *, expected: int, lease: Lease | None) -> int:
+        """See :meth:`Journal.append <orchestrator.journal.protocol.Journal.append>`."""
+        texts = bodies(entries)
+        with self._turn, explained(self.path):
+            with self._transaction():
+                head, last = self._last()
+                if head != expected:
+                    raise JournalConflict(expected, head)
+                if lease is not None:
+                    self._check_current(lease)
+                records = list(extend(last, head, entries, texts, lease.epoch if lease else None))
+                self._database.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", records)
+            if records:
+                head = records[-1].seq
+                write_mark(self._mark, Mark(head, records[-1].hash))
+        return head
+
+    def head(self) -> int:
+        """See :meth:`Journal.head <orchestrator.journal.protocol.Journal.head>`."""
+        with self._turn, explained(self.path):
+            return self._last()[0]
+
+    def read(self, after: int = 0, run: str | None = None) -> Iterator[Row]:
+        """See :meth:`Journal.read <orchestrator.journal.protocol.Journal.read>`."""
+        # Page by page: a statement left open would keep the log from being folded back into the file.
+        while page := self._page(after, run):
+            for record, previous in page:
+                yield checked(previous, record)
+            after = page[-1][0].seq
+
+    def runs(self) -> list[str]:
+        """See :meth:`Journal.runs <orchestrator.journal.protocol.Journal.runs>`."""
+        with self._turn, explained(self.path):
+            found = self._database.execute("SELECT run FROM entries GROUP BY run ORDER BY min(seq)")
+            return [run for (run,) in found]
+
+    def acquire(self, holder: str) -> Lease:
+        """See :meth:`Journal.acquire <orchestrator.journal.protocol.Journal.acquire>`."""
+        with self._turn, explained(self.path):
+            if not self._lock.take():
+                other = self._lease()
+                raise JournalHeld(other[1] or "a process that is just beginning", _time(other[2]))
+            try:
+                with self._transaction():
+                    self._database.execute(_TAKE, {"holder": holder})
+                    epoch, _, since = self._lease()
+            except BaseException:
+                self._lock.free()
+                raise
+            self._held = Lease(epoch, holder, datetime.fromisoformat(since or ""))
+            return self._held
+
+    def release(self, lease: Lease) -> None:
+        """See :meth:`Journal.release <orchestrator.journal.protocol.Journal.release>`."""
+        with self._turn, explained(self.path):
+            if lease != self._held:
+                return
+            self._held = None
+            try:
+                with self._transaction():
+                    free = "UPDATE lease SET holder = NULL, since = NULL WHERE epoch = ?"
+                    self._database.execute(free, (lease.epoch,))
+            finally:
+                self._lock.free()
+
+    def holder(self) -> Lease | None:
+        """See :meth:`Journal.holder <orchestrator.journal.protocol.Journal.holder>`."""
+        with self._turn, explained(self.path):
+            epoch, holder, since = self._lease()
+            # The table remembers who took the lease last; only the lock knows whether he lives.
+            if holder is None or since is None or not self._lock.taken():
+                return None
+            return Lease(epoch, holder, datetime.fromisoformat(since))
+
+    def verify(self) -> Verdict:
+        """See :meth:`Journal.verify <orchestrator.journal.protocol.Journal.verify>`."""
+        rows, last, epoch = 0, GENESIS, 0
+        for row in self.read():
+            rows, last, epoch = row.seq, row.hash, max(epoch, row.epoch or 0)
+        with self._turn, explained(self.path):
+            self._check_rules()
+            mark = self._check_end()
+            for (fault,) in self._database.execute("PRAGMA integrity_check(1)"):
+                if fault != "ok":
+                    raise JournalCorrupt(0, f"SQLite reports of {self.path}: {fault}")
+            if self._lease()[0] < epoch:
+                raise JournalCorrupt(0, f"rows were written in epoch {epoch}, but the lease was set back")
+        return Verdict(rows, last, mark if mark is None else min(mark, rows))
+
+    def close(self) -> None:
+        """See :meth:`Journal.close <orchestrator.journal.protocol.Journal.close>`."""
+        with self._turn:
+            self._database.close()
+            self._held = None
+            self._lock.free()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            # A full disk or a failed sync has SQLite roll back by itself.
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+    def _last(self) -> tuple[int, str]:
+        last = self._database.execute("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+        return last or (0, GENESIS)
+
+    def _lease(self) -> tuple[int, str | None, str | None]:
+        found = self._database.execute("SELECT epoch, holder, since FROM lease").fetchone()
+        if found is None:
+            raise JournalCorrupt(0, "the row that says who may write is gone")
+        epoch, holder, since = found
+        return epoch, holder, since
+
+    def _page(self, after: int, run: str | None) -> list[tuple[Record, str | None]]:
+        with self._turn, explained(self.path):
+            found = self._database.execute(_READ, {"after": after, "run": run, "page": _PAGE}).fetchall()
+        return [(Record(*columns), GENESIS if columns[0] == 1 else last) for *columns, last in found]
+
+    def _check_current(self, lease: Lease) -> None:
+        epoch, holder, _ = self._lease()
+        if epoch != lease.epoch or holder is None:
+            raise LeaseLost(lease.epoch, epoch, holder)
+
+    def _check_rules(self) -> None:
+        (mode,) = self._database.execute("PRAGMA journal_mode").fetchone()
+        if mode != "wal":
+            remedy = f'Nothing was written. If you did that: sqlite3 {self.path} "PRAGMA journal_mode = WAL"'
+            raise JournalUnusable(self.path, f"somebody switched it to journal mode {mode}", remedy)
+        model = sqlite3.connect(":memory:")
+        try:
+            model.executescript(schema())
+            wanted, found = model.execute(_SCHEMA).fetchall(), self._database.execute(_SCHEMA).fetchall()
+        finally:
+            model.close()
+        if changed := sorted({row[1] for row in set(wanted) ^ set(found)}):
+            raise JournalCorrupt(0, f"the file's own rules were changed: {', '.join(changed)}")
+
+    def _check_end(self) -> int | None:
+        """Return the row that the high-water mark vouches for, if there is a mark."""
+        mark = read_mark(self._mark)  # read before the rows: a writer sets it after them
+        if mark is None:
+            return None
+        found = self._database.execute("SELECT hash FROM entries WHERE seq = ?", (mark.seq,)).fetchone()
+        head, _ = self._last()
+        if found is None and head < mark.seq:
+            raise JournalCorrupt(
+                head + 1,
+                f"row {mark.seq} was written, but the file ends at row {head}: it was cut short, lost its -wal file, "
+                f"or was replaced by an older copy. If going on from row {head} is meant, remove {self._mark} first",
+            )
+        if found is None or found[0] != mark.hash:
+            raise JournalCorrupt(mark.seq, f"it is not the row that was written, says {self._mark}")
+        return mark.seq
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

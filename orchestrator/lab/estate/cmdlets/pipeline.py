@@ -1,0 +1,73 @@
+"""Running a pipeline: statements one after the other, each cmdlet's output the next one's input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.lab.command import Command, LabError, LabObject, Request, Result
+from orchestrator.lab.estate import refusals
+from orchestrator.lab.estate.cmdlets.table import TABLE, Invocation, Row, bind
+from orchestrator.lab.estate.refusals import Terminating
+
+if TYPE_CHECKING:
+    from orchestrator.lab.estate.estate import Estate
+
+PLAIN_ENDPOINT = "Microsoft.PowerShell"
+
+
+def run_pipeline(estate: Estate, request: Request) -> Result:
+    """Run a request's statements and return what came out.
+
+    A terminating error ends the pipeline, or only its statement where the estate's switch
+    ``batch_goes_on_after_error`` says so; sources disagree on what Windows does.
+    """
+    output: list[object] = []
+    errors: list[LabError] = []
+    for statement in request.statements:
+        try:
+            output.extend(_run_statement(estate, request, statement, errors))
+        except Terminating as stop:
+            if not estate.spec.switches.batch_goes_on_after_error:
+                return Result(tuple(map(_sealed, output)), tuple(errors), stop.error)
+            errors.append(stop.error)
+    return Result(tuple(map(_sealed, output)), tuple(errors))
+
+
+def _run_statement(
+    estate: Estate, request: Request, statement: tuple[Command, ...], errors: list[LabError]
+) -> list[object]:
+    machine = estate.machines[request.host.lower()]
+    flowing: list[object] = []
+    for command in statement:
+        row = _row(estate, request, command)
+        call = Invocation(estate, machine, request, row, bind(command, row), flowing, errors)
+        if row.where != "pipeline" and "hosts" not in call.rights and machine.dc is None and row.writes:
+            raise Terminating(refusals.access_denied(row.name, machine.name))
+        flowing = list(row.work(call))
+    return flowing
+
+
+def _row(estate: Estate, request: Request, command: Command) -> Row:
+    if command.is_script:
+        estate.refused_scripts += 1
+        raise Terminating(refusals.script_refused(command.name))
+    row = TABLE.get(command.name.rpartition("\\")[2].lower())
+    machine = estate.machines[request.host.lower()]
+    missing = row is None or (row.where == "dc" and machine.dc is None)
+    if row is None or missing or (row.restricted_only and request.configuration == PLAIN_ENDPOINT):
+        raise Terminating(refusals.command_not_found(command.name))
+    return row
+
+
+def _sealed(value: object) -> object:
+    """Let nested objects that do not survive serialisation arrive as their text only."""
+    if not isinstance(value, LabObject):
+        return value
+    properties = {name: _flat(item) for name, item in value.properties.items()}
+    return LabObject(value.types, properties, value.text, value.extended)
+
+
+def _flat(value: object) -> object:
+    if isinstance(value, LabObject) and "Sddl" in value.properties:
+        return LabObject(value.types, {}, value.text)
+    return value

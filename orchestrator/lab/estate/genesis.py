@@ -1,0 +1,279 @@
+"""What a domain holds on its first day: containers, well-known groups, machines, and what its file names."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from orchestrator.lab.estate import account_control as uac
+from orchestrator.lab.estate import dn as names
+from orchestrator.lab.estate import identity
+from orchestrator.lab.estate.descriptor import CHILD_PROTECTION, PROTECTION, Ace, default, migration_grant
+from orchestrator.lab.estate.directory import Directory
+from orchestrator.lab.estate.spec import DmsaSpec, EstateSpec, GroupSpec, UserSpec
+
+DMSA_CLASS = "msDS-DelegatedManagedServiceAccount"
+CLASSES: dict[str, tuple[str, ...]] = {
+    "user": ("top", "person", "organizationalPerson", "user"),
+    "inetOrgPerson": ("top", "person", "organizationalPerson", "user", "inetOrgPerson"),
+    "computer": ("top", "person", "organizationalPerson", "user", "computer"),
+    DMSA_CLASS: ("top", "person", "organizationalPerson", "user", "computer", DMSA_CLASS),
+    "group": ("top", "group"),
+    "organizationalUnit": ("top", "organizationalUnit"),
+    "container": ("top", "container"),
+    "domainDNS": ("top", "domain", "domainDNS"),
+    "dMD": ("top", "dMD"),
+    "configuration": ("top", "configuration"),
+    "crossRefContainer": ("top", "crossRefContainer"),
+    "classSchema": ("top", "classSchema"),
+    "msKds-ProvRootKey": ("top", "msKds-ProvRootKey"),
+}
+_GROUPS = {
+    "Domain Admins": 512,
+    "Domain Users": 513,
+    "Domain Computers": 515,
+    "Domain Controllers": 516,
+    "Schema Admins": 518,
+    "Enterprise Admins": 519,
+    "Group Policy Creator Owners": 520,
+    "Read-only Domain Controllers": 521,
+    "Protected Users": 525,
+    "Key Admins": 526,
+    "Enterprise Key Admins": 527,
+}
+_BUILTIN = {
+    "Administrators": 544,
+    "Account Operators": 548,
+    "Server Operators": 549,
+    "Print Operators": 550,
+    "Backup Operators": 551,
+    "Replicator": 552,
+}
+_MARKED = {"Domain Admins", "Schema Admins", "Enterprise Admins", "Domain Controllers", *_BUILTIN}
+_AGE = timedelta(days=400)
+
+
+class Genesis:
+    """Fills an empty directory from its specification."""
+
+    def __init__(self, spec: EstateSpec, directory: Directory) -> None:
+        self._spec = spec
+        self._directory = directory
+        self._at: datetime = spec.clock.start - _AGE
+        self._replica = next(iter(directory.replicas.values()))
+
+    def run(self) -> None:
+        """Create everything."""
+        self._naming_contexts()
+        self._well_known()
+        for dn in sorted(self._spec.ous, key=lambda item: len(names.split(item))):
+            self._put(dn, "organizationalUnit", ou=names.value(names.split(dn)[0]))
+        self._machines()
+        for user in self._spec.users:
+            self._user(user)
+        for dmsa in self._spec.dmsas:
+            self._dmsa(dmsa)
+        for group in self._spec.groups:
+            self._group(group)
+
+    def _put(self, dn: str, kind: str, **values: object) -> UUID:
+        rdn, *above = names.split(dn)
+        parent = self._replica.at_dn(names.join(*above)) if above else None
+        if parent is None:
+            raise ValueError(f"{dn}: the container {names.join(*above)} is not in the estate file (list it in ous)")
+        return self._seed(dn, rdn, parent.guid, kind, values)
+
+    def _seed(self, dn: str, rdn: str, parent: UUID | None, kind: str, values: dict[str, object]) -> UUID:
+        guid = identity.guid(self._spec.seed, names.fold(dn))
+        descriptor = default(self._directory.sid, kind)
+        if values.pop("protected", False):
+            descriptor = descriptor.adding(PROTECTION)
+        fixed = {"rdn": rdn, "parent": parent, "objectClass": CLASSES[kind], "nTSecurityDescriptor": descriptor}
+        written = {name.replace("__", "-"): value for name, value in values.items()}
+        self._directory.seed(guid, {**fixed, **written}, self._at)
+        return guid
+
+    def _naming_contexts(self) -> None:
+        root, domain = self._directory.dn, self._spec.domain
+        head = {"objectSid": self._directory.sid, "ncHead": True}
+        self._seed(root, root, None, "domainDNS", dict(head))
+        for name in ("Users", "Computers", "Builtin", "System", "Managed Service Accounts", "Deleted Objects"):
+            self._put(f"CN={name},{root}", "container")
+        self._put(f"OU=Domain Controllers,{root}", "organizationalUnit", ou="Domain Controllers")
+        config = f"CN=Configuration,{root}"
+        self._put(config, "configuration", ncHead=True)
+        schema = f"CN=Schema,{config}"
+        self._put(schema, "dMD", objectVersion=domain.schema_version, ncHead=True)
+        if domain.schema_version >= 91:
+            self._put(
+                f"CN=ms-DS-Delegated-Managed-Service-Account,{schema}",
+                "classSchema",
+                lDAPDisplayName=DMSA_CLASS,
+                governsID="1.2.840.113556.1.5.302",
+                schemaIDGUID=UUID("0feb936f-47b3-49f2-9386-1dedc2c23765").bytes_le,
+            )
+        feature = f"CN=Recycle Bin Feature,CN=Optional Features,CN=Directory Service,CN=Windows NT,CN=Services,{config}"
+        enabled = (feature,) if domain.recycle_bin else ()
+        self._put(f"CN=Partitions,{config}", "crossRefContainer", msDS__EnabledFeature=enabled)
+        self._keys(config)
+
+    def _keys(self, config: str) -> None:
+        path = config
+        for name in ("Services", "Group Key Distribution Service", "Master Root Keys"):
+            path = f"CN={name},{path}"
+            self._put(path, "container")
+        age = self._spec.domain.kds_root_key_age
+        if age is not None:
+            guid = identity.guid(self._spec.seed, "kds")
+            start = uac.filetime(self._spec.clock.start - age)
+            values = {"msKds__UseStartTime": start, "msKds__CreateTime": start}
+            self._put(f"CN={guid},{path}", "msKds-ProvRootKey", **values)
+
+    def _well_known(self) -> None:
+        root, sid = self._directory.dn, self._directory.sid
+        admin = self._person(f"CN=Administrator,CN=Users,{root}", f"{sid}-500", adminCount=1)
+        self._person(f"CN=krbtgt,CN=Users,{root}", f"{sid}-502", adminCount=1, enabled=False)
+        operator = self._spec.operator
+        members = [admin]
+        if self._replica.account(operator.name) is None and not self._named(operator.name):
+            someone = self._person(f"CN={names.escape(operator.name)},CN=Users,{root}", self._directory.take_rid())
+            members += [someone] if operator.domain_admin else []
+        for name, rid in _BUILTIN.items():
+            self._seed_group(f"CN={name},CN=Builtin,{root}", f"S-1-5-32-{rid}", ())
+        for name, rid in _GROUPS.items():
+            inside = tuple(members) if name == "Domain Admins" else (admin,) if rid == 519 else ()
+            self._seed_group(f"CN={name},CN=Users,{root}", f"{sid}-{rid}", inside)
+        self._seed_group(f"CN=DnsAdmins,CN=Users,{root}", f"{sid}-1101", ())
+
+    def _named(self, name: str) -> bool:
+        return any(name.lower() == _sam(user.sam, user.dn).lower() for user in self._spec.users)
+
+    def _seed_group(self, dn: str, sid: str, members: tuple[UUID, ...], sam: str | None = None) -> None:
+        name = _sam(sam, dn)
+        marked = 1 if name in _MARKED else None
+        kind = -2147483643 if sid.startswith("S-1-5-32-") else -2147483646
+        values = {"sAMAccountName": name, "objectSid": sid, "member": members, "adminCount": marked}
+        self._put(dn, "group", **values, groupType=kind)
+
+    def _person(self, dn: str, sid: str, *, enabled: bool = True, **values: object) -> UUID:
+        control = uac.NORMAL_ACCOUNT | uac.PASSWORD_NEVER_EXPIRES | (0 if enabled else uac.DISABLED)
+        given: dict[str, object] = {
+            "sAMAccountName": _sam(None, dn),
+            "objectSid": sid,
+            "userAccountControl": control,
+            "pwdLastSet": uac.filetime(self._at),
+            "primaryGroupID": 513,
+            "accountExpires": uac.NEVER,
+        }
+        return self._put(dn, "user", **(given | values))
+
+    def _machines(self) -> None:
+        root = self._directory.dn
+        for dc in self._spec.dcs:
+            control = uac.SERVER_TRUST | uac.TRUSTED_FOR_DELEGATION
+            system = "Windows Server 2025 Datacenter" if dc.build >= 26100 else "Windows Server 2022 Datacenter"
+            self._computer(f"OU=Domain Controllers,{root}", dc.name, dc.build, control, 516, system)
+        for host in self._spec.hosts:
+            system = "Windows 11 Enterprise" if host.client else f"Windows Server {_release(host.build)} Standard"
+            self._computer(f"CN=Computers,{root}", host.name, host.build, uac.WORKSTATION_TRUST, 515, system)
+
+    def _computer(self, above: str, fqdn: str, build: int, control: int, group: int, system: str) -> None:
+        short = fqdn.partition(".")[0].upper()
+        values: dict[str, object] = {
+            "sAMAccountName": f"{short}$",
+            "objectSid": self._directory.take_rid(),
+            "userAccountControl": control,
+            "dNSHostName": fqdn,
+            "operatingSystem": system,
+            "operatingSystemVersion": f"10.0 ({build})",
+            "primaryGroupID": group,
+            "servicePrincipalName": (f"HOST/{short}", f"HOST/{fqdn}"),
+            "msDS__SupportedEncryptionTypes": 28,
+            "pwdLastSet": uac.filetime(self._at),
+            "accountExpires": uac.NEVER,
+        }
+        self._put(f"CN={short},{above}", "computer", **values)
+
+    def _user(self, user: UserSpec) -> None:
+        control = uac.NORMAL_ACCOUNT | (0 if user.enabled else uac.DISABLED)
+        control |= uac.PASSWORD_NEVER_EXPIRES if user.pwd_never_expires else 0
+        control |= uac.TRUSTED_FOR_DELEGATION if user.unconstrained_delegation else 0
+        control |= uac.TRUSTED_TO_AUTHENTICATE if user.protocol_transition else 0
+        sid = f"{self._directory.sid}-{user.rid}" if user.rid else self._directory.take_rid()
+        values: dict[str, object] = {
+            "sAMAccountName": _sam(user.sam, user.dn),
+            "objectSid": sid,
+            "userPrincipalName": user.upn,
+            "description": user.description,
+            "userAccountControl": control,
+            "servicePrincipalName": tuple(sorted(user.spns)),
+            "pwdLastSet": uac.filetime(user.pwd_last_set or self._at),
+            "msDS__SupportedEncryptionTypes": user.encryption_types,
+            "msDS__AllowedToDelegateTo": user.delegates_to,
+            "adminCount": user.admin_count,
+            "primaryGroupID": 513,
+            "accountExpires": uac.NEVER,
+            "protected": user.protected,
+        }
+        guid = self._put(user.dn, user.kind, **values)
+        if user.protected:
+            above = self._replica.live(self._replica.entries[guid].get("parent"))
+            assert above is not None
+            self._reseed(above.guid, CHILD_PROTECTION)
+
+    def _reseed(self, guid: UUID, *aces: Ace) -> None:
+        for dc in self._directory.replicas:
+            self._directory.grant(dc, guid, *aces)
+
+    def _group(self, group: GroupSpec) -> None:
+        found = {dn: self._replica.at_dn(dn) for dn in group.members}
+        for dn, entry in found.items():
+            if entry is None:
+                raise ValueError(f"{group.dn}: its member {dn} is not in the estate file")
+        members = tuple(entry.guid for entry in found.values() if entry)
+        sid = f"{self._directory.sid}-{group.rid}" if group.rid else self._directory.take_rid()
+        self._seed_group(group.dn, sid, members, group.sam)
+
+    def _dmsa(self, dmsa: DmsaSpec) -> None:
+        sids = []
+        for dn in dmsa.principals:
+            principal = self._replica.at_dn(dn)
+            if principal is None:
+                raise ValueError(f"{dmsa.dn}: its principal {dn} is not in the estate file")
+            sids.append(principal.sid)
+        name = _sam(None, dmsa.dn)
+        values: dict[str, object] = {
+            "sAMAccountName": f"{name}$",
+            "objectSid": self._directory.take_rid(),
+            "userAccountControl": uac.WORKSTATION_TRUST,
+            "dNSHostName": f"{name}.{self._spec.domain.dns}",
+            "description": dmsa.description,
+            "primaryGroupID": 515,
+            "msDS__DelegatedMSAState": dmsa.state,
+            "msDS__ManagedPasswordInterval": 30,
+            "msDS__SupportedEncryptionTypes": dmsa.encryption_types,
+            "msDS__GroupMSAMembership": tuple(sorted(sids)),
+        }
+        guid = self._put(dmsa.dn, DMSA_CLASS, **values)
+        if dmsa.supersedes is not None:
+            self._link(guid, dmsa)
+
+    def _link(self, guid: UUID, dmsa: DmsaSpec) -> None:
+        account = self._replica.at_dn(str(dmsa.supersedes))
+        if account is None:
+            raise ValueError(f"{dmsa.dn}: the account {dmsa.supersedes} is not in the estate file")
+        at = self._at
+        self._directory.seed(guid, {"msDS-ManagedAccountPrecededByLink": (account.guid,)}, at)
+        state = dmsa.state or None
+        values = {"msDS-SupersededManagedAccountLink": (guid,), "msDS-SupersededServiceAccountState": state}
+        self._directory.seed(account.guid, values, at)
+        if dmsa.state == 1:
+            self._reseed(guid, *migration_grant(account.sid))
+
+
+def _sam(given: str | None, dn: str) -> str:
+    return given or names.value(names.split(dn)[0])
+
+
+def _release(build: int) -> str:
+    return "2025" if build >= 26100 else "2022" if build >= 20348 else "2019"

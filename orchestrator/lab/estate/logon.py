@@ -1,0 +1,163 @@
+"""Logging on as a service account: what the Kerberos client of a host and its DC make of it.
+
+Sources: Microsoft Learn, "Delegated Managed Service Accounts overview" and "Setting up delegated Managed
+Service Accounts"; MS-KILE 2.2.13 and 2.2.14. During the started state a capable host adds itself, as the
+account, to the principals that may retrieve the dMSA's password, and goes on as the account. Once completed,
+the DC refuses the account and points to the dMSA, which a capable host on that list can then become. The
+service's own log-on name never changes, which is why a deleted account logs on no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from orchestrator.lab.estate import account_control as uac
+from orchestrator.lab.estate.clock import Clock
+from orchestrator.lab.estate.descriptor import migration_grant
+from orchestrator.lab.estate.directory import Directory
+from orchestrator.lab.estate.genesis import DMSA_CLASS
+from orchestrator.lab.estate.machine import DMSA_BUILD, KERBEROS_LOG, EventRecord, Machine
+from orchestrator.lab.estate.migration import MEMBERSHIP, PRECEDED_BY, STATE, SUPERSEDED_BY, SUPERSEDED_STATE
+from orchestrator.lab.estate.replica import Entry, Replica
+
+_LOCAL = (
+    "localsystem",
+    "system",
+    "nt authority\\",
+    "nt service\\",
+    "localservice",
+    "networkservice",
+    "applicationpoolidentity",
+    ".\\",
+)
+
+
+class Session(Enum):
+    """As whom a log-on succeeded."""
+
+    LOCAL = "local"
+    ACCOUNT = "account"
+    DMSA = "dmsa"
+
+
+@dataclass
+class Authority:
+    """The domain's side of every log-on, and the DCs' Security logs."""
+
+    directory: Directory
+    clock: Clock
+    controllers: dict[str, Machine]
+    reachable: Callable[[Machine], bool]
+    security: dict[str, list[EventRecord]] = field(default_factory=dict)
+
+    def dc_for(self, machine: Machine, *, writable: bool = False) -> Machine | None:
+        """Return the DC that this machine talks to: its own site's if that answers, else any that does."""
+        if machine.dc is not None and not writable:
+            return machine
+        fit = [dc for dc in self.controllers.values() if self.reachable(dc) and (not writable or self.is_writable(dc))]
+        return min(fit, key=lambda dc: dc.spec.site.lower() != machine.spec.site.lower(), default=None)
+
+    def is_writable(self, dc: Machine) -> bool:
+        """Say whether a DC takes originating writes."""
+        return any(item.writable for item in self.directory.spec.dcs if item.name.lower() == dc.dc)
+
+    def log_on(self, machine: Machine, name: str) -> Session | None:
+        """Log on as *name* on *machine*; None if that is refused."""
+        if name.lower().startswith(_LOCAL):
+            return Session.LOCAL
+        dc = self.dc_for(machine)
+        if dc is None or dc.dc is None:
+            return None
+        replica = self.directory.replicas[dc.dc]
+        account = self.account(replica, name)
+        if account is None:
+            return None
+        self.note_logon(dc, account.sam, machine.address)
+        disabled = account.number("userAccountControl") & uac.DISABLED
+        dmsa = self._superseding(replica, account)
+        if not disabled:
+            if dmsa is not None and account.number(SUPERSEDED_STATE) == 1 and machine.capable:
+                self._register(machine, account, dmsa)
+            return Session.ACCOUNT
+        if dmsa is not None and self._may_become(replica, machine, account, dmsa):
+            self._client_event(machine, 307, account, dmsa)
+            self._client_event(machine, 309, account, dmsa)
+            return Session.DMSA
+        return None
+
+    def account(self, replica: Replica, name: str) -> Entry | None:
+        """Return the account that a log-on name means: ``CORP\\sam``, ``corp.example\\sam`` or ``sam@corp.example``."""
+        domain, _, sam = name.rpartition("\\")
+        if not domain:
+            sam, _, domain = name.partition("@")
+        spec = self.directory.spec.domain
+        if domain.lower() not in {spec.dns.lower(), spec.netbios.lower(), ""}:
+            return None
+        return replica.account(sam)
+
+    def note_logon(self, dc: Machine, sam: str, address: str) -> None:
+        """Write a ticket request (4768) to a DC's Security log."""
+        data = {"TargetUserName": sam, "IpAddress": f"::ffff:{address}", "Status": "0x0"}
+        self._security_event(dc, 4768, "A Kerberos authentication ticket (TGT) was requested.", data)
+
+    def note_ntlm(self, dc: Machine, sam: str, workstation: str) -> None:
+        """Write a credential validation (4776) to a DC's Security log."""
+        data = {"TargetUserName": sam, "Workstation": workstation, "Status": "0x0"}
+        message = "The computer attempted to validate the credentials for an account."
+        self._security_event(dc, 4776, message, data)
+
+    def _security_event(self, dc: Machine, number: int, message: str, data: dict[str, str]) -> None:
+        record = EventRecord("Security", number, self.clock.now, dc.name, message, data)
+        self.security.setdefault(str(dc.dc), []).append(record)
+
+    def begin_security_logs(self, start: datetime, reach: dict[str, timedelta]) -> None:
+        """Put the oldest row into each DC's log: the DC's own ticket request, as far back as the log reaches."""
+        for dc in self.controllers.values():
+            self.note_logon(dc, f"{dc.short.upper()}$", dc.address)
+            self.security[str(dc.dc)][-1].at = start - reach[str(dc.dc)]
+
+    def _superseding(self, replica: Replica, account: Entry) -> Entry | None:
+        """The dMSA of a mutual pair; since KB5063878 a one-sided link counts for nothing."""
+        for dmsa in replica.linked(account, SUPERSEDED_BY):
+            if dmsa.kind == DMSA_CLASS and dmsa.get(PRECEDED_BY) == (account.guid,):
+                return dmsa
+        return None
+
+    def _may_become(self, replica: Replica, machine: Machine, account: Entry, dmsa: Entry) -> bool:
+        if not machine.capable or dmsa.number(STATE) != 2 or account.number(SUPERSEDED_STATE) != 2:
+            return False
+        computer = replica.account(f"{machine.short}$")
+        if computer is None:
+            return False
+        own = {computer.sid, *(group.sid for group in replica.groups_of(computer).values())}
+        return bool(own & set(dmsa.texts(MEMBERSHIP)))
+
+    def _register(self, machine: Machine, account: Entry, dmsa: Entry) -> None:
+        self._client_event(machine, 307, account, dmsa)
+        dc = self.dc_for(machine, writable=True)
+        if dc is None or dc.dc is None or dc.spec.build < DMSA_BUILD:
+            return
+        replica = self.directory.replicas[dc.dc]
+        there, computer = replica.live(dmsa.guid), replica.account(f"{machine.short}$")
+        if there is None or computer is None or there.number(STATE) != 1:
+            return
+        granted = set(migration_grant(account.sid)) <= set(self.directory.descriptor(there).aces)
+        members = there.texts(MEMBERSHIP)
+        if not granted or computer.sid in members:
+            return
+        self._client_event(machine, 308, account, dmsa)
+        self.directory.write(dc.dc, there.guid, {MEMBERSHIP: tuple(sorted({*members, computer.sid}))})
+
+    def _client_event(self, machine: Machine, number: int, account: Entry, dmsa: Entry) -> None:
+        if not machine.event_log:
+            return
+        said = {
+            307: "The account has been or is being migrated to a delegated managed service account.",
+            308: "An attempt was made to add this machine to the principals allowed to retrieve the password.",
+            309: "The client attempts to fetch the keys of a delegated managed service account.",
+        }[number]
+        message = f"{said} Account: {account.sam}. dMSA: {dmsa.sam}."
+        machine.events.append(EventRecord(KERBEROS_LOG, number, self.clock.now, machine.name, message))

@@ -1,0 +1,120 @@
+"""One machine of the estate: build, registry, workloads, boot time and event log. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.lab.estate.spec import HostSpec, KerberosValue, PoolSpec, ServiceSpec, TaskSpec
+
+DMSA_BUILD = 26100
+"""Windows Server 2025 and Windows 11 24H2: the first builds that know dMSAs."""
+KERBEROS_LOG = "Microsoft-Windows-Security-Kerberos/Operational"
+
+
+@dataclass
+class EventRecord:
+    """One row of an event log."""
+
+    log: str
+    id: int
+    at: datetime
+    machine: str
+    message: str
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Service:
+    """A Windows service and its process."""
+
+    spec: ServiceSpec
+    running: bool = False
+    pid: int = 0
+    started: datetime | None = None
+    exit_code: int = 0
+    broken: int = 0
+    """How many of the next starts fail for a reason of the service's own."""
+
+
+@dataclass
+class Task:
+    """A scheduled task."""
+
+    spec: TaskSpec
+    last_run: datetime | None = None
+    last_result: int = 267011  # SCHED_S_TASK_HAS_NOT_RUN
+
+    @property
+    def folder(self) -> str:
+        """The task's folder, with backslashes at both ends."""
+        return self.spec.path[: self.spec.path.rindex("\\") + 1]
+
+    @property
+    def name(self) -> str:
+        """The task's name inside its folder."""
+        return self.spec.path[self.spec.path.rindex("\\") + 1 :]
+
+    def next_run(self, now: datetime) -> datetime | None:
+        """When the schedule runs it next."""
+        if self.spec.daily is None or not self.spec.enabled:
+            return None
+        today = datetime.combine(now.astimezone(UTC).date(), self.spec.daily, tzinfo=UTC)
+        return today if today > now else today + timedelta(days=1)
+
+
+@dataclass
+class Pool:
+    """An IIS application pool."""
+
+    spec: PoolSpec
+    started: bool = False
+
+
+class Machine:
+    """A domain member or a domain controller."""
+
+    def __init__(self, spec: HostSpec, address: str, boot: datetime, *, dc: str | None = None) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.address = spec.address or address
+        self.dc = dc
+        self.kerberos: KerberosValue = spec.kerberos
+        self.kerberos_parent = spec.kerberos != "no-key"
+        self.event_log = spec.event_log
+        self.boot = boot
+        self.down_until: datetime | None = None
+        self.services = {service.name.lower(): Service(service) for service in spec.services}
+        self.tasks = {task.path.lower(): Task(task) for task in spec.tasks}
+        self.pools = {pool.name.lower(): Pool(pool) for pool in spec.app_pools}
+        self.events: list[EventRecord] = []
+        self._last_pid = 1000
+
+    @property
+    def short(self) -> str:
+        """The machine's name without its domain."""
+        return self.name.partition(".")[0]
+
+    @property
+    def capable(self) -> bool:
+        """Whether this machine's Windows knows dMSAs and has them switched on."""
+        return self.spec.build >= DMSA_BUILD and self.kerberos == 1
+
+    def take_pid(self) -> int:
+        """Return a process id that no process of this machine has had."""
+        self._last_pid += 4
+        return self._last_pid
+
+    def dependents(self, service: Service) -> list[Service]:
+        """Return the services that need this one, directly or through others."""
+        found: dict[str, Service] = {}
+        waiting = [service]
+        while waiting:
+            needed = waiting.pop().spec.name.lower()
+            for other in self.services.values():
+                needs = {name.lower() for name in other.spec.depends_on}
+                if needed in needs and other.spec.name.lower() not in found:
+                    found[other.spec.name.lower()] = other
+                    waiting.append(other)
+        return list(found.values())

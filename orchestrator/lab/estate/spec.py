@@ -1,0 +1,260 @@
+"""The estate file: what a simulated domain consists of on its first day.
+
+The file is YAML (``plans/estates/*.yaml``); these classes are its only definition. Everything that an
+author may leave out has the default of an ordinary, healthy domain.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, Self, TypeAlias
+
+import yaml
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
+
+from orchestrator.lab.estate import dn as names
+from orchestrator.lab.estate.quantities import Duration, Name, Spec, TimeOfDay
+from orchestrator.lab.estate.weather_spec import WeatherSpec
+
+
+class EstateInvalid(ValueError):
+    """The estate file is not one; ``problems`` holds every reason, each with the path of its key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("the estate file is invalid:\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.problems = problems
+
+
+KerberosValue: TypeAlias = Literal["no-key", "absent", 0, 1]
+"""``DelegatedMSAEnabled`` on a host: the value, no value in an existing key, or not even the key."""
+
+
+class DomainSpec(Spec):
+    """The domain, which is also its forest."""
+
+    dns: Name
+    netbios: Name
+    recycle_bin: bool = True
+    schema_version: int = 91
+    kds_root_key_age: Duration | None = timedelta(days=30)
+    """How long before the clock's start a KDS root key became effective; null for a forest without one."""
+
+    @property
+    def dn(self) -> str:
+        """The distinguished name of the domain."""
+        return ",".join(f"DC={label}" for label in self.dns.split("."))
+
+
+class ClockSpec(Spec):
+    """When the estate's time begins."""
+
+    start: AwareDatetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class OperatorSpec(Spec):
+    """Somebody who may log on to the estate's endpoints, and what is allowed. Nobody listed may do everything."""
+
+    name: Name = "operator"
+    rights: frozenset[Literal["read", "read-dmsa", "write", "migrate", "hosts"]] = frozenset(
+        {"read", "read-dmsa", "write", "migrate", "hosts"}
+    )
+    domain_admin: bool = True
+
+
+class DcSpec(Spec):
+    """A domain controller."""
+
+    name: Name
+    address: str | None = None
+    build: int = 26100
+    ubr: int = 6584
+    site: Name = "Default-First-Site-Name"
+    writable: bool = True
+    latency: Duration = timedelta(seconds=15)
+    """How long a change takes between this DC and another; of the two DCs' values the longer counts."""
+    security_log: Duration = timedelta(days=90)
+    """How far back the Security log reaches at the clock's start."""
+
+
+class UserSpec(Spec):
+    """A user account."""
+
+    dn: Name
+    sam: str | None = None
+    upn: str | None = None
+    description: str | None = None
+    spns: tuple[Name, ...] = ()
+    enabled: bool = True
+    protected: bool = False
+    pwd_last_set: AwareDatetime | None = None
+    pwd_never_expires: bool = True
+    encryption_types: int | None = 24
+    admin_count: int | None = None
+    unconstrained_delegation: bool = False
+    protocol_transition: bool = False
+    delegates_to: tuple[str, ...] = ()
+    rid: int | None = None
+    kind: Literal["user", "inetOrgPerson"] = "user"
+
+
+class GroupSpec(Spec):
+    """A security group; members are distinguished names."""
+
+    dn: Name
+    sam: str | None = None
+    members: tuple[Name, ...] = ()
+    rid: int | None = None
+
+
+class DmsaSpec(Spec):
+    """A dMSA that is there on the first day."""
+
+    dn: Name
+    state: Literal[0, 1, 2, 3] = 0
+    supersedes: str | None = None
+    """The DN of the account that it precedes; both sides of the link and the account's state are written."""
+    principals: tuple[Name, ...] = ()
+    description: str | None = None
+    encryption_types: int = 24
+
+
+class ServiceSpec(Spec):
+    """A Windows service."""
+
+    name: Name
+    display: str | None = None
+    log_on: Name = "LocalSystem"
+    state: Literal["Running", "Stopped"] = "Running"
+    start_mode: Literal["Auto", "Manual", "Disabled"] = "Auto"
+    depends_on: tuple[Name, ...] = ()
+
+
+class TaskSpec(Spec):
+    """A scheduled task; ``daily`` is a time of day in UTC, none for a task that runs on demand only."""
+
+    path: Annotated[str, Field(pattern=r"^\\(.*\\)?[^\\]+$")]
+    log_on: Name
+    daily: TimeOfDay | None = None
+    enabled: bool = True
+
+
+class PoolSpec(Spec):
+    """An IIS application pool."""
+
+    name: Name
+    log_on: Name = "ApplicationPoolIdentity"
+    state: Literal["Started", "Stopped"] = "Started"
+
+
+class HostSpec(Spec):
+    """A domain member."""
+
+    name: Name
+    address: str | None = None
+    build: int = 26100
+    ubr: int = 6584
+    client: bool = False
+    """A workstation edition instead of a server."""
+    site: Name = "Default-First-Site-Name"
+    kerberos: KerberosValue = "absent"
+    event_log: bool = False
+    listening: bool = True
+    """False for a host that exists but offers no endpoint."""
+    boots_in: Duration = timedelta(seconds=90)
+    services: tuple[ServiceSpec, ...] = ()
+    tasks: tuple[TaskSpec, ...] = ()
+    app_pools: tuple[PoolSpec, ...] = ()
+
+    @model_validator(mode="after")
+    def _dependencies_exist(self) -> Self:
+        known = {service.name.lower() for service in self.services}
+        if len(known) < len(self.services):
+            raise ValueError(f"{self.name} has a service twice")
+        for service in self.services:
+            for needed in service.depends_on:
+                if needed.lower() not in known:
+                    raise ValueError(f"service {service.name} depends on {needed}, which {self.name} does not have")
+        return self
+
+
+class OtherUse(Spec):
+    """A client outside the listed hosts that keeps using an account, seen only in the DCs' Security logs."""
+
+    account: Name
+    address: Name
+    workstation: Name
+    protocol: Literal["kerberos", "ntlm"] = "kerberos"
+    every: Duration = timedelta(hours=1)
+
+
+class Switches(Spec):
+    """Behaviours of Windows that no document settles; each can be had both ways.
+
+    The defaults are the most plausible reading of Microsoft's pages, not knowledge.
+    """
+
+    undo_enables_account: bool = True
+    undo_restores_spns: bool = True
+    undo_removes_copies: bool = True
+    undo_clears_membership: bool = False
+    reset_restores: bool = False
+    reset_clears_membership: bool = False
+    reset_of_unlinked: Literal["refuse", "nothing"] = "refuse"
+    complete_refuses_empty_membership: bool = False
+    start_refuses_disabled_account: bool = True
+    batch_goes_on_after_error: bool = False
+    second_hop: bool = False
+
+
+class EstateSpec(Spec):
+    """Everything about a simulated estate on its first day."""
+
+    name: str = "estate"
+    seed: int = 1
+    domain: DomainSpec
+    clock: ClockSpec = ClockSpec()
+    operator: OperatorSpec = OperatorSpec()
+    dcs: Annotated[tuple[DcSpec, ...], Field(min_length=1)]
+    ous: tuple[Name, ...] = ()
+    users: tuple[UserSpec, ...] = ()
+    groups: tuple[GroupSpec, ...] = ()
+    dmsas: tuple[DmsaSpec, ...] = ()
+    hosts: tuple[HostSpec, ...] = ()
+    other_use: tuple[OtherUse, ...] = ()
+    switches: Switches = Switches()
+    weather: tuple[WeatherSpec, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        machines = [*(dc.name.lower() for dc in self.dcs), *(host.name.lower() for host in self.hosts)]
+        for name in machines:
+            if machines.count(name) > 1:
+                raise ValueError(f"{name} appears twice among dcs and hosts")
+        if not any(dc.writable for dc in self.dcs):
+            raise ValueError("dcs: at least one must be writable")
+        named = [user.dn for user in self.users] + [group.dn for group in self.groups]
+        for dn in (*self.ous, *named, *(dmsa.dn for dmsa in self.dmsas)):
+            if not names.is_under(dn, self.domain.dn):
+                raise ValueError(f"{dn} is not below {self.domain.dn}")
+        return self
+
+
+def load_spec(text: str) -> EstateSpec:
+    """Read an estate file.
+
+    Raises:
+        EstateInvalid: it is not YAML, or not an estate; every problem is named.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise EstateInvalid([f"not YAML: {error}"]) from error
+    try:
+        return EstateSpec.model_validate(data)
+    except ValidationError as error:
+        raise EstateInvalid([_problem(item["loc"], item["msg"]) for item in error.errors()]) from error
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    return f"{path}: {message}" if path else message

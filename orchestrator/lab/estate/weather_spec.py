@@ -1,0 +1,150 @@
+"""What may go wrong in an estate, as its file says it.
+
+Two families. A *request* weather befalls requests that match ``on``: lost before or after its effect, slow,
+denied, refused for a quota. An *event* weather happens at a time (``at``), or after a request that matches
+``on``; ``delay`` puts it off. ``nth`` counts matching requests from 1, ``times`` says how many are befallen.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from orchestrator.lab.estate.quantities import Duration, Name, Spec
+
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+
+
+class Trigger(Spec):
+    """Which requests are meant: those that contain *cmdlet* (any, if left out) and go to *host* (any)."""
+
+    cmdlet: str | None = None
+    host: str | None = None
+    nth: Count = 1
+    times: Count = 1
+
+
+class LostRequest(Spec):
+    """The request never arrives; its sender cannot know."""
+
+    kind: Literal["lost-request"]
+    on: Trigger
+
+
+class LostReply(Spec):
+    """The request takes effect, after ``late`` if given; its reply never arrives."""
+
+    kind: Literal["lost-reply"]
+    on: Trigger
+    late: Duration = timedelta(0)
+
+
+class Slow(Spec):
+    """The reply takes this long."""
+
+    kind: Literal["slow"]
+    on: Trigger
+    takes: Duration = timedelta(seconds=10)
+
+
+class AccessDenied(Spec):
+    """The endpoint refuses the caller."""
+
+    kind: Literal["access-denied"]
+    on: Trigger
+
+
+class Busy(Spec):
+    """The endpoint refuses the request because a quota is spent; repeating it later helps."""
+
+    kind: Literal["busy"]
+    on: Trigger
+
+
+class Event(Spec):
+    """What happens by itself: exactly one of ``at`` and ``on``, and a delay."""
+
+    at: AwareDatetime | None = None
+    on: Trigger | None = None
+    delay: Duration = timedelta(0)
+
+    @model_validator(mode="after")
+    def _one_trigger(self) -> Self:
+        if (self.at is None) == (self.on is None):
+            raise ValueError("give exactly one of at and on")
+        return self
+
+
+class HostDown(Event):
+    """A machine answers nothing for a while; its services keep running."""
+
+    kind: Literal["host-down"]
+    host: Name
+    lasts: Duration = timedelta(minutes=10)
+
+
+class Partition(Event):
+    """A DC exchanges no changes with the others for a while."""
+
+    kind: Literal["partition"]
+    host: Name
+    lasts: Duration = timedelta(hours=1)
+
+
+class ServiceBroken(Event):
+    """The next starts of a service fail for a reason of its own."""
+
+    kind: Literal["service-broken"]
+    host: Name
+    service: Name
+    times: Count = 1
+
+
+class HostRegisters(Event):
+    """A host logs on as an account that nobody knew it to use."""
+
+    kind: Literal["host-registers"]
+    host: Name
+    account: Name
+
+
+class ObjectDeleted(Event):
+    """Somebody deletes an object."""
+
+    kind: Literal["object-deleted"]
+    dn: Name
+
+
+class ObjectMoved(Event):
+    """Somebody moves an object to another container."""
+
+    kind: Literal["object-moved"]
+    dn: Name
+    to: Name
+
+
+class RegistryChanged(Event):
+    """Somebody (a group policy, as a rule) sets ``DelegatedMSAEnabled``, or removes it."""
+
+    kind: Literal["registry-changed"]
+    host: Name
+    value: Literal["absent", 0, 1]
+
+
+WeatherSpec: TypeAlias = Annotated[
+    LostRequest
+    | LostReply
+    | Slow
+    | AccessDenied
+    | Busy
+    | HostDown
+    | Partition
+    | ServiceBroken
+    | HostRegisters
+    | ObjectDeleted
+    | ObjectMoved
+    | RegistryChanged,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,175 @@
+"""The XPath that event queries use: conditions on ``System`` and ``EventData`` of one event.
+
+Source: Microsoft Learn, "Consuming Events", XPath 1.0 limitations: ``and``, ``or``, comparisons, ``timediff``;
+no ``not()``. A literal stands in single or double quotes, without escapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from orchestrator.lab.estate.machine import EventRecord
+
+Condition: TypeAlias = Callable[[EventRecord], bool]
+
+_TOKEN = re.compile(r"""\s*('[^']*'|"[^"]*"|-?\d+|[<>!]=|timediff|@\w+|\w+|[*\[\]()=<>/])""")
+
+
+class QueryInvalid(ValueError):
+    """The text is no event query."""
+
+
+def parse(text: str, now: datetime) -> Condition:
+    """Read ``*[...]``; *now* is what ``timediff`` measures from.
+
+    Raises:
+        QueryInvalid: *text* is none.
+    """
+    reader = _Reader(_tokens(text), now)
+    reader.take("*")
+    if not reader.here:
+        return lambda _: True
+    conditions = []
+    while reader.here == "[":
+        conditions.append(reader.bracket("event", ""))
+    if reader.here:
+        raise QueryInvalid(f"unexpected {reader.here}")
+    return lambda row: all(condition(row) for condition in conditions)
+
+
+def _tokens(text: str) -> list[str]:
+    found, position = [], 0
+    while text[position:].strip():
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise QueryInvalid(f"cannot read: {text[position:][:40]}")
+        found.append(match.group(1))
+        position = match.end()
+    return found
+
+
+class _Reader:
+    def __init__(self, tokens: list[str], now: datetime) -> None:
+        self._tokens = [*tokens, ""]
+        self._now = now
+
+    @property
+    def here(self) -> str:
+        return self._tokens[0]
+
+    def take(self, expected: str = "") -> str:
+        if expected and self.here != expected:
+            raise QueryInvalid(f"expected {expected} instead of {self.here or 'the end'}")
+        return self._tokens.pop(0)
+
+    def bracket(self, scope: str, field: str) -> Condition:
+        self.take("[")
+        condition = self._either(scope, field)
+        self.take("]")
+        return condition
+
+    def _either(self, scope: str, field: str) -> Condition:
+        parts = [self._both(scope, field)]
+        while self.here == "or":
+            self.take()
+            parts.append(self._both(scope, field))
+        return lambda row: any(part(row) for part in parts)
+
+    def _both(self, scope: str, field: str) -> Condition:
+        parts = [self._one(scope, field)]
+        while self.here == "and":
+            self.take()
+            parts.append(self._one(scope, field))
+        return lambda row: all(part(row) for part in parts)
+
+    def _one(self, scope: str, field: str) -> Condition:
+        if self.here == "(":
+            self.take()
+            inner = self._either(scope, field)
+            self.take(")")
+            return inner
+        if self.here == "timediff":
+            return self._timediff()
+        name = self.take()
+        if name in {"System", "EventData"} and scope == "event":
+            return self._nested(name)
+        if name == "Data" and scope == "EventData":
+            return self._data()
+        if name == "TimeCreated" and scope == "System":
+            return self.bracket("TimeCreated", name)
+        return self._compare(lambda row: _system(row, name))
+
+    def _nested(self, name: str) -> Condition:
+        if self.here == "/":
+            self.take()
+            return self._one(name, "")
+        return self.bracket(name, "")
+
+    def _data(self) -> Condition:
+        wanted = None
+        if self.here == "[":
+            self.take()
+            self.take("@Name")
+            self.take("=")
+            wanted = self.take()[1:-1]
+            self.take("]")
+        if self.here not in {"=", "!="}:
+            return lambda row: bool(_data(row, wanted))
+        return self._compare(lambda row: _data(row, wanted))
+
+    def _timediff(self) -> Condition:
+        for expected in ("timediff", "(", "@SystemTime", ")"):
+            self.take(expected)
+        sign, limit = self.take(), int(self.take())
+        return lambda row: _ordered((self._now - row.at) // timedelta(milliseconds=1), sign, limit)
+
+    def _compare(self, values: Callable[[EventRecord], list[str]]) -> Condition:
+        sign = self.take()
+        if sign not in {"=", "!=", "<", ">", "<=", ">="}:
+            raise QueryInvalid(f"expected a comparison instead of {sign or 'the end'}")
+        wanted = self.take()
+        if not wanted:
+            raise QueryInvalid("a comparison without a value")
+        literal = wanted[1:-1] if wanted[0] in "'\"" else wanted
+        return lambda row: any(_compared(value, sign, literal) for value in values(row))
+
+
+def _data(row: EventRecord, name: str | None) -> list[str]:
+    return [value for key, value in row.data.items() if name is None or key == name]
+
+
+def _system(row: EventRecord, name: str) -> list[str]:
+    known = {
+        "EventID": str(row.id),
+        "Computer": row.machine,
+        "Channel": row.log,
+        "Level": "4",
+        "@SystemTime": row.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    }
+    if name not in known:
+        raise QueryInvalid(f"the lab's events have no {name}")
+    return [known[name]]
+
+
+def _compared(value: str, sign: str, literal: str) -> bool:
+    if sign in {"=", "!="}:
+        # The event log compares text without regard to case.
+        return (value.lower() == literal.lower()) == (sign == "=")
+    if value.isdigit() and literal.isdigit():
+        return _ordered(int(value), sign, int(literal))
+    return _ordered(value, sign, literal)
+
+
+def _ordered(left: int | str, sign: str, right: int | str) -> bool:
+    below, equal = left < right, left == right  # type: ignore[operator]
+    return {
+        "=": equal,
+        "!=": not equal,
+        "<": below,
+        "<=": below or equal,
+        ">": not below and not equal,
+        ">=": not below,
+    }[sign]

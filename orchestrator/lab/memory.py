@@ -1,0 +1,209 @@
+"""An estate without a wire: the transport that tests and rehearsals use, with the contract of the real one.
+
+Every call takes a little estate time, so that a restart is always later than the start before it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from orchestrator.lab.command import Command, LabError, LabObject, Request, Result
+from orchestrator.lab.estate.weather import WeatherFault
+from orchestrator.model.call import Cmdlet, Read, Ticket, Value, Write
+from orchestrator.model.observation import Fault, FaultKind, Outcome, Record, RemoteError, Reply
+
+PLAIN_CONFIGURATION = "Microsoft.PowerShell"
+_CALL_TAKES = timedelta(milliseconds=20)
+
+
+class Shells(Protocol):
+    """What the transport needs of an estate: :class:`Estate` itself, or a recording ``Lab``."""
+
+    def advance(self, delta: timedelta) -> None:
+        """Let time pass."""
+
+    def fault_for(self, request: Request) -> WeatherFault | None:
+        """Say what befalls a request."""
+
+    def execute(self, request: Request) -> Result:
+        """Run a request."""
+
+    def discard(self, shell: UUID) -> object:
+        """Delete a shell."""
+
+    def listens(self, host: str) -> bool:
+        """Say whether anything answers on a host."""
+
+
+class MemoryTransport:
+    """Calls into a simulated estate, as *principal* (``CORP\\name``). Any thread may call.
+
+    A ticket serves one call, which is the only one that its shell ever carries. *ids* makes the ids of
+    shells and pipelines; they must differ from those of every other transport to the same estate.
+    """
+
+    def __init__(
+        self,
+        estate: Shells,
+        principal: str,
+        configuration: str = PLAIN_CONFIGURATION,
+        ids: Callable[[], UUID] = uuid4,
+    ) -> None:
+        self._estate = estate
+        self._principal = principal
+        self._configuration = configuration
+        self._issued: set[Ticket] = set()
+        self._ids = ids
+        self._lock = threading.Lock()
+
+    def ticket(self, endpoint: str) -> Ticket | None:
+        """Return the ids of the next call to *endpoint*; never None, for there is always a shell to spare."""
+        with self._lock:
+            ticket = Ticket(endpoint, self._ids(), self._ids())
+            self._issued.add(ticket)
+            return ticket
+
+    def run(self, call: Read | Write, ticket: Ticket) -> Reply:
+        """Carry a call out under a ticket of :meth:`ticket`.
+
+        Raises:
+            ValueError: the ticket was not issued here for this endpoint, or was used before.
+        """
+        with self._lock:
+            if ticket not in self._issued or ticket.endpoint != call.endpoint:
+                raise ValueError(f"{ticket} is no ticket for a call to {call.endpoint}, or was used before")
+            self._issued.discard(ticket)
+            return self._run(self._request(call, ticket))
+
+    def _run(self, request: Request) -> Reply:
+        self._estate.advance(_CALL_TAKES)
+        fault = self._estate.fault_for(request)
+        if fault is not None and not fault.executes:
+            return _refused(fault, request.host)
+        result = self._estate.execute(request)
+        if fault is not None and fault.kind == "lost-reply":
+            return _refused(fault, request.host)
+        if fault is not None:
+            self._estate.advance(fault.delay)
+        return _reply(result, request.host)
+
+    def discard(self, endpoint: str, shell: UUID) -> bool:
+        """Delete a shell and whatever runs in it; True once that is certain."""
+        with self._lock:
+            unused = {ticket for ticket in self._issued if ticket.shell == shell}
+            if unused:
+                self._issued -= unused
+                return True
+            if not self._estate.listens(endpoint):
+                return False
+            self._estate.discard(shell)
+            return True
+
+    def close(self) -> None:
+        """Forget all tickets that were not used."""
+        with self._lock:
+            self._issued.clear()
+
+    def _request(self, call: Read | Write, ticket: Ticket) -> Request:
+        cmdlets = call.statements if isinstance(call, Read) else (call.statement,)
+        statements = tuple(_worded(item, self._configuration) for item in cmdlets)
+        return Request(
+            host=call.endpoint,
+            shell=ticket.shell,
+            pipeline=ticket.pipeline,
+            principal=self._principal,
+            statements=statements,
+            configuration=self._configuration,
+        )
+
+
+def _worded(item: Cmdlet, configuration: str) -> tuple[Command, ...]:
+    """Return the pipeline that says a statement.
+
+    Bare arguments of a program arrive under their positions, as they do from the wire. A descriptor is read
+    as a top-level object, for nested in another it does not survive serialisation; a restricted endpoint has
+    functions for both instead.
+    """
+    plain = configuration == PLAIN_CONFIGURATION
+    parameters = {name: _sent(value) for name, value in item.parameters.items()}
+    arguments = parameters.pop("arguments", None)
+    if isinstance(arguments, list):
+        if not plain:
+            return (Command("Enable-DmsaEventLog"),)
+        parameters |= {str(place): value for place, value in enumerate(arguments)}
+    if item.name == "Get-DmsaDescriptor" and plain:
+        attribute = parameters.pop("Attribute")
+        read = Command("Get-ADObject", {**parameters, "Properties": [attribute]})
+        return (read, Command("Select-Object", {"ExpandProperty": attribute}))
+    return (Command(item.name, parameters),)
+
+
+def _sent(value: Value) -> object:
+    if isinstance(value, tuple):
+        return [_sent(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _sent(item) for name, item in value.items()}
+    return value
+
+
+def _received(value: object) -> Value:
+    if isinstance(value, LabObject):
+        if value.text is not None:
+            return value.text
+        return {name: _received(item) for name, item in value.properties.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_received(item) for item in value)
+    if isinstance(value, Mapping):
+        return {str(name): _received(item) for name, item in value.items()}
+    if value is None or isinstance(value, bool | int | float | str | datetime | timedelta | UUID):
+        return value
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"the estate returned a {type(value).__name__}, which no transport can carry")
+
+
+def _record(item: object) -> Record:
+    if isinstance(item, LabObject):
+        properties = {name: _received(value) for name, value in item.properties.items()}
+        return Record(item.types[0], properties)
+    return Record(f"System.{type(item).__name__}", {"": _received(item)})
+
+
+def _error(error: LabError) -> RemoteError:
+    return RemoteError(error.id, error.category, error.exception, error.message, error.target, error.cmdlet)
+
+
+def _reply(result: Result, endpoint: str) -> Reply:
+    records = tuple(_record(item) for item in result.output)
+    errors = tuple(_error(error) for error in result.errors)
+    if result.failure is None:
+        return Reply(Outcome.SUCCEEDED, records, errors)
+    failure = result.failure
+    kind = FaultKind.TRANSIENT if failure.category in _TRANSIENT else FaultKind.PERMANENT
+    fault = Fault(kind, failure.id, f"{endpoint}: {failure.message}")
+    return Reply(Outcome.FAILED, records, (*errors, _error(failure)), fault)
+
+
+_TRANSIENT = frozenset({"ResourceBusy", "ResourceUnavailable", "OperationTimeout", "ConnectionError"})
+
+
+def _refused(fault: WeatherFault, endpoint: str) -> Reply:
+    match fault.kind:
+        case "lost-request" | "lost-reply":
+            found = Fault(FaultKind.UNKNOWN, "lost-reply", f"{endpoint} did not answer; what it did is unknown")
+            return Reply(Outcome.UNKNOWN, fault=found)
+        case "down":
+            message = f"{endpoint} refuses connections"
+            remedy = "Check that the host is up and that its WinRM listener can be reached."
+            return Reply(Outcome.FAILED, fault=Fault(FaultKind.TRANSIENT, "refused", message, remedy, reached=False))
+        case "busy":
+            message = f"{endpoint} has no shell to spare"
+            return Reply(Outcome.FAILED, fault=Fault(FaultKind.TRANSIENT, "quota", message))
+        case _:
+            message = f"{endpoint} denies access"
+            remedy = "Check the rights of the connecting account on this host."
+            return Reply(Outcome.FAILED, fault=Fault(FaultKind.PERMANENT, "access-denied", message, remedy))

@@ -1,0 +1,348 @@
+"""A simulated estate that survives its process: every command is on disk before its reply leaves.
+
+A state directory holds ``estate.yaml`` (a copy of the estate file), ``commands.jsonl`` (one line for each
+command that was executed: the far-side witness), ``marks.jsonl`` (what changed the estate without a command
+being executed: requests lost on their way, shells deleted while something ran in them) and a lock. The record
+*is* the state: the estate is what one gets by executing the recorded writes at their recorded times, so
+nothing else has to be saved, and nothing can disagree with it.
+
+Lines are handed to the operating system before a reply leaves, so they outlive the process, not the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from orchestrator.lab.command import Command, LabObject, Request, Result
+from orchestrator.lab.estate import Estate, load_spec
+from orchestrator.lab.estate.cmdlets import is_write
+from orchestrator.lab.estate.weather import WeatherFault
+from orchestrator.lab.statelock import StateLock
+
+_ESTATE = "estate.yaml"
+_COMMANDS = "commands.jsonl"
+_MARKS = "marks.jsonl"
+
+
+class StateMismatch(Exception):
+    """The state directory belongs to another estate file."""
+
+
+class Lab:
+    """An estate with a state directory, for any number of threads.
+
+    *estate* is the text of the estate file; *monotonic* gives real time in seconds, as ``time.monotonic``
+    does. While the process lives, estate time runs as real time does; while it does not, it stands still.
+
+    Raises:
+        EstateInvalid: the estate file is none.
+        StateMismatch: the state directory was begun with another estate file. Nothing was changed.
+        StateBusy: another process uses the state directory.
+    """
+
+    def __init__(self, estate: str, state: Path, monotonic: Callable[[], float]) -> None:
+        spec = load_spec(estate)
+        state.mkdir(parents=True, exist_ok=True)
+        self._lock_file = StateLock(state / "lab.lock")
+        try:
+            _keep_estate_file(estate, state)
+            self._estate = Estate(spec)
+            self._seq = _replay(self._estate, state)
+        except BaseException:
+            self._lock_file.release()
+            raise
+        self.state = state
+        self._commands = _appender(state / _COMMANDS)
+        self._marks = _appender(state / _MARKS)
+        self._lock = threading.RLock()
+        self._monotonic = monotonic
+        self._last = monotonic()
+        self._open = 0
+
+    def close(self) -> None:
+        """Release the state directory. Nothing has to be written for that."""
+        with self._lock:
+            os.close(self._commands)
+            os.close(self._marks)
+            self._lock_file.release()
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names of all machines."""
+        return self._estate.host_names
+
+    def address(self, host: str) -> str:
+        """Return the loopback address of a machine.
+
+        Raises:
+            KeyError: there is no such machine.
+        """
+        return self._estate.address(host)
+
+    def listens(self, host: str) -> bool:
+        """Say whether anything answers on a machine just now."""
+        with self._now():
+            return self._estate.listens(host)
+
+    def up_since(self, host: str) -> datetime | None:
+        """Return when a machine booted, None while nothing answers on it."""
+        with self._now():
+            return self._estate.machine(host).boot if self._estate.listens(host) else None
+
+    def advance(self, delta: timedelta) -> None:
+        """Let time pass beyond the real time that does."""
+        with self._now():
+            self._estate.advance(delta)
+
+    @contextmanager
+    def open_call(self) -> Iterator[None]:
+        """Count a call as open while the context lasts; a reading of the clock then does not jump."""
+        with self._lock:
+            self._open += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open -= 1
+
+    def fault_for(self, request: Request) -> WeatherFault | None:
+        """Say what befalls a request on its way; to be asked once per request, before :meth:`execute`.
+
+        A request that the answer says not to execute is noted as such, so that the weather does not strike
+        twice after a restart of the process.
+        """
+        with self._now():
+            fault = self._estate.fault_for(request)
+            if fault is not None and not fault.executes and fault.kind != "down":
+                self._mark({"mark": fault.kind, "host": request.host, "weather": dict(self._estate.weather.counts)})
+            return fault
+
+    def execute(self, request: Request) -> Result:
+        """Carry a request out. Its effects are on disk when this returns."""
+        with self._now():
+            request = replace(request, alone=request.alone and self._open <= 1)
+            at, late = self._estate.now, self._estate.late_by(request.pipeline)
+            counts = dict(self._estate.weather.counts)
+            result = self._estate.execute(request)
+            self._write(self._commands, self._rows(request, result, at, late, counts))
+            return result
+
+    def discard(self, shell: UUID) -> None:
+        """Delete a shell: what still runs in it ends without its effect."""
+        with self._now():
+            if self._estate.discard(shell):
+                self._mark({"mark": "shell-deleted", "shell": str(shell)})
+
+    def describe(self) -> dict[str, object]:
+        """Return the estate as JSON-able data, for people."""
+        with self._now():
+            return self._estate.describe()
+
+    @contextmanager
+    def _now(self) -> Iterator[None]:
+        with self._lock:
+            moment = self._monotonic()
+            self._estate.advance(timedelta(seconds=max(0.0, moment - self._last)))
+            self._last = moment
+            yield
+
+    def _mark(self, row: dict[str, object]) -> None:
+        self._seq += 1
+        self._write(self._marks, [{"seq": self._seq, "at": self._estate.now.isoformat(), **row}])
+
+    def _rows(
+        self, request: Request, result: Result, at: datetime, late: timedelta | None, counts: dict[int, int]
+    ) -> list[dict[str, object]]:
+        commands = [(place, item) for place, statement in enumerate(request.statements) for item in statement]
+        rows = []
+        for part, (place, command) in enumerate(commands):
+            self._seq += 1
+            row: dict[str, object] = {
+                "seq": self._seq,
+                "at": at.isoformat(),
+                "host": request.host,
+                "shell": str(request.shell),
+                "cmdlet": command.name,
+                "parameters": {name: _encoded(value) for name, value in command.parameters.items()},
+                "write": is_write(command.name),
+                "outcome": "late" if late else _outcome(result),
+                "error": result.failure.id if result.failure else None,
+                "script": command.is_script,
+                "principal": request.principal,
+                "configuration": request.configuration,
+                "pipeline": str(request.pipeline),
+                "statement": place,
+                "part": part,
+                "parts": len(commands),
+                "alone": request.alone,
+            }
+            row |= {"late": late.total_seconds()} if late else {}
+            row |= {"weather": counts} if counts else {}
+            rows.append(row)
+        return rows
+
+    @staticmethod
+    def _write(file: int, rows: list[dict[str, object]]) -> None:
+        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        while data:
+            data = data[os.write(file, data) :]
+
+
+def read_record(state: Path) -> list[dict[str, Any]]:
+    """Return what ``commands.jsonl`` says; an unfinished last line, or pipeline, is left out."""
+    rows = _lines(state / _COMMANDS)
+    while rows and rows[-1]["part"] != rows[-1]["parts"] - 1:
+        rows.pop()
+    return rows
+
+
+def read_estate(state: Path) -> Estate:
+    """Return the estate that a state directory holds, without taking its lock.
+
+    Raises:
+        FileNotFoundError: this is no state directory.
+        EstateInvalid: its copy of the estate file was changed.
+    """
+    estate = Estate(load_spec((state / _ESTATE).read_text(encoding="utf-8")))
+    _replay(estate, state)
+    return estate
+
+
+def _keep_estate_file(estate: str, state: Path) -> None:
+    copy = state / _ESTATE
+    if not copy.exists():
+        fresh = state / f"{_ESTATE}.new"
+        fresh.write_text(estate, encoding="utf-8", newline="\n")
+        fresh.replace(copy)
+    elif copy.read_text(encoding="utf-8") != estate.replace("\r\n", "\n"):
+        raise StateMismatch(
+            f"{state} was begun with another estate file, of which it keeps a copy in {_ESTATE}. Nothing was "
+            "changed. Use the estate file as it was, or another state directory (an estate cannot change its past)."
+        )
+
+
+def _appender(path: Path) -> int:
+    """Open a record for appending, cutting off a line that was never finished."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    file = os.open(path, flags, 0o600)
+    keep = sum(len(line) for line in _complete(path))
+    os.ftruncate(file, keep)
+    return file
+
+
+def _complete(path: Path) -> list[bytes]:
+    """Return the finished lines of a record, without those of a pipeline whose last line is missing."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    while lines:
+        last = json.loads(lines[-1])
+        if last.get("part", 0) == last.get("parts", 1) - 1:
+            break
+        lines.pop()
+    return lines
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _complete(path)]
+
+
+def _replay(estate: Estate, state: Path) -> int:
+    """Bring a fresh estate to where the record ends; return the last number used."""
+    rows = sorted((*read_record(state), *_lines(state / _MARKS)), key=lambda row: row["seq"])
+    group: list[dict[str, Any]] = []
+    for row in rows:
+        estate.advance_to(datetime.fromisoformat(row["at"]))
+        if "weather" in row:
+            estate.weather.counts = {int(rule): count for rule, count in row["weather"].items()}
+        if "mark" in row:
+            if row["mark"] == "shell-deleted":
+                estate.discard(UUID(row["shell"]))
+            continue
+        group.append(row)
+        if row["part"] == row["parts"] - 1:
+            _repeat(estate, group)
+            group = []
+    return max((row["seq"] for row in rows), default=0)
+
+
+def _repeat(estate: Estate, rows: list[dict[str, Any]]) -> None:
+    request = _request(rows)
+    if "late" in rows[0]:
+        estate.expect_late(request.pipeline, timedelta(seconds=rows[0]["late"]))
+    if "late" in rows[0] or estate.writes(request):
+        estate.execute(request)
+    else:
+        estate.arrive(request)
+        estate.after_effects(request)
+
+
+def _request(rows: list[dict[str, Any]]) -> Request:
+    first = rows[0]
+    statements: dict[int, list[Command]] = {}
+    for row in rows:
+        parameters = {name: _decoded(value) for name, value in row["parameters"].items()}
+        statements.setdefault(row["statement"], []).append(Command(row["cmdlet"], parameters, row["script"]))
+    return Request(
+        host=first["host"],
+        shell=UUID(first["shell"]),
+        pipeline=UUID(first["pipeline"]),
+        principal=first["principal"],
+        statements=tuple(tuple(items) for items in statements.values()),
+        configuration=first["configuration"],
+        alone=first["alone"],
+    )
+
+
+def _outcome(result: Result) -> str:
+    if result.failure is None:
+        return "succeeded"
+    refused = result.failure.id in {"CommandNotFoundException", "ScriptsNotAllowed"}
+    return "refused" if refused else "failed"
+
+
+def _encoded(value: object) -> object:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return {"$time": value.isoformat()}
+        case timedelta():
+            return {"$seconds": value.total_seconds()}
+        case UUID():
+            return {"$guid": str(value)}
+        case LabObject():
+            return value.text
+        case Mapping():
+            return {str(key): _encoded(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_encoded(item) for item in value]
+        case _:
+            return str(value)
+
+
+def _decoded(value: Any) -> object:
+    match value:
+        case {"$time": str(text)}:
+            return datetime.fromisoformat(text)
+        case {"$seconds": seconds}:
+            return timedelta(seconds=seconds)
+        case {"$guid": str(text)}:
+            return UUID(text)
+        case dict():
+            return {key: _decoded(item) for key, item in value.items()}
+        case list():
+            return [_decoded(item) for item in value]
+        case _:
+            return value

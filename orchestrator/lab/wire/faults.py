@@ -1,0 +1,117 @@
+"""The SOAP faults of WSMan, one function for each reason.
+
+Texts and codes are those of the exchanges recorded from Windows for pypsrp's tests (the name of the recording
+stands with each), or carry their source.
+"""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import escape
+
+_UNEXPECTED_SELECTORS = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/UnexpectedSelectors"
+_SORRY = "The WS-Management service cannot process the request"
+_FAULT_NAMESPACE = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
+
+
+class WsmanFault(Exception):
+    """A request that is answered with a SOAP fault, HTTP status 500.
+
+    ``side`` is ``Sender`` or ``Receiver``, ``subcode`` a qualified name with the prefix ``w`` or ``a``,
+    ``code`` the number in the WSManFault element, ``message`` its text where that differs from ``reason``.
+    """
+
+    def __init__(self, side: str, subcode: str, code: int, reason: str, *, message: str = "", detail: str = "") -> None:
+        super().__init__(f"{subcode} {code}: {message or reason}")
+        self.side = side
+        self.subcode = subcode
+        self.code = code
+        self.reason = reason
+        self.message = message or reason
+        self.detail = detail
+
+    def body(self, machine: str) -> str:
+        """Return the Fault element; *machine* is the name of the host that speaks."""
+        detail = f"<w:FaultDetail>{self.detail}</w:FaultDetail>" if self.detail else ""
+        return (
+            f"<s:Fault><s:Code><s:Value>s:{self.side}</s:Value><s:Subcode><s:Value>{self.subcode}</s:Value>"
+            f'</s:Subcode></s:Code><s:Reason><s:Text xml:lang="en-US">{escape(self.reason)}</s:Text>'
+            f'</s:Reason><s:Detail>{detail}<f:WSManFault xmlns:f="{_FAULT_NAMESPACE}" Code="{self.code}" '
+            f'Machine="{escape(machine)}"><f:Message>{escape(self.message)}</f:Message></f:WSManFault>'
+            f"</s:Detail></s:Fault>"
+        )
+
+
+def _invalid_selectors(message: str = "") -> WsmanFault:
+    reason = f"{_SORRY} because the request contained invalid selectors for the resource. "
+    return WsmanFault("Sender", "w:InvalidSelectors", 2150858843, reason, message=message, detail=_UNEXPECTED_SELECTORS)
+
+
+def unknown_shell() -> WsmanFault:
+    """Return the fault for a ShellId that is not there (``test_psrp_is_alive_invalid_selectors``)."""
+    return _invalid_selectors()
+
+
+def unknown_command() -> WsmanFault:
+    """Return the fault for a CommandId that is not there (``test_psrp_receive_failure``)."""
+    return _invalid_selectors(
+        "The Windows Remote Shell received a request to perform an operation on a command identifier that "
+        "does not exist. Either the command has completed execution or the client specified an invalid "
+        "command identifier. "
+    )
+
+
+def timed_out() -> WsmanFault:
+    """Return the fault that ends a Receive without news (``test_psrp_long_running_cmdlet``)."""
+    reason = "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.  "
+    return WsmanFault("Receiver", "w:TimedOut", 2150858793, reason)
+
+
+def invalid_timeout(shown: str) -> WsmanFault:
+    """Return the fault for an OperationTimeout that is no duration (``test_psrp_is_alive_other_wsman_error``)."""
+    reason = f"{_SORRY}. The request contains one or more invalid SOAP headers. "
+    message = f"{_SORRY}. The XML contains an invalid timeout field in the SOAP header: {shown}. "
+    return WsmanFault("Sender", "a:InvalidMessageInformationHeader", 2150858767, reason, message=message)
+
+
+def unknown_resource(uri: str) -> WsmanFault:
+    """Return the fault for a resource that is no PowerShell endpoint (as quoted in jborean93/pypsrp#192)."""
+    reason = (
+        f"{_SORRY}. The resource URI ({uri}) was not found in the WS-Management catalog. The catalog contains "
+        f"the metadata that describes resources, or logical endpoints. "
+    )
+    return WsmanFault("Sender", "a:DestinationUnreachable", 2150858811, reason)
+
+
+def access_denied() -> WsmanFault:
+    """Return the fault for a caller whom the endpoint does not let in (DSP0226; Win32 error 5)."""
+    return WsmanFault("Sender", "w:AccessDenied", 5, "Access is denied. ")
+
+
+def too_many_operations() -> WsmanFault:
+    """Return the fault of a spent quota (as quoted in dmitry-zaets/vagrantfile-windows-iis-mssql#7)."""
+    reason = (
+        f"{_SORRY}. This user is allowed a maximum number of 1500 concurrent operations, which has been "
+        f"exceeded. Close existing operations for this user, or raise the quota for this user. "
+    )
+    return WsmanFault("Sender", "w:QuotaLimit", 2150859174, reason)
+
+
+def too_many_shells(allowed: int) -> WsmanFault:
+    """Return the fault for one shell too many (as quoted in hashicorp/vagrant#7489)."""
+    reason = (
+        f"{_SORRY}. This user is allowed a maximum number of {allowed} concurrent shells, which has been "
+        f"exceeded. Close existing shells or raise the quota for this user. "
+    )
+    return WsmanFault("Sender", "w:QuotaLimit", 2150859173, reason)
+
+
+def not_supported(action: str) -> WsmanFault:
+    """Return the fault for an action that this server does not have (WS-Addressing; Win32 error 50)."""
+    reason = f"The action is not supported by the service: {action}. "
+    return WsmanFault("Sender", "a:ActionNotSupported", 50, reason)
+
+
+def malformed(what: str) -> WsmanFault:
+    """Return the fault for an envelope that makes no sense (Win32 error 87; ``test_winrs_fail_poll_process``)."""
+    reason = "The parameter is incorrect. "
+    return WsmanFault("Sender", "w:InvalidParameter", 87, reason, message=f"{reason}{what}")

@@ -1,0 +1,219 @@
+"""One shell of one host: its runspace pool, its pipelines, and what they have to say.
+
+A shell knows nothing of HTTP and runs nothing. It turns what arrives into a :class:`Request` when a pipeline
+is whole, and takes the answer back as messages.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from psrpcore import (
+    CreatePipelineEvent,
+    EndOfPipelineInputEvent,
+    GetCommandMetadataEvent,
+    GetMetadata,
+    PipelineInputEvent,
+    PowerShell,
+    PSRPEvent,
+)
+from psrpcore.types import PSInvocationState, PSRPMessageType, RunspacePoolState
+
+from orchestrator.lab.command import Command, LabError, Request
+from orchestrator.lab.wire import clixml, incoming, records
+from orchestrator.lab.wire.outbox import Outbox
+from orchestrator.lab.wire.psrp import Pool, pipeline_of, reading
+
+_REMEMBERED = 8
+"""How many answered Receives can be asked for again; a client repeats the last one of a pipeline, if any."""
+
+Message = tuple[PSRPMessageType, bytes]
+
+
+@dataclass
+class Pipeline:
+    """One pipeline: known to WSMan by *command*, to PSRP by *id*.
+
+    It is *whole* once everything that it consists of has arrived, and has a *request* once it was started.
+    """
+
+    command: str
+    id: UUID
+    outbox: Outbox = field(default_factory=Outbox)
+    asked: PowerShell | GetMetadata | None = None
+    fed: list[object] = field(default_factory=list)
+    whole: bool = False
+    request: Request | None = None
+    over: bool = False
+
+    def statements(self) -> tuple[tuple[Command, ...], ...]:
+        """Return what it is to run; it must be whole.
+
+        Raises:
+            Malformed: it cannot be read.
+        """
+        assert self.asked is not None
+        with reading():
+            return incoming.statements(self.asked, self.fed)
+
+
+class Shell:
+    """A runspace pool that *owner* opened with *configuration* from *client*."""
+
+    def __init__(self, shell: UUID, configuration: str, owner: str, client: str, idle_timeout: float) -> None:
+        self.id = shell
+        self.configuration = configuration
+        self.owner = owner
+        self.client = client
+        self.idle_timeout = idle_timeout
+        self.connected = True
+        self.outbox = Outbox()
+        self.pipelines: dict[str, Pipeline] = {}
+        self.answered: OrderedDict[str, bytes] = OrderedDict()
+        self._by_id: dict[UUID, Pipeline] = {}
+        self._pool = Pool(self._deliver)
+        self._opened = self._touched = time.monotonic()
+
+    @property
+    def name(self) -> str:
+        """The id as WSMan spells it."""
+        return str(self.id).upper()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return time.monotonic() - self._opened
+
+    @property
+    def inactivity(self) -> float:
+        """Seconds since somebody last asked something of it."""
+        return time.monotonic() - self._touched
+
+    def touch(self) -> None:
+        """Note that somebody asks something of it."""
+        self._touched = time.monotonic()
+
+    def open(self, data: bytes) -> None:
+        """Take the messages that open the pool; the answers wait in the outbox.
+
+        Raises:
+            Malformed: they are not such messages.
+        """
+        for _ in self._pool.feed(data):
+            pass
+
+    def begin(self, command: str, data: bytes) -> Pipeline:
+        """Return the pipeline that *data* begins; it belongs to the shell only after :meth:`adopt`.
+
+        Raises:
+            Malformed: the data begins none.
+        """
+        pipeline = Pipeline(command, pipeline_of(data))
+        self._take(pipeline, data)
+        return pipeline
+
+    def adopt(self, pipeline: Pipeline) -> None:
+        """Make *pipeline* one of this shell's; there must be none of its name."""
+        self.pipelines[pipeline.command] = self._by_id[pipeline.id] = pipeline
+
+    def feed(self, pipeline: Pipeline | None, data: bytes) -> None:
+        """Take more fragments, for *pipeline* or for the pool.
+
+        Raises:
+            Malformed: they do not fit.
+        """
+        self._take(pipeline, data)
+
+    def _take(self, pipeline: Pipeline | None, data: bytes) -> None:
+        for event in self._pool.feed(data):
+            if pipeline is None:
+                continue
+            with reading():
+                self._note(pipeline, event)
+
+    @staticmethod
+    def _note(pipeline: Pipeline, event: PSRPEvent[Any, Any]) -> None:
+        match event:
+            case CreatePipelineEvent() | GetCommandMetadataEvent():
+                pipeline.asked = event.pipeline
+                pipeline.whole = not isinstance(pipeline.asked, PowerShell) or bool(pipeline.asked.no_input)
+            case PipelineInputEvent():
+                pipeline.fed.append(incoming.value(event.data))
+            case EndOfPipelineInputEvent():
+                pipeline.whole = pipeline.asked is not None
+
+    def finish(self, pipeline: Pipeline, messages: Iterable[Message]) -> None:
+        """Give *pipeline* its last messages, unless it was stopped or dropped meanwhile."""
+        if pipeline.over:
+            return
+        pipeline.over = True
+        for kind, body in messages:
+            self._pool.emit(kind, body, pipeline.id)
+        pipeline.outbox.complete()
+
+    def stop(self, pipeline: Pipeline) -> None:
+        """End *pipeline* for its client; what the engine is doing for it goes on and is not reported."""
+        self.finish(pipeline, [state_message(PSInvocationState.Stopped, records.STOPPED)])
+
+    def drop(self, pipeline: Pipeline) -> None:
+        """Forget *pipeline*."""
+        pipeline.over = True
+        pipeline.outbox.interrupt()
+        self.pipelines.pop(pipeline.command, None)
+        self._by_id.pop(pipeline.id, None)
+
+    def interrupt(self) -> None:
+        """Let go whoever waits for something that is not there yet."""
+        for outbox in (self.outbox, *(pipeline.outbox for pipeline in self.pipelines.values())):
+            outbox.interrupt()
+
+    def close(self) -> None:
+        """Forget every pipeline and let go whoever waits."""
+        for pipeline in list(self.pipelines.values()):
+            self.drop(pipeline)
+        self.outbox.interrupt()
+
+    def connect(self, data: bytes) -> list[bytes]:
+        """Take the messages of a new client; return the fragments that answer them at once.
+
+        Raises:
+            Malformed: they are not such messages.
+        """
+        held, self.outbox = self.outbox, Outbox()
+        try:
+            self._pool.attach()
+            for _ in self._pool.feed(data):
+                pass
+        finally:
+            answer, self.outbox = self.outbox.drain(), held
+        self.connected = True
+        self.outbox.attach(redeliver=False)
+        self.outbox.put(answer[2:])
+        return answer[:2]
+
+    def remember(self, message_id: str, answer: bytes) -> None:
+        """Keep the answer to a Receive, for the client that did not get it and asks again."""
+        self.answered[message_id] = answer
+        while len(self.answered) > _REMEMBERED:
+            self.answered.popitem(last=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the pool has been opened."""
+        return bool(self._pool.state == RunspacePoolState.Opened)
+
+    def _deliver(self, pipeline: UUID | None, fragments: list[bytes]) -> None:
+        if pipeline is None:
+            self.outbox.put(fragments)
+        elif pipeline in self._by_id:
+            self._by_id[pipeline].outbox.put(fragments)
+
+
+def state_message(state: PSInvocationState, error: LabError | None = None) -> Message:
+    """Return the message that ends a pipeline."""
+    return PSRPMessageType.PipelineState, clixml.write(records.pipeline_state(state, error))

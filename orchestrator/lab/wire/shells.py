@@ -1,0 +1,98 @@
+"""The shells of one host: who owns which, how many there may be, and when one is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from orchestrator.lab.wire import faults
+from orchestrator.lab.wire.shell import Shell
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How closely to follow Windows where that is slow, or not certain.
+
+    ``idle_disconnects``: seconds without traffic after which a shell shows Disconnected (Windows: one to two
+    minutes by third-party reports; None: never). ``redeliver``: whether a Connect to a pipeline brings its last
+    parcel again. ``shells``: how many each user may have on a host (Windows: 30).
+    """
+
+    idle_disconnects: float | None = None
+    redeliver: bool = True
+    shells: int = 30
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: an authenticated principal, and the address it speaks from."""
+
+    principal: str
+    address: str
+
+
+class Shells:
+    """Shells by id; *gone* hears of each that is closed."""
+
+    def __init__(self, fidelity: Fidelity, gone: Callable[[UUID], None]) -> None:
+        self._fidelity = fidelity
+        self._gone = gone
+        self._shells: dict[UUID, Shell] = {}
+
+    def __contains__(self, shell: Shell) -> bool:
+        return shell.id in self._shells
+
+    def owned(self, caller: Caller) -> list[Shell]:
+        """Return the caller's shells."""
+        return [shell for shell in self._shells.values() if shell.owner == caller.principal]
+
+    def find(self, shell: UUID, caller: Caller) -> Shell:
+        """Return a shell of the caller's.
+
+        Raises:
+            WsmanFault: the caller has none of this id, or its idle time is over.
+        """
+        found = self._shells.get(shell)
+        if found is None or found.owner != caller.principal:
+            raise faults.unknown_shell()
+        if found.inactivity > found.idle_timeout:
+            self.close(found)
+            raise faults.unknown_shell()
+        return found
+
+    def admit(self, shell: UUID, caller: Caller) -> None:
+        """See whether the caller may have one more.
+
+        Raises:
+            WsmanFault: the id is taken, or the quota spent.
+        """
+        if shell in self._shells:
+            raise faults.malformed("A shell with this ShellId exists.")
+        if len(self.owned(caller)) >= self._fidelity.shells:
+            raise faults.too_many_shells(self._fidelity.shells)
+
+    def add(self, shell: Shell) -> None:
+        """Keep a shell that was admitted."""
+        self._shells[shell.id] = shell
+
+    def close(self, shell: Shell) -> None:
+        """Close and forget a shell."""
+        shell.close()
+        del self._shells[shell.id]
+        self._gone(shell.id)
+
+    def close_all(self) -> None:
+        """Close and forget every shell."""
+        for shell in list(self._shells.values()):
+            self.close(shell)
+
+    def interrupt(self) -> None:
+        """Let go whoever waits for something that is not there yet."""
+        for shell in self._shells.values():
+            shell.interrupt()
+
+    def is_connected(self, shell: Shell) -> bool:
+        """Say whether a shell shows as Connected."""
+        limit = self._fidelity.idle_disconnects
+        return shell.connected and (limit is None or shell.inactivity <= limit)

@@ -1,0 +1,176 @@
+"""Everything that a decision about one migration may look at, and nothing it may not.
+
+A :class:`Case` is made afresh for each decision from the run, the plan and estate time; a :class:`Seen` holds what
+was just read for it. Steps and guards are pure functions of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.model.call import Cmdlet, Read
+from orchestrator.model.directory import PairSeen, pair_seen
+from orchestrator.model.event import HostBefore
+from orchestrator.model.host import HostSeen, host_seen
+from orchestrator.model.observation import Fault, Outcome, Reply, Unreadable
+from orchestrator.model.plan import Directory, Migration, Plan, Policy
+from orchestrator.model.run import MigrationState, RunState
+
+
+@dataclass(frozen=True)
+class Case:
+    """One migration at one moment of estate time."""
+
+    run: RunState
+    plan: Plan
+    migration: Migration
+    state: MigrationState
+    at: datetime | None
+
+    @classmethod
+    def of(cls, run: RunState, plan: Plan, id_: str, at: datetime | None) -> Case:
+        """Return the case of a migration by its id."""
+        return cls(run, plan, plan.migration(id_), run[id_], at)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of this migration, merged."""
+        return self.plan.policy_of(self.migration.id)
+
+    @property
+    def directory(self) -> Directory:
+        """The directory of the estate; a plan for a lab is given its lab's before anything runs."""
+        directory = self.plan.estate.directory
+        if directory is None:
+            raise ValueError("the plan's estate has not been resolved")
+        return directory
+
+    @property
+    def server(self) -> str:
+        """The pinned domain controller."""
+        return self.directory.server
+
+    @property
+    def endpoint(self) -> str:
+        """The host whose endpoint runs the directory cmdlets."""
+        return self.directory.endpoint
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """The domain controllers whose copies must agree, the pinned one first; empty until they were asked for."""
+        names = self.directory.converge_on or self.run.controllers
+        return tuple(sorted(names, key=lambda name: name.lower() != self.server.lower()))
+
+    @property
+    def account(self) -> str:
+        """How the account is asked for: by objectGUID from the snapshot on, for accounts get moved."""
+        return str(self.state.snapshot.account_guid) if self.state.snapshot else self.migration.account
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The hosts of the migration, as the plan spells them."""
+        return tuple(host.name for host in self.migration.hosts)
+
+    def needed_elsewhere(self, host: str) -> frozenset[str]:
+        """Other migrations that need the host's registry value."""
+        return self.run.needed_elsewhere(host, self.migration.id)
+
+    def original(self, host: str) -> HostBefore | None:
+        """The host as it was before any of ours changed its registry value."""
+        return self.run.original(host, self.migration.id)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was read for one decision: each read with its reply. ``guarded``: the guards' probes are among them."""
+
+    dmsa: str
+    replies: tuple[tuple[Read, Reply], ...] = ()
+    guarded: bool = False
+
+    def plus(self, replies: Sequence[tuple[Read, Reply]], guarded: bool = False) -> Seen:
+        """Return this observation with more in it."""
+        return Seen(self.dmsa, (*self.replies, *replies), self.guarded or guarded)
+
+    def reply_to(self, statement: Cmdlet, endpoint: str) -> Reply | None:
+        """Return the reply of the pipeline in which *endpoint* was asked exactly this; None if it was not."""
+        return next(
+            (
+                reply
+                for read, reply in self.replies
+                if read.endpoint == endpoint and statement in read.statements
+            ),
+            None,
+        )
+
+    def at(self, endpoint: str) -> Sequence[tuple[Read, Reply]]:
+        """Return what one endpoint said."""
+        return [(read, reply) for read, reply in self.replies if read.endpoint == endpoint]
+
+    def asked(self, endpoint: str) -> bool:
+        """Whether the endpoint was asked at all."""
+        return any(read.endpoint == endpoint for read, _ in self.replies)
+
+    def pair(self, endpoint: str, server: str) -> PairSeen:
+        """Return the pair as *server* shows it.
+
+        Raises:
+            Unreadable: it was not read, or the answer does not say.
+        """
+        for read, reply in reversed(self.replies):
+            asks_pair = any(
+                statement.name == "Get-ADUser" and statement.parameters.get("Server") == server
+                for statement in read.statements
+            )
+            if read.endpoint == endpoint and asks_pair:
+                return pair_seen(server, reply, self.dmsa)
+        raise Unreadable(f"{server} was not asked for the pair")
+
+    def host(self, name: str) -> HostSeen:
+        """Return the host as it was read.
+
+        Raises:
+            Unreadable: it was not read, or an answer is missing.
+        """
+        return host_seen(name, self.at(name))
+
+    def faults(self) -> list[tuple[str, Fault]]:
+        """Return the faults of reads that did not run to their end, by endpoint.
+
+        That an object is not there is an answer, not a fault.
+        """
+        return [
+            (read.endpoint, reply.fault)
+            for read, reply in self.replies
+            if reply.fault is not None
+            and reply.outcome is not Outcome.SUCCEEDED
+            and not any(error.category == "ObjectNotFound" for error in reply.errors)
+        ]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A guard's answer for one subject, with its evidence; ``waits`` where time alone can still satisfy it."""
+
+    passed: bool | None
+    subject: str
+    evidence: str
+    remedy: str = ""
+    waits: tuple[str, datetime | None] | None = None
+
+    @classmethod
+    def of(cls, passed: bool, subject: str, evidence: str, remedy: str = "") -> Verdict:
+        """Return pass or refuse."""
+        return cls(passed, subject, evidence, "" if passed else remedy)
+
+    @classmethod
+    def unknown(cls, subject: str, evidence: str, remedy: str = "") -> Verdict:
+        """Return *unknown*, which refuses too: the question could not be answered."""
+        return cls(None, subject, evidence, remedy)
+
+    @property
+    def word(self) -> str:
+        """``pass``, ``refuse`` or ``unknown``."""
+        return {True: "pass", False: "refuse", None: "unknown"}[self.passed]

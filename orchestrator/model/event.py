@@ -1,0 +1,352 @@
+"""What happened: the vocabulary of the journal.
+
+Every event is frozen, carries no secret, and is enough, together with those before it, to know where a run
+stands (:mod:`orchestrator.model.run` folds them). ``VERSION`` is the version of this vocabulary; it is stored with
+each row, and a change of meaning raises it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
+from orchestrator.model.observation import FaultKind, Outcome
+
+VERSION = 1
+
+HoldReason: TypeAlias = str
+"""``guard:<id>``, or one of ``fault``, ``retries-spent``, ``unknown-outcome``, ``operator``, ``undone``,
+``original-missing``, ``restored-by-hand``, ``clock``, ``budget-spent``, ``not-converged``, ``hosts-missing``."""
+
+WaitFor: TypeAlias = Literal[
+    "dwell",
+    "ledger",
+    "window",
+    "blackout",
+    "approval:start",
+    "approval:complete",
+    "replication",
+    "retry",
+    "needs",
+    "at-once",
+    "task-run",
+    "reboot",
+    "settle",
+    "registration",
+]
+
+DIRECTORY = "directory"
+"""The subject that stands for the pair in Active Directory; every other subject is a host's name."""
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _OfMigration(_Event):
+    migration: str
+
+
+class FaultSeen(_Event):
+    """A fault as it is written down."""
+
+    kind: FaultKind
+    code: str
+    message: str
+    remedy: str = ""
+
+
+class RunBegan(_Event):
+    """The run of a plan began; ``plan`` is its canonical form, ``digest`` its identity."""
+
+    kind: Literal["run-began"] = "run-began"
+    digest: str
+    plan: dict[str, Any]
+    by: str
+    tool: str
+
+
+class RunnerTook(_Event):
+    """A runner took the journal and moves migrations from here on."""
+
+    kind: Literal["runner-took"] = "runner-took"
+    by: str
+    host: str
+    pid: int
+    tool: str
+
+
+class RunnerLeft(_Event):
+    """A runner ended in good order."""
+
+    kind: Literal["runner-left"] = "runner-left"
+    reason: str
+
+
+class ControllersFound(_Event):
+    """The writable domain controllers of the domain, asked because the plan names none to agree."""
+
+    kind: Literal["controllers-found"] = "controllers-found"
+    names: tuple[str, ...]
+
+
+class GuardSaid(_Event):
+    """One guard's answer for one subject."""
+
+    guard: str
+    subject: str
+    verdict: Literal["pass", "refuse", "unknown"]
+    evidence: str
+    remedy: str = ""
+    waived: bool = False
+
+
+class GuardsAsked(_OfMigration):
+    """The guards of a stage were asked, right before a write."""
+
+    kind: Literal["guards-asked"] = "guards-asked"
+    step: Trigger
+    answers: tuple[GuardSaid, ...]
+
+
+class ServiceBefore(_Event):
+    """A service as it was before anything was changed."""
+
+    state: str
+    start_mode: str
+    start_name: str | None
+    dependents: tuple[str, ...] = ()
+
+
+class HostBefore(_Event):
+    """A host as it was before anything was changed."""
+
+    computer_name: str
+    key_exists: bool
+    value: int | str | None
+    services: dict[str, ServiceBefore] = {}
+    tasks: dict[str, str] = {}
+    app_pools: dict[str, str] = {}
+
+
+class SnapshotTaken(_OfMigration):
+    """Everything that a way back must restore, as read before the first write."""
+
+    kind: Literal["snapshot-taken"] = "snapshot-taken"
+    account_guid: UUID
+    account: dict[str, Any]
+    dmsa: dict[str, Any] | None
+    hosts: dict[str, HostBefore]
+    sha256: str
+
+
+class Admitted(_OfMigration):
+    """The migration took one of its wave's places in flight, for this step and what belongs to it."""
+
+    kind: Literal["admitted"] = "admitted"
+    step: Trigger
+
+
+class AttemptStarted(_OfMigration):
+    """A write is about to be sent. On disk before the write leaves: a start without an end means *unknown*."""
+
+    kind: Literal["attempt-started"] = "attempt-started"
+    step: Trigger
+    subject: str
+    endpoint: str
+    cmdlet: str
+    parameters: dict[str, Any]
+    shell: UUID
+    pipeline: UUID
+    wish: Pair | None = None
+
+
+class AttemptFinished(_OfMigration):
+    """A write ended, or was found without an end by the runner that took over (``unknown``)."""
+
+    kind: Literal["attempt-finished"] = "attempt-finished"
+    subject: str
+    outcome: Outcome
+    fault: FaultSeen | None = None
+
+
+class ShellEnded(_OfMigration):
+    """The shell of an attempt whose outcome is unknown was deleted, and the far side acknowledged it."""
+
+    kind: Literal["shell-ended"] = "shell-ended"
+    subject: str
+    shell: UUID
+
+
+class AttemptSettled(_OfMigration):
+    """After the settling time the same place was read again; what was read decides from here on."""
+
+    kind: Literal["attempt-settled"] = "attempt-settled"
+    subject: str
+
+
+class BaselineRead(_OfMigration):
+    """The host's own clock before a step restarts anything there: what started later was restarted."""
+
+    kind: Literal["baseline-read"] = "baseline-read"
+    step: Trigger
+    host: str
+    local_time: datetime
+    boot_time: datetime
+
+
+class WorkloadSeen(_Event):
+    """A workload as it was last seen."""
+
+    kind: Literal["service", "task", "app-pool"]
+    name: str
+    state: Literal["running", "stopped", "idle", "failed", "unknown"]
+
+
+class SubjectDone(_OfMigration):
+    """A step has nothing left to do at one subject, and a read-back says so."""
+
+    kind: Literal["subject-done"] = "subject-done"
+    step: Trigger
+    subject: str
+    registry: Literal["set", "was-set", "kept", "restored", "pending"] | None = None
+    rebooted: bool | None = None
+    workloads: tuple[WorkloadSeen, ...] | None = None
+    pair: Pair | None = None
+    evidence: dict[str, Any] = {}
+
+
+class LedgerRead(_OfMigration):
+    """The principals allowed to use the dMSA, as the pinned DC shows them."""
+
+    kind: Literal["ledger-read"] = "ledger-read"
+    principals: tuple[str, ...]
+    hosts_present: tuple[str, ...]
+    sha256: str
+
+
+class Moved(_OfMigration):
+    """The migration reached another phase, by a row of the law and on the evidence of a read-back."""
+
+    kind: Literal["moved"] = "moved"
+    trigger: Trigger
+    source: Phase
+    dest: Phase
+    pair: Pair | None = None
+    dmsa_guid: UUID | None = None
+    evidence: dict[str, Any] = {}
+
+
+class WaitBegan(_OfMigration):
+    """Nothing is wrong; something must come first."""
+
+    kind: Literal["wait-began"] = "wait-began"
+    subject: str
+    waiting_for: WaitFor
+    until: datetime | None = None
+    detail: str = ""
+
+
+class RetryDue(_OfMigration):
+    """A transient fault; the same question or write is due again at ``until``."""
+
+    kind: Literal["retry-due"] = "retry-due"
+    subject: str
+    of: Literal["read", "write"]
+    tries: int
+    until: datetime
+    fault: FaultSeen
+
+
+class Recovered(_OfMigration):
+    """After faults the subject answers again; the count of tries starts anew."""
+
+    kind: Literal["recovered"] = "recovered"
+    subject: str
+
+
+class Held(_OfMigration):
+    """The migration stands still until a person does something. ``release`` says what."""
+
+    kind: Literal["held"] = "held"
+    reason: HoldReason
+    detail: str
+    release: str
+    subject: str = DIRECTORY
+    step: Trigger | None = None
+    by: str | None = None
+
+
+class Released(_OfMigration):
+    """An operator let a held migration go on; ``forward`` turns a way back around."""
+
+    kind: Literal["released"] = "released"
+    by: str
+    reason: str
+    forward: bool = False
+
+
+class WayBackAsked(_OfMigration):
+    """An operator (or ``on_failure``) asked for the way back."""
+
+    kind: Literal["way-back-asked"] = "way-back-asked"
+    way: Way
+    by: str
+    reason: str = ""
+
+
+class CallRefused(_Event):
+    """The gate refused a call: nothing outside the catalogue is ever sent. The run stopped."""
+
+    kind: Literal["call-refused"] = "call-refused"
+    migration: str
+    detail: str
+
+
+Event: TypeAlias = Annotated[
+    RunBegan
+    | RunnerTook
+    | RunnerLeft
+    | ControllersFound
+    | GuardsAsked
+    | SnapshotTaken
+    | Admitted
+    | AttemptStarted
+    | AttemptFinished
+    | ShellEnded
+    | AttemptSettled
+    | BaselineRead
+    | SubjectDone
+    | LedgerRead
+    | Moved
+    | WaitBegan
+    | RetryDue
+    | Recovered
+    | Held
+    | Released
+    | WayBackAsked
+    | CallRefused,
+    Field(discriminator="kind"),
+]
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def to_body(event: Event) -> dict[str, Any]:
+    """Return the event as JSON data, without what equals its default."""
+    body: dict[str, Any] = event.model_dump(mode="json", exclude_defaults=True)
+    body.pop("kind", None)
+    return body
+
+
+def from_body(kind: str, body: dict[str, Any]) -> Event:
+    """Return the event of a journal row.
+
+    Raises:
+        pydantic.ValidationError: the row is none of this vocabulary.
+    """
+    return _ADAPTER.validate_python({**body, "kind": kind})

@@ -1,0 +1,110 @@
+"""Cross-checks on where the plan applies and how it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from orchestrator.model.plan import Connection, Estate, Plan
+from orchestrator.planfile.crosschecks.finding import Finding, migrations_of
+from orchestrator.planfile.problem import Loc
+
+_NEEDED = {
+    "domain": "the DNS name of the domain",
+    "directory": "endpoint and server",
+    "connections": 'at least one entry, such as {match: "*", auth: kerberos}',
+}
+_WITHOUT_JEA = "microsoft.powershell"
+
+
+def lab_alone(plan: Plan) -> Iterator[Finding]:
+    """A simulated estate file says everything itself."""
+    others = plan.estate.model_fields_set - {"lab"}
+    if plan.estate.lab is None:
+        return
+    for key in Estate.model_fields:
+        if key in others:
+            hint = "leave it out; or leave out lab, and name a real estate"
+            yield Finding(("estate", key), f"estate.lab excludes {key}", hint)
+
+
+def estate_incomplete(plan: Plan) -> Iterator[Finding]:
+    """Without a simulated estate, the real one must be named in full."""
+    if plan.estate.lab is not None:
+        return
+    for key, what in _NEEDED.items():
+        if not getattr(plan.estate, key):
+            yield Finding(("estate", key), f"the key {key} is missing: {what}", "or name a simulated estate: lab")
+
+
+def second_hop(plan: Plan) -> Iterator[Finding]:
+    """If the cmdlets run on one host and speak to another, that host needs something to speak with.
+
+    A credential does not travel twice (Microsoft Learn, "Making the second hop in PowerShell Remoting"): it is
+    delegated, or a JEA endpoint's run-as account is used instead.
+    """
+    directory = plan.estate.directory
+    if directory is None or directory.endpoint.casefold() == directory.server.casefold():
+        return
+    found = _connection(plan.estate, directory.endpoint)
+    if found is None:
+        return
+    index, connection = found
+    if not connection.delegate and connection.configuration.casefold() == _WITHOUT_JEA:
+        message = f"{directory.endpoint} speaks to {directory.server}, a second hop without delegation"
+        hint = f"in connections[{index}]: delegate: true, or a JEA configuration; or endpoint = server"
+        yield Finding(("estate", "directory", "server"), message, hint, ("estate", "connections"))
+
+
+def host_unreachable(plan: Plan) -> Iterator[Finding]:
+    """Every host that is spoken to has a connection, and a site to be served from."""
+    estate = plan.estate
+    for loc, host in _hosts(plan):
+        if estate.connections and _connection(estate, host) is None:
+            yield Finding(
+                loc, f"no connection matches {host}", 'add one, such as match: "*"', ("estate", "connections")
+            )
+        if estate.sites and not any(_matches(host, one) for site in estate.sites for one in site.match):
+            yield Finding(loc, f"no site serves {host}", 'add one, such as match: ["*"]', ("estate", "sites"))
+
+
+def _hosts(plan: Plan) -> Iterator[tuple[Loc, str]]:
+    """Yield every host of the plan once, where it is first named."""
+    places: dict[str, Loc] = {}
+    directory = plan.estate.directory
+    if directory is not None:
+        places[directory.endpoint] = ("estate", "directory", "endpoint")
+        for index, name in enumerate(directory.converge_on or ()):
+            places.setdefault(name, ("estate", "directory", "converge_on", index))
+    for loc, _, migration in migrations_of(plan):
+        for index, host in enumerate(migration.hosts):
+            places.setdefault(host.name, (*loc, "hosts", index, "name"))
+    for name, place in places.items():
+        yield place, name
+
+
+def site_twice(plan: Plan) -> Iterator[Finding]:
+    """A runner names its site."""
+    seen: set[str] = set()
+    for index, site in enumerate(plan.estate.sites):
+        if site.name.casefold() in seen:
+            yield Finding(("estate", "sites", index, "name"), f"there are two sites {site.name}", "merge them")
+        seen.add(site.name.casefold())
+
+
+def credentials(plan: Plan) -> Iterator[Finding]:
+    """What authenticates by a certificate or a password has one."""
+    needed = {"certificate": ("certificate",), "basic": ("username", "password"), "ntlm": ("username", "password")}
+    for index, connection in enumerate(plan.estate.connections):
+        at = ("estate", "connections", index)
+        missing = [key for key in needed.get(connection.auth, ()) if getattr(connection, key) is None]
+        if missing:
+            yield Finding((*at, "auth"), f"{connection.auth} needs {' and '.join(missing)}", "", at)
+
+
+def _connection(estate: Estate, host: str) -> tuple[int, Connection] | None:
+    return next(((index, one) for index, one in enumerate(estate.connections) if _matches(host, one.match)), None)
+
+
+def _matches(host: str, pattern: str) -> bool:
+    return fnmatchcase(host.casefold(), pattern.casefold())

@@ -1,0 +1,56 @@
+"""The identity of a plan: approvals bind to it, the journal records it, a changed plan is recognised by it.
+
+Two files that mean the same have the same digest, however they are written; so the digest is taken of the
+resolved plan. What says only how hosts are reached, or is told to people, is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import rfc8785
+
+from orchestrator.model.plan import Migration, Occasion, Plan, Policy, Wave
+
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_ALL_OCCASIONS = Occasion.__args__  # type: ignore[attr-defined]
+_ONE_SITE = [{"name": "main", "match": ["*"]}]
+
+
+def digest(plan: Plan) -> str:
+    """Return the SHA-256 of the canonical plan (RFC 8785), in hexadecimal."""
+    return hashlib.sha256(rfc8785.dumps(canonical(plan))).hexdigest()
+
+
+def canonical(plan: Plan) -> dict[str, Any]:
+    """Return the resolved plan as plain values.
+
+    Defaults are filled in, policy stands on each migration and nowhere else, durations are seconds, dates are
+    text, references to secrets stay references. Order counts where it has a meaning: not in days or occasions.
+    """
+    whole = plan.model_dump(mode="json", by_alias=True, exclude={"description", "policy", "waves"})
+    for left_out in ("connections", "addresses"):
+        del whole["estate"][left_out]
+    whole["estate"]["sites"] = whole["estate"]["sites"] or _ONE_SITE
+    for notify in whole["notify"]:
+        notify["on"] = sorted(set(notify["on"] or _ALL_OCCASIONS))
+    whole["waves"] = [_wave(plan, wave) for wave in plan.waves]
+    return whole
+
+
+def _wave(plan: Plan, wave: Wave) -> dict[str, Any]:
+    fields = set(Wave.model_fields) - set(Policy.model_fields) - {"window", "migrations"}
+    resolved = wave.model_dump(mode="json", by_alias=True, include=fields)
+    both = wave.window.model_dump(mode="json") if wave.window else None
+    resolved["windows"] = resolved["windows"] or {"start": both, "complete": both}
+    for window in filter(None, resolved["windows"].values()):
+        window["days"] = sorted(set(window["days"]), key=_WEEK.index)
+    resolved["needs"] = list(plan.needs_of(wave))
+    resolved["migrations"] = [_migration(plan, migration) for migration in wave.migrations]
+    return resolved
+
+
+def _migration(plan: Plan, migration: Migration) -> dict[str, Any]:
+    policy = plan.policy_of(migration.id).model_dump(mode="json")
+    return {**migration.model_dump(mode="json", by_alias=True), **policy}

@@ -1,0 +1,185 @@
+"""The table of causes: what can go wrong on the way to a host, what it means, and what to do about it.
+
+Rows are found by exception type, WSMan fault code or HTTP status; :mod:`orchestrator.remote.faults` says how
+the table is read. Types are written as names, so that this module costs no import of a network library.
+WSMan codes: wsmerror.h of the Windows SDK; which of them mean a quota: PowerShell's own list in
+CimChildJobBase. HTTP 400 with an empty body is what clients see from a shell that idled for two minutes
+(jborean93/pypsrp issues 21 and 203); nobody documents that nothing was dispatched then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.model.observation import FaultKind
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One row: a stable code, what it means for a repetition, and two sentences for a person."""
+
+    code: str
+    kind: FaultKind
+    says: str
+    remedy: str
+    undispatched: bool = False
+    """The answer, or its absence, proves that the host did not begin the request."""
+    reached: bool = True
+    """The endpoint answered as one of ours, as far as this cause can tell."""
+
+
+_T, _P = FaultKind.TRANSIENT, FaultKind.PERMANENT
+
+UNTRUSTED = Cause(
+    "untrusted-certificate",
+    _P,
+    "its TLS certificate is not trusted: {detail}",
+    "set tls.ca of its connection to the authority that issued the certificate, or renew the certificate",
+    undispatched=True,
+    reached=False,
+)
+WRONG_NAME = Cause(
+    "certificate-name",
+    _P,
+    "its TLS certificate is for another name: {detail}",
+    "use the name that stands in the certificate, or issue one for this name",
+    undispatched=True,
+    reached=False,
+)
+TLS = Cause(
+    "tls-failed",
+    _P,
+    "TLS could not be agreed on",
+    "check that the port speaks HTTPS and that both sides share a TLS version",
+    reached=False,
+)
+UNRESOLVED = Cause(
+    "name-unresolved",
+    _T,
+    "its name does not resolve",
+    "check the name, the DNS of the runner, or add it to estate.addresses",
+    undispatched=True,
+    reached=False,
+)
+REFUSED = Cause(
+    "refused",
+    _T,
+    "it refuses connections on port {port}",
+    "check that WinRM listens on HTTPS there, and the port of its connection",
+    undispatched=True,
+    reached=False,
+)
+UNREACHABLE = Cause(
+    "unreachable",
+    _T,
+    "no connection to port {port} can be made",
+    "check the network and firewalls between runner and host",
+    undispatched=True,
+    reached=False,
+)
+CONNECT_TIMEOUT = Cause(
+    "connect-timeout",
+    _T,
+    "it did not accept a connection on port {port} in time",
+    "check that it is up and that no firewall drops the port",
+    undispatched=True,
+    reached=False,
+)
+NO_ANSWER = Cause("no-answer", _T, "it did not answer in time", "look whether it is overloaded or hangs")
+LOST = Cause("connection-lost", _T, "the connection was lost", "look whether it restarted or the network failed")
+UNAUTHORIZED = Cause(
+    "unauthorized",
+    _P,
+    "it refuses the credentials (HTTP 401)",
+    "check username, password and auth of its connection; repeating could lock the account out",
+    undispatched=True,
+    reached=False,
+)
+NO_CREDENTIAL = Cause(
+    "no-credential",
+    _P,
+    "there is no usable credential for it ({detail})",
+    "obtain a Kerberos ticket, or set username and password of its connection",
+    undispatched=True,
+    reached=False,
+)
+LOGON = Cause(
+    "logon-failed",
+    _T,
+    "logging on to it failed ({detail})",
+    "check that a domain controller is reachable from the runner and that their clocks agree",
+    undispatched=True,
+    reached=False,
+)
+SHELL_GONE = Cause(
+    "shell-unknown", _T, "it no longer knows the session", "none is needed: a new session is opened", undispatched=True
+)
+SHELL_DIED = Cause("shell-died", _T, "the session died (HTTP 400, empty)", "none is needed: a new session is opened")
+QUOTA = Cause(
+    "{detail}",
+    _T,
+    "a quota of WinRM is exhausted",
+    "close sessions on it, or raise the WinRM quota that the code names",
+    undispatched=True,
+)
+DENIED = Cause(
+    "access-denied",
+    _P,
+    "it denies access to this session configuration",
+    "let the account connect: Remote Management Users, or the role definitions of the JEA endpoint",
+    undispatched=True,
+)
+NO_ENDPOINT = Cause(
+    "configuration-unknown",
+    _P,
+    "it has no session configuration of that name",
+    "register the JEA endpoint (dmsa jea), or correct configuration of its connection",
+    undispatched=True,
+)
+NO_WSMAN = Cause(
+    "no-wsman",
+    _P,
+    "what listens on port {port} is not WinRM (HTTP {detail})",
+    "check the port of its connection",
+    reached=False,
+)
+BUSY = Cause("http-{detail}", _T, "it answered HTTP {detail}", "look whether WinRM is starting, stopping or overloaded")
+FAULT = Cause("{detail}", _T, "WinRM reported fault {detail}", "look the code up in the WinRM event log of the host")
+OTHER_SHELL = Cause(
+    "shell-id-ignored",
+    _P,
+    "it gave the session an id of its own, so a lost call could not be found again",
+    "WinRM 3.0 or later is needed (Windows Server 2012 and later have it)",
+)
+GARBLED = Cause("garbled", _T, "its answer could not be read ({detail})", "look at what listens there")
+
+EXCEPTIONS: tuple[tuple[str, Cause], ...] = (
+    # The first row whose type is found wins, innermost meaning first.
+    ("urllib3.exceptions.NameResolutionError", UNRESOLVED),
+    ("urllib3.exceptions.NewConnectionError", UNREACHABLE),
+    ("requests.exceptions.ConnectTimeout", CONNECT_TIMEOUT),
+    ("requests.exceptions.SSLError", TLS),
+    ("requests.exceptions.ReadTimeout", NO_ANSWER),
+    ("requests.exceptions.ConnectionError", LOST),
+    ("requests.exceptions.ChunkedEncodingError", LOST),
+    ("orchestrator.remote.session.OtherShell", OTHER_SHELL),
+    ("pypsrp.exceptions.AuthenticationError", UNAUTHORIZED),
+    ("spnego.exceptions.NoCredentialError", NO_CREDENTIAL),
+    ("spnego.exceptions.InvalidCredentialError", NO_CREDENTIAL),
+    ("spnego.exceptions.SpnegoError", LOGON),
+)
+
+WSMAN: Mapping[int | str, Cause] = {
+    5: DENIED,
+    0x80338029: NO_ANSWER,  # ERROR_WSMAN_OPERATION_TIMEDOUT
+    0x8033803B: NO_ENDPOINT,  # ERROR_WSMAN_INVALID_RESOURCE_URI
+    0x80338002: NO_ENDPOINT,  # the same meaning, as older services spell it
+    0x8033805B: SHELL_GONE,  # ERROR_WSMAN_UNEXPECTED_SELECTORS
+    0x803381A5: QUOTA,  # ERROR_WSMAN_QUOTA_MAX_SHELLS
+    0x803381A6: QUOTA,  # ERROR_WSMAN_QUOTA_MAX_OPERATIONS
+    0x803381A7: QUOTA,  # ERROR_WSMAN_QUOTA_USER
+    0x803381A8: QUOTA,  # ERROR_WSMAN_QUOTA_SYSTEM
+    0x803381AB: QUOTA,  # ERROR_WSMAN_QUOTA_MAX_SHELLUSERS
+    **dict.fromkeys(range(0x803381E4, 0x803381EB), QUOTA),  # ERROR_WSMAN_QUOTA_*_PPQ
+}

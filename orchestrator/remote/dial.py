@@ -1,0 +1,114 @@
+"""The HTTPS connection under a session: where packets go, whom TLS must meet, and what is kept out.
+
+pypsrp builds its connection from a host name alone and obeys the environment. Here the name stays what TLS,
+the Host header and Kerberos are held to, while ``estate.addresses`` says where to connect; proxies, netrc and
+CA bundles of the environment are ignored, and a redirect is an error, because it would carry a call to a host
+that no plan names.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pypsrp.wsman import WSMan
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
+
+from orchestrator.remote.connection import Secret, Settings
+
+# A Kerberos token travels under the Negotiate scheme as well; asking pypsrp for Kerberos is what keeps
+# ``negotiate`` from ever falling back to NTLM.
+_AUTH = {"negotiate": "kerberos"}
+_LONGEST_BACKOFF_BASE = 0.5
+
+
+def dial(settings: Settings) -> WSMan:
+    """Return a WSMan client for one host. Nothing is sent before its first use.
+
+    ``timeout`` bounds connecting and each wait for an answer; the host is asked to answer a long poll within
+    two thirds of it (MS-WSMV 2.2.5.8, OperationTimeout, must be the shorter of the two).
+    """
+    patience = max(2, round(settings.timeout))
+    wsman = WSMan(
+        settings.host,
+        port=settings.port,
+        username=_revealed(settings.username),
+        password=_revealed(settings.password),
+        ssl=True,
+        auth=_AUTH.get(settings.auth, settings.auth),
+        cert_validation=settings.verify is not False,
+        connection_timeout=patience,
+        read_timeout=patience,
+        operation_timeout=max(1, patience * 2 // 3),
+        reconnection_backoff=_LONGEST_BACKOFF_BASE,
+        no_proxy=True,
+        negotiate_delegate=settings.delegate,
+        certificate_pem=str(settings.certificate),
+        certificate_key_pem=str(settings.key),
+    )
+    transport = wsman.transport
+    session = transport._build_session()
+    session.trust_env = False
+    session.proxies = {}
+    session.verify = settings.verify
+    session.cert = None
+    session.max_redirects = 0
+    session.mount("https://", _Adapter(settings.address, _client_certificate(settings)))
+    transport.session = session
+    return wsman
+
+
+def _revealed(secret: Secret | None) -> str | None:
+    return secret.reveal() if secret else None
+
+
+def _client_certificate(settings: Settings) -> ssl.SSLContext | None:
+    """Return a TLS context that holds the client's certificate; a key that is no file is one only for this moment."""
+    if settings.auth != "certificate" or settings.certificate is None:
+        return None
+    context = create_urllib3_context()
+    if isinstance(settings.key, Path):
+        context.load_cert_chain(settings.certificate, settings.key)
+    elif settings.key is not None:
+        with tempfile.TemporaryDirectory() as folder:  # created for this user alone
+            file = Path(folder, "key.pem")
+            file.write_text(settings.key.reveal(), encoding="ascii")
+            context.load_cert_chain(settings.certificate, file)
+    return context
+
+
+class _Adapter(HTTPAdapter):
+    """Connects to *address*, whatever the URL's host is, and speaks nothing but HTTPS."""
+
+    def __init__(self, address: str, context: ssl.SSLContext | None) -> None:
+        self._address = address
+        self._context = context
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        if self._context is not None:
+            kwargs["ssl_context"] = self._context
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": _pool_to(self._address)}
+
+
+def _pool_to(address: str) -> type[HTTPSConnectionPool]:
+    class Connection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            # The name is put aside for the one call that resolves it; TLS compares the certificate with it.
+            name, self._dns_host = self._dns_host, address
+            try:
+                return super()._new_conn()
+            finally:
+                self._dns_host = name
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool

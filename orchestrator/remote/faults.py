@@ -1,0 +1,178 @@
+"""What went wrong, and what it means for the next attempt: how the table of causes is read.
+
+Theory of operation. An exception of the client library, or an error record of PowerShell, says two things that
+must be kept apart:
+
+* *Cause*: what a person would call it, whether repeating can help, what to do. It is looked up by exception
+  type (through the causes an exception carries), by WSMan fault code, by HTTP status, by error
+  category and id. Never by message text: that is localised, and changes with every build.
+* *Reach*: how far the call had come. A write that was refused before it could be dispatched has FAILED, and
+  nothing of it runs. Once its request may have left, only an answer that proves it was not dispatched
+  (``undispatched``) makes it FAILED; everything else leaves it UNKNOWN, and so does any trouble after the host
+  accepted it. Erring towards UNKNOWN costs a minute of settling and one look; erring towards FAILED could let
+  a migration operation land twice. A read has no such question: it FAILED.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+
+from orchestrator.model.observation import Fault, FaultKind, Outcome, RemoteError
+from orchestrator.remote.causes import (
+    BUSY,
+    EXCEPTIONS,
+    FAULT,
+    GARBLED,
+    LOST,
+    NO_ANSWER,
+    NO_WSMAN,
+    REFUSED,
+    SHELL_DIED,
+    SHELL_GONE,
+    UNREACHABLE,
+    UNTRUSTED,
+    WRONG_NAME,
+    WSMAN,
+    Cause,
+)
+
+_T, _P = FaultKind.TRANSIENT, FaultKind.PERMANENT
+
+
+class Reach(IntEnum):
+    """How far a call had come when trouble began."""
+
+    OPENING = 1
+    """There was no session yet; the call's own request had not been made."""
+    SENDING = 2
+    """The request that carries the call was being sent, or its answer was awaited."""
+    RUNNING = 3
+    """The host had accepted the call."""
+
+
+_HOSTNAME_MISMATCH = 62
+"""X509_V_ERR_HOSTNAME_MISMATCH (OpenSSL, x509_vfy.h)."""
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and everything it says it came from, without end-less loops."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        each = waiting.pop(0)
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        inner = (each.__cause__, each.__context__, getattr(each, "reason", None), *each.args)
+        waiting.extend(item for item in inner if isinstance(item, BaseException))
+
+
+def _is(error: BaseException, name: str) -> bool:
+    return any(f"{cls.__module__}.{cls.__qualname__}" == name for cls in type(error).__mro__)
+
+
+def cause_of(error: BaseException) -> tuple[Cause, str]:
+    """Look an exception of the client library up; returns its row and the detail that the sentences mention."""
+    chain = tuple(_chain(error))
+    if _is(error, "pypsrp.exceptions.WSManFaultError"):
+        code = getattr(error, "code", None)
+        return WSMAN.get(code, FAULT) if isinstance(code, int | str) else FAULT, str(code)
+    if _is(error, "pypsrp.exceptions.WinRMTransportError"):
+        return _by_status(error)
+    for each in chain:
+        if isinstance(each, ssl.SSLCertVerificationError):
+            row = WRONG_NAME if each.verify_code == _HOSTNAME_MISMATCH else UNTRUSTED
+            return row, each.verify_message
+    for name, row in EXCEPTIONS:
+        if any(_is(each, name) for each in chain):
+            if row is UNREACHABLE and any(isinstance(each, ConnectionRefusedError) for each in chain):
+                return REFUSED, ""
+            return row, type(error).__name__
+    return GARBLED, type(error).__name__
+
+
+def _by_status(error: BaseException) -> tuple[Cause, str]:
+    status, body = getattr(error, "code", 0), getattr(error, "response_text", "")
+    if status == 400 and not body:
+        return SHELL_DIED, str(status)
+    return (NO_WSMAN if status in {404, 405, 501} else BUSY), str(status)
+
+
+def lost_session(error: BaseException) -> bool:
+    """Say whether the host told us that the session is gone (and not that the network is)."""
+    return cause_of(error)[0] in {SHELL_GONE, SHELL_DIED}
+
+
+def never_dispatched(error: BaseException) -> bool:
+    """Say whether it is certain that the host did not begin the request."""
+    return cause_of(error)[0].undispatched
+
+
+def shell_unknown(error: BaseException) -> bool:
+    """Say whether the host told us in so many words that it does not know the shell."""
+    return cause_of(error)[0] is SHELL_GONE
+
+
+def judge(error: BaseException, host: str, port: int, reach: Reach, *, write: bool) -> tuple[Outcome, Fault]:
+    """Say how a call ended that an exception ended."""
+    cause, detail = cause_of(error)
+    unknown = write and (reach is Reach.RUNNING or (reach is Reach.SENDING and not cause.undispatched))
+    says = cause.says.format(port=port, detail=detail)
+    remedy = cause.remedy
+    if unknown:
+        says += "; whether the change was made is not known"
+        remedy = "nothing by hand: the session is deleted and the state read before anything is repeated"
+    fault = Fault(
+        FaultKind.UNKNOWN if unknown else cause.kind,
+        cause.code.format(detail=detail),
+        f"{host}: {says}",
+        remedy,
+        reached=reach is not Reach.OPENING or (cause.reached and cause not in {LOST, NO_ANSWER, GARBLED, BUSY}),
+    )
+    return (Outcome.UNKNOWN if unknown else Outcome.FAILED), fault
+
+
+_CATEGORIES: Mapping[str, tuple[FaultKind, bool, str]] = {
+    # category: what it means, whether the far side may have acted all the same, remedy
+    "PermissionDenied": (_P, False, "grant the right that is missing; nothing else was changed"),
+    "SecurityError": (_P, False, "grant the right that is missing; nothing else was changed"),
+    "AuthenticationError": (_P, False, "check delegation to the second server, or use its own endpoint"),
+    "ResourceBusy": (_T, False, "wait"),
+    "LimitsExceeded": (_T, False, "wait"),
+    "QuotaExceeded": (_T, False, "wait"),
+    "ResourceUnavailable": (_T, True, "check the service that the cmdlet talks to (for AD: Web Services on the DC)"),
+    "ConnectionError": (_T, True, "check the service that the cmdlet talks to (for AD: Web Services on the DC)"),
+    "OperationTimeout": (_T, True, "check the service that the cmdlet talks to (for AD: Web Services on the DC)"),
+    "OperationStopped": (_T, True, "look whether somebody stopped it, or the host is shutting down"),
+}
+_IDS: Mapping[str, str] = {
+    # first part of the error id: the category it amounts to (Microsoft Learn, System Error Codes 8000-8999)
+    "ActiveDirectoryServer:8206": "ResourceBusy",  # ERROR_DS_BUSY
+    "ActiveDirectoryServer:8207": "ResourceUnavailable",  # ERROR_DS_UNAVAILABLE
+    "ActiveDirectoryServer:8344": "PermissionDenied",  # ERROR_DS_INSUFF_ACCESS_RIGHTS
+}
+
+
+def judge_record(error: RemoteError, host: str, *, write: bool) -> tuple[Outcome, Fault]:
+    """Say how a call ended that PowerShell ended with an error."""
+    category = _IDS.get(error.id.partition(",")[0], error.category)
+    kind, may_have_acted, remedy = _CATEGORIES.get(category, (_P, False, "read the message; it is PowerShell's own"))
+    unknown = write and may_have_acted
+    subject = f"{error.cmdlet}: " if error.cmdlet else ""
+    fault = Fault(
+        FaultKind.UNKNOWN if unknown else kind,
+        error.id or error.exception or error.category,
+        f"{host}: {subject}{error.message}",
+        remedy,
+    )
+    return (Outcome.UNKNOWN if unknown else Outcome.FAILED), fault
+
+
+def unfinished(host: str, why: str, *, write: bool) -> tuple[Outcome, Fault]:
+    """Say how a call ended that never came to an end: given up, or stopped by somebody."""
+    kind = FaultKind.UNKNOWN if write else _T
+    remedy = "the session is deleted and the state read before anything is repeated" if write else "none is needed"
+    return (Outcome.UNKNOWN if write else Outcome.FAILED), Fault(kind, "unfinished", f"{host}: {why}", remedy)

@@ -1,0 +1,120 @@
+"""Kinds of parameter values: what a row of the catalogue lets through.
+
+Every kind is a closed description of text or data that the far side takes literally. Nothing here repairs a
+value: it fits, or the gate refuses it. Wildcards are refused wherever a cmdlet would expand them
+(Microsoft Learn, about_Wildcards), the backtick with them, because it is their escape.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from orchestrator.model.call import Value
+from orchestrator.model.dn import parse_dn
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A named set of values. ``accepts`` never raises and never changes anything."""
+
+    name: str
+    accepts: Callable[[Value], bool]
+
+    def __or__(self, other: Kind) -> Kind:
+        return Kind(f"{self.name} or {other.name}", lambda value: self.accepts(value) or other.accepts(value))
+
+
+def _is_text(value: Value, limit: int = 1024) -> bool:
+    """Say whether a person can read this: no control, format or lone surrogate character, not blank."""
+    return (
+        type(value) is str
+        and 0 < len(value) <= limit
+        and bool(value.strip())
+        and not any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in value)
+    )
+
+
+def matching(name: str, pattern: str, flags: re.RegexFlag = re.NOFLAG) -> Kind:
+    """Text that a pattern matches from end to end."""
+    compiled = re.compile(pattern, flags)
+    return Kind(name, lambda value: _is_text(value) and type(value) is str and compiled.fullmatch(value) is not None)
+
+
+def one_of(*choices: str | int) -> Kind:
+    """Exactly one of these values, of exactly their type (True is not 1 here)."""
+    return Kind(
+        "one of " + ", ".join(map(repr, choices)),
+        lambda value: any(type(value) is type(choice) and value == choice for choice in choices),
+    )
+
+
+def whole(low: int, high: int) -> Kind:
+    """An integer between two bounds, both included."""
+    return Kind(f"an integer from {low} to {high}", lambda value: type(value) is int and low <= value <= high)
+
+
+def many(item: Kind, limit: int = 1000) -> Kind:
+    """A non-empty array of one kind."""
+    return Kind(
+        f"a list, each {item.name}",
+        lambda value: type(value) is tuple and 0 < len(value) <= limit and all(map(item.accepts, value)),
+    )
+
+
+def one_or_many(item: Kind) -> Kind:
+    """One value, or a non-empty array of them."""
+    return item | many(item)
+
+
+def table(required: Mapping[str, Kind], optional: Mapping[str, Kind] | None = None) -> Kind:
+    """A hashtable with fixed keys."""
+    kinds = {**required, **(optional or {})}
+
+    def accepts(value: Value) -> bool:
+        return (
+            isinstance(value, Mapping)
+            and required.keys() <= value.keys() <= kinds.keys()
+            and all(kinds[key].accepts(item) for key, item in value.items())
+        )
+
+    return Kind("a table of " + ", ".join(kinds), accepts)
+
+
+def _is_dn(value: Value) -> bool:
+    if type(value) is not str or not _is_text(value, 4096):
+        return False
+    try:
+        parse_dn(value)
+    except ValueError:
+        return False
+    return True
+
+
+TEXT = Kind("readable text", _is_text)
+SWITCH = Kind("$true", lambda value: value is True)
+MOMENT = Kind("a time with its zone", lambda value: type(value) is datetime and value.tzinfo is not None)
+EMPTY = Kind("the empty text", lambda value: value == "")
+DN = Kind("a distinguished name", _is_dn)
+GUID = Kind("a GUID", lambda value: type(value) is UUID) | matching(
+    "a GUID's text", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
+)
+SID = matching("a SID", r"S-1-\d{1,14}(-\d{1,10}){1,15}")
+ACCOUNT_NAME = matching("a sAMAccountName that ends in $", r"[\w.-]{1,19}\$", re.ASCII)
+OBJECT = DN | GUID
+PRINCIPAL = DN | GUID | SID | ACCOUNT_NAME
+HOST = matching(
+    "a host name",
+    r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?",
+    re.IGNORECASE,
+)
+DIRECTORY_SERVER = HOST | matching("a host name with :3268", r"[A-Za-z0-9_.-]{1,253}:3268", re.ASCII)
+ATTRIBUTE = matching("an attribute's or property's name", r"[A-Za-z][A-Za-z0-9_-]{0,127}", re.ASCII)
+ATTRIBUTES = many(ATTRIBUTE)
+SERVICE_PRINCIPAL = matching("a service principal name", r"[^\s/]{1,64}(/[^\s/]{1,255}){1,2}")
+EXACT_NAME = matching("a name without wildcards", r"[^*?\[\]`]{1,256}")
+TASK_FOLDER = matching("a task folder without wildcards", r"\\([^*?\[\]`\\/]{1,240}\\)*")

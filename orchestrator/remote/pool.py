@@ -1,0 +1,107 @@
+"""Calls that run at the same time: the only place where there are threads.
+
+A thread here waits for one host. It never decides anything: what came back, or what was raised, is handed to
+whoever asks :meth:`CallPool.next_finished`, in the order in which it finished.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from orchestrator.model.call import Call, Ticket
+from orchestrator.model.observation import Reply
+from orchestrator.remote.transport import Transport
+
+Token = TypeVar("Token", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class _Job(Generic[Token]):
+    token: Token
+    work: Callable[[], Reply | bool]
+
+
+class CallPool(Generic[Token]):
+    """Runs calls on daemon threads, so that a host that hangs cannot keep the program from ending.
+
+    Its methods are for one thread, the conductor's.
+    """
+
+    def __init__(self, transport: Transport, workers: int = 32) -> None:
+        self._transport = transport
+        self._most = workers
+        self._threads: list[threading.Thread] = []
+        self._jobs: queue.SimpleQueue[_Job[Token] | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[Token, Reply | bool | Exception]] = queue.SimpleQueue()
+        self._in_flight = 0
+        self._closed = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls were started and not yet handed out by :meth:`next_finished`."""
+        return self._in_flight
+
+    def start(self, token: Token, call: Call, ticket: Ticket) -> None:
+        """Run a call; *token* comes back with its reply.
+
+        Raises:
+            RuntimeError: the pool is closed.
+        """
+        self._put(token, partial(self._transport.run, call, ticket))
+
+    def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
+        """Delete a shell on the far side; *token* comes back with whether that is certain.
+
+        Raises:
+            RuntimeError: the pool is closed.
+        """
+        self._put(token, partial(self._transport.discard, endpoint, shell))
+
+    def _put(self, token: Token, work: Callable[[], Reply | bool]) -> None:
+        if self._closed:
+            raise RuntimeError("the pool is closed")
+        self._in_flight += 1
+        if len(self._threads) < min(self._most, self._in_flight):
+            thread = threading.Thread(target=self._work, name=f"call-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._jobs.put(_Job(token, work))
+
+    def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
+        """Wait for the next call to finish; None if none did in *timeout* seconds, or none is in flight.
+
+        An exception in place of the reply is a refusal of the gate, or a defect; remote trouble is in replies.
+        """
+        if not self._in_flight:
+            return None
+        try:
+            finished = self._finished.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        self._in_flight -= 1
+        return finished
+
+    def close(self, timeout: float) -> bool:
+        """Take no more calls and wait for the threads; False if some still wait for their hosts."""
+        self._closed = True
+        for _ in self._threads:
+            self._jobs.put(None)
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                result: Reply | bool | Exception = job.work()
+            except Exception as error:  # noqa: BLE001 - handed to whoever can act on it
+                result = error
+            self._finished.put((job.token, result))

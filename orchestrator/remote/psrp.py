@@ -1,0 +1,154 @@
+"""PowerShell Remoting: the transport that talks to real hosts (and to a lab behind TCP).
+
+It keeps a few sessions with each host and lends one to each call. All that needs a lock is who holds which
+session; a session itself belongs to one thread at a time. Sessions are reused last in, first out, so that a
+few stay warm and the others may grow old.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from orchestrator.model.call import Call, Ticket
+from orchestrator.model.observation import Reply
+from orchestrator.remote import gate
+from orchestrator.remote.connection import Settings, Unconfigured
+from orchestrator.remote.dial import dial
+from orchestrator.remote.session import Session, delete_shell
+
+SESSIONS_PER_ENDPOINT = 4
+CLOSING_TAKES = 10.0
+"""Seconds for closing all sessions; shells that remain are deleted by their hosts when they have idled."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Lent:
+    session: Session
+    ticket: Ticket
+    running: bool = False
+
+
+@dataclass
+class _Endpoint:
+    idle: list[Session] = field(default_factory=list)
+    lent: dict[UUID, _Lent] = field(default_factory=dict)
+
+
+class PsrpTransport:
+    """Carries calls over WSMan and PSRP (MS-WSMV, MS-PSRP). See :class:`orchestrator.remote.transport.Transport`.
+
+    Args:
+        settings: what a host is reached with; asked again whenever a connection is made.
+        sessions: how many sessions one host may have at a time.
+        clock: seconds from anywhere, for the age of sessions.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[str], Settings],
+        *,
+        sessions: int = SESSIONS_PER_ENDPOINT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._most = sessions
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._endpoints: dict[str, _Endpoint] = {}
+
+    def ticket(self, endpoint: str) -> Ticket | None:
+        """Announce the ids of the next call to *endpoint*; None while all its sessions are lent."""
+        with self._lock:
+            known = self._endpoints.setdefault(endpoint.lower(), _Endpoint())
+            if known.idle:
+                session = known.idle.pop()
+            elif len(known.lent) < self._most:
+                session = Session(lambda: self._settings(endpoint), self._clock)
+            else:
+                return None
+            ticket = Ticket(endpoint, session.prepare(), uuid4())
+            known.lent[ticket.pipeline] = _Lent(session, ticket)
+            return ticket
+
+    def run(self, call: Call, ticket: Ticket) -> Reply:
+        """Carry out one call, and wait for its end.
+
+        Raises:
+            Refused: the gate did not let the call through.
+            ValueError: the ticket is not for this call, was used, or was given back.
+        """
+        session = self._take(ticket)
+        try:
+            gate.check(call)
+            if call.endpoint != ticket.endpoint:
+                raise ValueError(f"a ticket for {ticket.endpoint} was used for {call.endpoint}")
+            return session.carry(call, ticket.pipeline)
+        finally:
+            self._give_back(ticket)
+
+    def discard(self, endpoint: str, shell: UUID) -> bool:
+        """Delete a shell; True when the host acknowledges, or does not know it.
+
+        The request travels on a connection of its own, for the shell's own may be waiting for an answer. A
+        ticket for this shell that was not used yet is given back; if its shell was never opened, there is
+        nothing on the far side and the host is not asked.
+        """
+        if self._never_opened(endpoint, shell):
+            return True
+        try:
+            settings = self._settings(endpoint)
+            wsman = dial(settings)
+            try:
+                return delete_shell(wsman, settings.configuration, shell)
+            finally:
+                wsman.close()
+        except Unconfigured as error:
+            _log.debug("%s", error)
+        except Exception as error:  # noqa: BLE001 - a host that cannot be asked has acknowledged nothing
+            _log.debug("%s: shell not deleted: %s", endpoint, type(error).__name__, exc_info=True)
+        return False
+
+    def close(self) -> None:
+        """Delete the shells of idle sessions, within ten seconds; calls that still run keep their threads."""
+        deadline = self._clock() + CLOSING_TAKES
+        with self._lock:
+            sessions = [session for known in self._endpoints.values() for session in known.idle]
+            for known in self._endpoints.values():
+                known.idle.clear()
+        for session in sessions:
+            if self._clock() < deadline:
+                session.close()
+
+    def _take(self, ticket: Ticket) -> Session:
+        with self._lock:
+            known = self._endpoints.get(ticket.endpoint.lower())
+            lent = known.lent.get(ticket.pipeline) if known else None
+            if lent is None or lent.running or lent.ticket != ticket:
+                raise ValueError(f"the ticket for {ticket.endpoint} was not issued here, or was used before")
+            lent.running = True
+            return lent.session
+
+    def _give_back(self, ticket: Ticket) -> None:
+        with self._lock:
+            known = self._endpoints[ticket.endpoint.lower()]
+            known.idle.append(known.lent.pop(ticket.pipeline).session)
+
+    def _never_opened(self, endpoint: str, shell: UUID) -> bool:
+        """Forget a shell that is about to be deleted; say whether it was ours and was never opened."""
+        with self._lock:
+            known = self._endpoints.get(endpoint.lower(), _Endpoint())
+            for lent in [each for each in known.lent.values() if each.ticket.shell == shell and not each.running]:
+                known.idle.append(known.lent.pop(lent.ticket.pipeline).session)
+            for session in known.idle:
+                if session.shell == shell:
+                    opened = session.opened
+                    session.forget()
+                    return not opened
+        return False

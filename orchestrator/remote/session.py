@@ -1,0 +1,260 @@
+"""One session with one host: a WSMan connection and, on it, one shell at a time, used by one thread at a time.
+
+A pipeline costs two HTTP requests, Command and Receive. The Signal that would tell the host to forget a
+finished pipeline is not sent: it would be a third request each time, and the host forgets all of them at once
+when the shell is deleted. What remains in a shell counts against MaxConcurrentCommandsPerShell, 1000 by
+default (jborean93/pypsrp issue 148; MS-WSMV 3.1.4.12), so a shell is replaced long before that.
+
+A shell that has been idle for a minute is replaced too: clients report that Windows drops it soon after
+(HTTP 400 with an empty body after about two minutes), and opening one is cheaper than a lost write. Both
+replacements are decided when the ticket is written, so that a ticket always names the shell that will be used.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from pypsrp.complex_objects import PSInvocationState
+from pypsrp.powershell import PowerShell, RunspacePool
+from pypsrp.serializer import TaggedValue
+from pypsrp.wsman import SelectorSet, WSMan
+
+from orchestrator.model.call import Call, Cmdlet, Value, Write
+from orchestrator.model.observation import Outcome, Reply
+from orchestrator.remote.connection import Settings, Unconfigured
+from orchestrator.remote.dial import dial
+from orchestrator.remote.faults import (
+    Reach,
+    judge,
+    judge_record,
+    lost_session,
+    never_dispatched,
+    shell_unknown,
+    unfinished,
+)
+from orchestrator.remote.objects import record, remote_error
+from orchestrator.remote.wording import understood, worded
+
+MOST_PIPELINES = 200
+LONGEST_IDLE = 60.0
+READ_TAKES = 300.0
+WRITE_TAKES = 900.0
+"""Seconds after which a call is given up. Restart-Service waits for its service, so a write may take long."""
+SHELL_IDLES = 900
+"""Seconds after which the host itself deletes a shell that we could not delete (default: two hours)."""
+
+DELETE_TAKES = 5
+"""Seconds that a host has for answering a Delete."""
+_SHELLS = "http://schemas.microsoft.com/powershell/"
+
+_log = logging.getLogger(__name__)
+
+
+class _GivenUp(Exception):
+    """The call took longer than a call may take."""
+
+
+class OtherShell(Exception):
+    """The host gave the shell an id of its own (services before WinRM 3.0 do)."""
+
+
+class Session:
+    """A conversation with one host. Not thread-safe: the transport lends it to one thread at a time."""
+
+    def __init__(self, settings: Callable[[], Settings], clock: Callable[[], float] = time.monotonic) -> None:
+        self.shell = uuid4()
+        self._settings = settings
+        self._clock = clock
+        self._wsman: WSMan | None = None
+        self._pool: RunspacePool | None = None
+        self._configuration = ""
+        self._port = 0
+        self._pipelines = 0
+        self._last_used = clock()
+        self._leftovers: list[UUID] = []
+
+    @property
+    def opened(self) -> bool:
+        """Whether the current shell was ever opened."""
+        return self._pool is not None
+
+    def prepare(self) -> UUID:
+        """Return the id of the shell that the next call will use; decides whether that is a new one."""
+        if self._pool is not None:
+            if self._clock() - self._last_used > LONGEST_IDLE:
+                self._hang_up()
+                self._renew()
+            elif self._pipelines >= MOST_PIPELINES:
+                self._renew()
+        return self.shell
+
+    def carry(self, call: Call, pipeline: UUID) -> Reply:
+        """Carry out a call that the gate has let through. Remote trouble is in the reply."""
+        reply, gone = self._attempt(call, pipeline)
+        if gone and not isinstance(call, Write):
+            reply, _ = self._attempt(call, uuid4())
+        self._last_used = self._clock()
+        return reply
+
+    def forget(self) -> None:
+        """Begin anew at the next call: the shell was deleted by somebody else."""
+        self._pool = None
+        self.shell = uuid4()
+
+    def close(self) -> None:
+        """Delete the shell, if there is one; a host that does not answer at once deletes it by itself, later."""
+        if self._wsman is not None and self._pool is not None:
+            self._leftovers.append(self.shell)
+            self._sweep()
+        self._hang_up()
+
+    def _attempt(self, call: Call, pipeline: UUID) -> tuple[Reply, bool]:
+        """Try once. The second value says that the host no longer knew the shell."""
+        write = isinstance(call, Write)
+        statements = (call.statement,) if isinstance(call, Write) else call.statements
+        reach = Reach.OPENING
+        try:
+            pool = self._open()
+            reach = Reach.SENDING
+            powershell = self._composed(pool, statements, pipeline)
+            powershell.begin_invoke(remote_stream_options=0)
+            reach = Reach.RUNNING
+            self._pipelines += 1
+            self._await(powershell, WRITE_TAKES if write else READ_TAKES)
+            return _reply(powershell, call.endpoint, statements, write=write), False
+        except Unconfigured as error:
+            return Reply(Outcome.FAILED, fault=error.fault), False
+        except _GivenUp as error:
+            self._drop(keep=write)
+            outcome, fault = unfinished(call.endpoint, str(error), write=write)
+            return Reply(outcome, fault=fault), False
+        except Exception as error:  # noqa: BLE001 - whatever the client raises at what came back is remote trouble
+            _log.debug("%s: %s while %s", call.endpoint, type(error).__name__, reach.name, exc_info=True)
+            outcome, fault = judge(error, call.endpoint, self._port, reach, write=write)
+            gone = lost_session(error)
+            unborn = reach is Reach.OPENING and never_dispatched(error)
+            self._drop(keep=gone or unborn or outcome is Outcome.UNKNOWN)
+            return Reply(outcome, fault=fault), gone and reach is not Reach.OPENING
+
+    def _open(self) -> RunspacePool:
+        """Return the pool of the current shell; opens it, and the connection, if they are not open."""
+        if self._pool is not None:
+            return self._pool
+        if self._wsman is None:
+            settings = self._settings()
+            self._port, self._configuration = settings.port, settings.configuration
+            self._wsman = dial(settings)
+        pool = RunspacePool(self._wsman, configuration_name=self._configuration, idle_timeout=SHELL_IDLES)
+        pool.id = pool.shell.id = str(self.shell).upper()
+        pool.open()
+        if (pool.shell.id or "").upper() != pool.id:
+            raise OtherShell(pool.shell.id)
+        self._pool, self._pipelines = pool, 0
+        self._sweep()
+        return pool
+
+    def _composed(self, pool: RunspacePool, statements: tuple[Cmdlet, ...], pipeline: UUID) -> PowerShell:
+        """Build the pipeline out of named cmdlets and typed values; there is no text that anybody parses."""
+        powershell = PowerShell(pool)
+        powershell.id = str(pipeline).upper()
+        for statement in statements:
+            if powershell.commands:
+                powershell.add_statement()
+            for command in worded(statement, self._configuration):
+                powershell.add_cmdlet(command.name)
+                for name, value in command.parameters.items():
+                    powershell.add_parameter(name, outgoing(value))
+                for value in command.arguments:
+                    powershell.add_argument(outgoing(value))
+        return powershell
+
+    def _await(self, powershell: PowerShell, patience: float) -> None:
+        """Receive until the pipeline has ended. Each Receive is a long poll that the host answers in time."""
+        began = self._clock()
+        while powershell.state == PSInvocationState.RUNNING:
+            powershell.poll_invoke()
+            if powershell.state == PSInvocationState.RUNNING and self._clock() - began > patience:
+                raise _GivenUp(f"it was given up after {patience:.0f} seconds without an end")
+        powershell.runspace_pool.pipelines.pop(powershell.id, None)
+
+    def _renew(self) -> None:
+        """Take a new shell for the next call; the old one is deleted once there is a connection."""
+        self._leftovers.append(self.shell)
+        self.forget()
+
+    def _drop(self, *, keep: bool) -> None:
+        """Begin anew after trouble. *keep*: the old shell is gone, or its end is for the engine to decide."""
+        if not keep:
+            self._leftovers.append(self.shell)
+        self.forget()
+        self._hang_up()
+
+    def _sweep(self) -> None:
+        """Delete shells that were left behind, on the connection that is open; in vain is good enough."""
+        assert self._wsman is not None
+        while self._leftovers:
+            with suppress(Exception):  # the host deletes what stays behind by itself, after SHELL_IDLES
+                delete_shell(self._wsman, self._configuration, self._leftovers.pop())
+
+    def _hang_up(self) -> None:
+        if self._wsman is not None:
+            self._wsman.close()
+        self._wsman = self._pool = None
+
+
+def delete_shell(wsman: WSMan, configuration: str, shell: UUID) -> bool:
+    """Delete a shell by its id; say whether the host acknowledged, or does not know it (MS-WSMV 3.1.4.4).
+
+    Raises:
+        Exception: whatever the client raises when the host cannot be asked.
+    """
+    selectors = SelectorSet()
+    selectors.add_option("ShellId", str(shell).upper())
+    try:
+        wsman.delete(_SHELLS + configuration, selector_set=selectors, timeout=DELETE_TAKES)
+    except Exception as error:
+        if not shell_unknown(error):
+            raise
+    return True
+
+
+def outgoing(value: Value) -> Any:
+    """Return a value as pypsrp serialises it without loss; times become CLIXML, which it cannot write itself."""
+    match value:
+        case bool() | str() | float() | UUID() | None:
+            return value
+        case int():
+            return value if -(2**31) <= value < 2**31 else TaggedValue("I64", value)
+        case datetime():
+            return _element("DT", value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        case timedelta():
+            return _element("TS", f"PT{value.total_seconds():f}S")
+        case tuple():
+            return [outgoing(item) for item in value]
+        case Mapping():
+            return {name: outgoing(item) for name, item in value.items()}
+
+
+def _element(tag: str, text: str) -> ET.Element:
+    element = ET.Element(tag)
+    element.text = text
+    return element
+
+
+def _reply(powershell: PowerShell, host: str, statements: tuple[Cmdlet, ...], *, write: bool) -> Reply:
+    records = tuple(understood(record(item), statements) for item in powershell.output)
+    errors = tuple(remote_error(error) for error in powershell.streams.error)
+    if powershell.state == PSInvocationState.COMPLETED:
+        return Reply(Outcome.SUCCEEDED, records, errors)
+    if powershell.state == PSInvocationState.FAILED and errors:
+        outcome, fault = judge_record(errors[-1], host, write=write)
+    else:
+        outcome, fault = unfinished(host, "the pipeline was stopped before its end", write=write)
+    return Reply(outcome, records, errors, fault)

@@ -1,0 +1,72 @@
+"""complete: Complete-ADServiceAccountMigration, once, on the pinned domain controller.
+
+Microsoft Learn, dMSA overview: state 2 on both; SPNs and delegation are copied to the dMSA; the account is
+disabled and loses its SPNs; the links stay.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from orchestrator.model.action import Answer, Done, Perform, Stop
+from orchestrator.model.call import Read, Write
+from orchestrator.model.case import Case, Seen
+from orchestrator.model.directory import PairSeen
+from orchestrator.model.guard_ids import Stage
+from orchestrator.model.lifecycle import Pair, Phase, Trigger
+from orchestrator.steps.step import (
+    IN_DIRECTORY,
+    Groups,
+    Step,
+    converging,
+    migration_cmdlet,
+    not_matching,
+    original_missing,
+    pair_reads_everywhere,
+    pairs_everywhere,
+)
+
+CMDLET = "Complete-ADServiceAccountMigration"
+
+
+class Complete(Step):
+    """Issue Complete, and read its effects back on every domain controller."""
+
+    trigger: ClassVar = Trigger.COMPLETE
+    stage: ClassVar = Stage.COMPLETE
+    leads_to: ClassVar = Phase.SWITCHED
+
+    def groups(self, _case: Case) -> Groups:
+        """Return the directory."""
+        return IN_DIRECTORY
+
+    def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
+        """Ask every domain controller that must agree."""
+        return pair_reads_everywhere(case)
+
+    def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
+        """Complete a started pair; accept a completed one only if it was this attempt that sent Complete."""
+        pairs = pairs_everywhere(case, seen)
+        pinned = pairs[0]
+        if pinned.account is None:
+            return original_missing(case, pinned)
+        if pinned.pair is Pair.STARTED:
+            write = Write(case.endpoint, migration_cmdlet("Complete", case, pinned))
+            return Perform(write, wish=Pair.COMPLETED)
+        if pinned.pair is not Pair.COMPLETED or CMDLET not in case.state.sent:
+            return not_matching(case, pinned, Pair.STARTED)
+        late = converging(case, pairs, Pair.COMPLETED)
+        return late or _as_completed(case, pinned)
+
+
+def _as_completed(case: Case, pair: PairSeen) -> Answer:
+    spns: list[Any] = case.state.snapshot.account.get("servicePrincipalName", []) if case.state.snapshot else []
+    lost = sorted(set(spns) - (pair.dmsa.spns if pair.dmsa else frozenset()))
+    if lost or pair.account is None or pair.account.enabled:
+        wrong = "the account is still enabled" if not lost else f"the dMSA lacks the SPNs {', '.join(lost)}"
+        return Stop(
+            "fault",
+            f"Complete of {case.migration.id} shows 2/2, but {wrong}; {pair}.",
+            "compare both objects; `dmsa undo` returns to the started side",
+        )
+    return Done(pair=Pair.COMPLETED, evidence={"read": str(pair), "spns": sorted(map(str, spns))})

@@ -1,0 +1,48 @@
+"""link: the same pair, with both links, on every domain controller that must agree.
+
+A host asks whichever domain controller is near; until all of them show the link, some hosts cannot register.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from orchestrator.model.action import Answer, Done
+from orchestrator.model.call import Read
+from orchestrator.model.case import Case, Seen
+from orchestrator.model.lifecycle import Pair, Phase, Trigger
+from orchestrator.steps.step import (
+    IN_DIRECTORY,
+    Groups,
+    Step,
+    converging,
+    not_matching,
+    original_missing,
+    pair_reads_everywhere,
+    pairs_everywhere,
+)
+
+
+class Link(Step):
+    """Wait for replication, and hold where it does not come."""
+
+    trigger: ClassVar = Trigger.LINK
+    leads_to: ClassVar = Phase.LINKED
+
+    def groups(self, _case: Case) -> Groups:
+        """Return the directory."""
+        return IN_DIRECTORY
+
+    def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
+        """Ask every domain controller that must agree."""
+        return pair_reads_everywhere(case)
+
+    def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
+        """Done when all copies show 1/1."""
+        pairs = pairs_everywhere(case, seen)
+        if pairs[0].account is None:
+            return original_missing(case, pairs[0])
+        if pairs[0].pair is not Pair.STARTED:
+            return not_matching(case, pairs[0], Pair.STARTED)
+        late = converging(case, pairs, Pair.STARTED)
+        return late or Done(pair=Pair.STARTED, evidence={"read": [str(pair) for pair in pairs]})

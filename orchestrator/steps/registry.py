@@ -1,0 +1,112 @@
+"""registry: every host may use dMSAs. ``DelegatedMSAEnabled`` = DWORD 1 under the Kerberos policy key.
+
+Microsoft Learn, Setting up dMSA. The value belongs to the host, not to one account, and is therefore counted
+(:mod:`orchestrator.model.run`). A missing key is made level by level, because New-Item -Force on an existing
+key would empty it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Wait
+from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
+from orchestrator.model.case import Case, Seen
+from orchestrator.model.event import BaselineRead
+from orchestrator.model.host import (
+    ENABLED,
+    KERBEROS_KEY,
+    KERBEROS_PARENT,
+    HostSeen,
+    host_reads,
+    parent_read,
+)
+from orchestrator.model.lifecycle import Phase, Trigger
+from orchestrator.model.observation import Fault, FaultKind
+from orchestrator.model.plan import Host
+from orchestrator.steps.step import LOOK_AGAIN, Groups, Step, did
+
+REBOOT_TAKES = timedelta(minutes=30)
+
+
+class Registry(Step):
+    """Set the value on each host, and reboot where the plan says so."""
+
+    trigger: ClassVar = Trigger.REGISTRY
+    leads_to: ClassVar = Phase.REGISTERED
+
+    def groups(self, case: Case) -> Groups:
+        """Return the hosts, side by side."""
+        return (case.host_names,)
+
+    def reads(self, _case: Case, subject: str) -> tuple[Read, ...]:
+        """Ask the host about itself and its switch."""
+        return host_reads(Host(name=subject))
+
+    def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
+        """Make the key, set the value, reboot; each read back before the next."""
+        host = seen.host(subject)
+        if not host.enabled:
+            return enable(host, 1)
+        ours = did(case, subject, "New-ItemProperty") > 0
+        if ours and case.policy.reboot == "after_registry":
+            if subject not in case.state.baselines:
+                return Record((baseline(case, host, self.trigger),))
+            if host.boot_time <= case.state.baselines[subject].local_time:
+                write = Write(subject, cmdlet("Restart-Computer", Force=True))
+                return Perform(write, disruptive=True) if not did(case, subject, "Restart-Computer") else _booting(case)
+        known = case.state.hosts[subject].registry
+        return Done(
+            registry=known if known in {"set", "was-set"} else "set" if ours else "was-set",
+            rebooted=True if ours and case.policy.reboot == "after_registry" else None,
+            evidence={ENABLED: host.value, "boot_time": host.boot_time.isoformat()},
+        )
+
+    def on_fault(self, case: Case, subject: str, fault: Fault) -> Wait | None:
+        """Expect a host that was told to reboot to be away for a while."""
+        began = case.state.waits.get(subject)
+        if not did(case, subject, "Restart-Computer") or fault.kind is FaultKind.PERMANENT or case.at is None:
+            return None
+        if began and began.waiting_for == "reboot" and began.until and case.at >= began.until:
+            return None
+        return _booting(case)
+
+
+def enable(host: HostSeen, value: int) -> Answer:
+    """Return what brings the host's switch to a value: the next missing key, or the value itself."""
+    if host.key_exists:
+        return Perform(Write(host.name, set_value(value)))
+    if host.parent_exists is None:
+        return Observe((parent_read(host.name),), more=True)
+    path = KERBEROS_KEY if host.parent_exists else KERBEROS_PARENT
+    return Perform(Write(host.name, cmdlet("New-Item", Path=path)))
+
+
+def set_value(value: int) -> Cmdlet:
+    """Return the write of the switch, as a DWORD."""
+    return cmdlet(
+        "New-ItemProperty",
+        LiteralPath=KERBEROS_KEY,
+        Name=ENABLED,
+        Value=value,
+        PropertyType="DWord",
+        Force=True,
+    )
+
+
+def baseline(case: Case, host: HostSeen, step: Trigger) -> BaselineRead:
+    """Return the host's clock as it stands before the step restarts anything there."""
+    return BaselineRead(
+        migration=case.migration.id,
+        step=step,
+        host=host.name,
+        local_time=host.local_time,
+        boot_time=host.boot_time,
+    )
+
+
+def _booting(case: Case) -> Wait:
+    began = [wait for wait in case.state.waits.values() if wait.waiting_for == "reboot"]
+    until = began[0].until if began else case.at + REBOOT_TAKES if case.at else None
+    return Wait("reboot", until, case.at + LOOK_AGAIN if case.at else None, "the host was told to reboot")

@@ -1,0 +1,85 @@
+"""soak: nothing is done, for weeks; who uses the account is watched.
+
+Microsoft advises at least two ticket lifetimes, 14 days, between the change of the dMSA's principals and
+Complete (Microsoft Learn, dMSA overview). The ledger must be flat, and everybody in it known.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from orchestrator.model.action import Answer, Done, Observe, Record, Stop, Wait
+from orchestrator.model.call import Read
+from orchestrator.model.case import Case, Seen
+from orchestrator.model.ledger import dwell_due, flat_due, ledger_reads, ledger_seen, worth_writing
+from orchestrator.model.lifecycle import Pair, Phase, Trigger
+from orchestrator.steps.step import IN_DIRECTORY, Groups, Step, not_matching, original_missing
+
+
+class Soak(Step):
+    """Read the ledger, write down what changed, wait."""
+
+    trigger: ClassVar = Trigger.SOAK
+    leads_to: ClassVar = Phase.SOAKED
+
+    def groups(self, _case: Case) -> Groups:
+        """Return the directory."""
+        return IN_DIRECTORY
+
+    def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
+        """Ask for the pair and the ledger."""
+        return ledger_reads(case)
+
+    def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
+        """Done when dwell and flatness are over and nobody is unknown or gone."""
+        pair = seen.pair(case.endpoint, case.server)
+        if pair.account is None:
+            return original_missing(case, pair)
+        if pair.pair is not Pair.STARTED:
+            return not_matching(case, pair, Pair.STARTED)
+        ledger = ledger_seen(case, seen)
+        if isinstance(ledger, tuple):
+            return Observe(ledger, more=True)
+        if worth_writing(case, ledger):
+            return Record((ledger.event(case.migration.id),))
+        return (
+            _vanished(case)
+            or _waiting(case)
+            or Done(
+                pair=Pair.STARTED,
+                evidence={
+                    "dwell_started": _iso(case.state.dwell_started),
+                    "ledger": list(ledger.principals),
+                    "last_learned": _iso(case.state.ledger.learned_at),
+                },
+            )
+        )
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _vanished(case: Case) -> Stop | None:
+    gone = sorted(case.state.ledger.vanished)
+    if not gone or case.migration.waiver("ledger-flat"):
+        return None
+    return Stop(
+        "guard:ledger-flat",
+        f"{', '.join(gone)} was among the principals of {case.migration.id} and is there no longer.",
+        "find out who or what removed it (replication slower than 10 hours loses members), then `dmsa release`",
+    )
+
+
+def _waiting(case: Case) -> Wait | None:
+    dwell = dwell_due(case, floor_waived=case.migration.waiver("dwell-minimum") is not None)
+    flat = flat_due(case)
+    if case.at is None or dwell is None or flat is None:
+        return Wait("dwell", dwell, None, "the dwell has not begun")
+    poll = case.at + case.policy.ledger_every
+    if case.at < dwell:
+        return Wait("dwell", dwell, min(dwell, poll), "Complete is not legal before")
+    if case.at < flat:
+        return Wait("ledger", flat, min(flat, poll), "a host was learned recently")
+    return None

@@ -1,0 +1,147 @@
+"""What every step is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar
+
+from orchestrator.model.action import Answer, Stop, Wait
+from orchestrator.model.call import Cmdlet, Read, cmdlet
+from orchestrator.model.case import Case, Seen
+from orchestrator.model.directory import PairSeen, pair_reads
+from orchestrator.model.event import DIRECTORY
+from orchestrator.model.guard_ids import Stage
+from orchestrator.model.lifecycle import Pair, Phase, Trigger
+from orchestrator.model.observation import Fault, Unreadable
+
+Groups = tuple[tuple[str, ...], ...]
+"""Subjects that advance in parallel, group after group."""
+
+IN_DIRECTORY: Groups = ((DIRECTORY,),)
+
+LOOK_AGAIN = timedelta(seconds=30)
+"""How soon replication, or a host that reboots, is looked at again."""
+
+
+class Step(ABC):
+    """One step of a migration. Pure: what it knows comes in, what should happen goes out."""
+
+    trigger: ClassVar[Trigger]
+    stage: ClassVar[Stage | None] = None
+    """The guards' stage that is asked before this step writes (``P``, ``S``, ``C``), or None."""
+    leads_to: ClassVar[Phase]
+    """The phase that is reached once every subject is done."""
+
+    @abstractmethod
+    def groups(self, case: Case) -> Groups:
+        """Return the subjects of the step: the directory, hosts, or one group after the other."""
+
+    @abstractmethod
+    def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
+        """Return what must be read to judge one subject."""
+
+    @abstractmethod
+    def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
+        """Say what is next for one subject.
+
+        Raises:
+            Unreadable: the observation does not hold what it should.
+        """
+
+    def on_fault(self, _case: Case, _subject: str, _fault: Fault) -> Wait | None:
+        """Return what a fault means here where it is expected (a host that reboots), else None."""
+        return None
+
+    def asks_guards(self, _case: Case) -> bool:
+        """Whether the guards of :attr:`stage` are due before the next write."""
+        return self.stage is not None
+
+    def dest(self, _case: Case) -> Phase:
+        """Return the phase that is reached once every subject is done."""
+        return self.leads_to
+
+
+def pair_read(case: Case) -> Read:
+    """Ask the pinned domain controller for the pair."""
+    return Read(case.endpoint, pair_reads(case.server, case.migration.id, case.account))
+
+
+def pair_reads_everywhere(case: Case) -> tuple[Read, ...]:
+    """Ask every domain controller that must agree for the pair, each other one by its own endpoint."""
+    others = (name for name in case.controllers if name.lower() != case.server.lower())
+    return (
+        pair_read(case),
+        *(Read(name, pair_reads(name, case.migration.id, case.account)) for name in others),
+    )
+
+
+def pairs_everywhere(case: Case, seen: Seen) -> list[PairSeen]:
+    """Return the pair as every domain controller shows it, the pinned one first."""
+    others = (name for name in case.controllers if name.lower() != case.server.lower())
+    return [seen.pair(case.endpoint, case.server), *(seen.pair(name, name) for name in others)]
+
+
+def did(case: Case, subject: str, name: str, what: str = "") -> int:
+    """Return how often a cmdlet was sent at a subject in this phase (to one named thing, if *what* is given)."""
+    return sum(
+        count
+        for (where, key), count in case.state.performed.items()
+        if where == subject and (key == f"{name} {what}" if what else key.split(" ")[0] == name)
+    )
+
+
+def migration_cmdlet(verb: str, case: Case, pair: PairSeen) -> Cmdlet:
+    """Return one of the four migration cmdlets with both objects' DNs as they were read a moment ago."""
+    if pair.account is None or pair.dmsa is None:
+        raise Unreadable(f"{pair}; both objects are needed")
+    return cmdlet(
+        f"{verb}-ADServiceAccountMigration",
+        Identity=pair.dmsa.dn,
+        SupersededAccount=pair.account.dn,
+        Server=case.server,
+    )
+
+
+def original_missing(case: Case, seen: PairSeen) -> Stop:
+    """Say that the original account is not there."""
+    return Stop(
+        "original-missing",
+        f"{case.migration.account} is not on {seen.server}. Nothing here can delete it; somebody else did, "
+        "or it was never there.",
+        "restore the account from the AD Recycle Bin (runbooks/original-deleted.md), then `dmsa release`",
+    )
+
+
+def not_matching(case: Case, seen: PairSeen, wanted: Pair) -> Stop:
+    """Say that the pair is not what this phase stands for."""
+    return Stop(
+        "guard:pair-matches",
+        f"{case.migration.id} is {case.state.phase}, which stands for {case.state.phase.value} with a pair at "
+        f"{wanted}; {seen}. Nothing was changed.",
+        "find out who changed the pair; `dmsa rollback` or `dmsa reset` leads to a known state",
+    )
+
+
+def converging(case: Case, pairs: Sequence[PairSeen], wanted: Pair) -> Wait | Stop | None:
+    """Return the wait for those copies that do not show the wanted pair yet, a stop past the deadline, or None."""
+    late = [pair for pair in pairs if pair.pair is not wanted]
+    if not late:
+        return None
+    began = case.state.waits.get(DIRECTORY)
+    until = began.until if began and began.waiting_for == "replication" else None
+    until = until or (case.at + case.policy.converge_within if case.at else None)
+    if case.at and until and case.at >= until:
+        return Stop(
+            "not-converged",
+            f"after {case.policy.converge_within} not every domain controller shows {wanted}: "
+            f"{'; '.join(map(str, late))}",
+            "mend the replication (`repadmin /showrepl`), then `dmsa release`",
+        )
+    return Wait(
+        "replication",
+        until,
+        case.at + LOOK_AGAIN if case.at else None,
+        f"{', '.join(pair.server for pair in late)} does not show {wanted} yet",
+    )

@@ -1,0 +1,105 @@
+"""What undo and reset share: issue one cmdlet, read back, repair what AD did not restore, start what is down.
+
+Which attributes Undo and Reset give back is not documented (they "return back to the state in the start phase" and
+"reset the state"; Microsoft Learn, the two cmdlets' Description). So nothing is assumed: what the read-back lacks is
+restored from the snapshot. The original works again before anything else is tidied.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from orchestrator.model.action import Answer, Done, Perform
+from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
+from orchestrator.model.case import Case, Seen
+from orchestrator.model.directory import ACCOUNT_DISABLED, PairSeen
+from orchestrator.model.event import DIRECTORY
+from orchestrator.model.lifecycle import Pair, Phase
+from orchestrator.steps.restart import workload_reads
+from orchestrator.steps.step import (
+    Groups,
+    Step,
+    converging,
+    migration_cmdlet,
+    not_matching,
+    original_missing,
+    pair_reads_everywhere,
+    pairs_everywhere,
+)
+from orchestrator.steps.workloads import running
+
+
+class Unlink(Step):
+    """The way from a linked pair towards an unlinked one; subclasses say with which cmdlet, and how far."""
+
+    verb: ClassVar[str]
+
+    @abstractmethod
+    def goal(self, case: Case, pair: Pair) -> Pair | None:
+        """Return the pair to reach from the one that was read; None where this way does not lead on."""
+
+    def groups(self, case: Case) -> Groups:
+        """Return the directory, then the hosts; only the directory where nothing was ever started."""
+        never_started = case.state.phase is Phase.PREPARED and not case.state.sent
+        return ((DIRECTORY,),) if never_started else ((DIRECTORY,), case.host_names)
+
+    def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
+        """Ask every domain controller for the pair, or a host about its workloads."""
+        return pair_reads_everywhere(case) if subject == DIRECTORY else workload_reads(case, subject)
+
+    def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
+        """Unlink, repair, converge; on the hosts start what is down."""
+        if subject != DIRECTORY:
+            return running(case, case.migration.host(subject), seen.host(subject))
+        pairs = pairs_everywhere(case, seen)
+        pinned = pairs[0]
+        if pinned.account is None:
+            return original_missing(case, pinned)
+        goal = case.state.wish or self.goal(case, pinned.pair)
+        if goal is None:
+            return not_matching(case, pinned, Pair.COMPLETED)
+        if pinned.pair is not goal:
+            if pinned.pair not in {Pair.STARTED, Pair.COMPLETED}:
+                return not_matching(case, pinned, goal)
+            return Perform(Write(case.endpoint, migration_cmdlet(self.verb, case, pinned)), wish=goal)
+        repair = _repair(case, pinned)
+        if repair is not None:
+            return Perform(Write(case.endpoint, repair))
+        late = converging(case, pairs, goal)
+        return late or Done(pair=goal, evidence={"read": [str(pair) for pair in pairs]})
+
+    def dest(self, case: Case) -> Phase:
+        """Return where the pair that was reached leads."""
+        if case.state.reached is Pair.STARTED:
+            return Phase.REOPENED
+        untouched = case.state.phase is Phase.PREPARED and case.state.wish is None
+        return Phase.ROLLED_BACK if untouched else Phase.UNLINKED
+
+
+def _repair(case: Case, pair: PairSeen) -> Cmdlet | None:
+    """Return the next write that gives the account back what it had, or None."""
+    snapshot = case.state.snapshot
+    if snapshot is None or pair.account is None or pair.dmsa is None:
+        return None
+    before: dict[str, Any] = snapshot.account
+    identity = str(snapshot.account_guid)
+    if not pair.account.enabled and not int(before.get("userAccountControl", 0)) & ACCOUNT_DISABLED:
+        return cmdlet("Enable-ADAccount", Identity=identity, Server=case.server)
+    missing = set(before.get("servicePrincipalName", [])) - pair.account.spns
+    in_the_way = tuple(sorted(missing & pair.dmsa.spns))
+    if in_the_way:
+        return cmdlet(
+            "Set-ADServiceAccount",
+            Identity=str(pair.dmsa.guid),
+            ServicePrincipalNames={"Remove": in_the_way},
+            Server=case.server,
+        )
+    if missing:
+        return cmdlet(
+            "Set-ADUser",
+            Identity=identity,
+            ServicePrincipalNames={"Add": tuple(sorted(missing))},
+            Server=case.server,
+        )
+    return None

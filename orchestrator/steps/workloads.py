@@ -1,0 +1,178 @@
+"""What it takes for the workloads of one host to have been restarted and to be healthy.
+
+Shared by restart, confirm and the ways back. A workload was restarted if its process began after the
+baseline, the host's own clock before the step touched it; so a restart that somebody else did, or whose reply was lost,
+counts, and none is done twice. A service that did not run in the snapshot is never started: it is idle.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop, Wait
+from orchestrator.model.call import Write, cmdlet
+from orchestrator.model.case import Case, Seen
+from orchestrator.model.event import HostBefore, WorkloadSeen
+from orchestrator.model.host import HostSeen, TaskSeen, process_reads, split_task
+from orchestrator.model.lifecycle import Trigger
+from orchestrator.model.observation import Unreadable
+from orchestrator.model.plan import Host
+from orchestrator.steps.registry import baseline
+from orchestrator.steps.step import LOOK_AGAIN, did
+
+TASK_RUNS_FOR = timedelta(minutes=1)
+STILL_RUNNING = 0x41301
+"""SCHED_S_TASK_RUNNING (Microsoft Learn, Task Scheduler error and success constants)."""
+
+
+def dependents_of(before: HostBefore) -> tuple[str, ...]:
+    """Return the services that a restart takes along, as the snapshot knows them."""
+    names = {name for service in before.services.values() for name in service.dependents}
+    return tuple(sorted(names - before.services.keys()))
+
+
+def restarted(
+    case: Case, step: Trigger, host: Host, found: HostSeen, seen: Seen, only: frozenset[str] | None = None
+) -> Answer:
+    """Say what is next until every workload of the host has been restarted and is healthy.
+
+    Args:
+        case: the migration.
+        step: the step that restarts.
+        host: the host of the plan.
+        found: the host as it was just read.
+        seen: the same observation, with the processes that were asked for.
+        only: lower-case names of the workloads to restart; None means all of them.
+    """
+    if host.name not in case.state.baselines:
+        return Record((baseline(case, found, step),))
+    since = case.state.baselines[host.name].local_time
+    workloads: list[WorkloadSeen] = []
+    for name, before in _before(case, host).services.items():
+        if before.state != "Running":
+            workloads.append(WorkloadSeen(kind="service", name=name, state="idle"))
+            continue
+        if only is None or name.lower() in only:
+            answer = _service(host.name, name, found, seen, since)
+            if answer is not None:
+                return answer
+        workloads.append(WorkloadSeen(kind="service", name=name, state=_state(found, name)))
+    down = _down_dependents(_before(case, host), found)
+    if down:
+        return Perform(Write(host.name, cmdlet("Start-Service", Name=down[0])), disruptive=True)
+    return _pools_and_tasks(case, host, found, since, workloads, only)
+
+
+def running(case: Case, host: Host, found: HostSeen) -> Answer:
+    """Say what is next until everything that ran in the snapshot runs; what runs is left alone."""
+    workloads = []
+    before = _before(case, host)
+    for name, service in before.services.items():
+        if service.state == "Running" and _state(found, name) != "running":
+            return Perform(Write(host.name, cmdlet("Start-Service", Name=name)), disruptive=True)
+        state = _state(found, name) if service.state == "Running" else "idle"
+        workloads.append(WorkloadSeen(kind="service", name=name, state=state))
+    down = _down_dependents(before, found)
+    if down:
+        return Perform(Write(host.name, cmdlet("Start-Service", Name=down[0])), disruptive=True)
+    return Done(workloads=tuple(workloads))
+
+
+def not_running(case: Case, host: Host, found: HostSeen) -> frozenset[str]:
+    """Return the lower-case names of services that ran in the snapshot and do not run now."""
+    return frozenset(
+        name.lower()
+        for name, service in _before(case, host).services.items()
+        if service.state == "Running" and _state(found, name) != "running"
+    )
+
+
+def _before(case: Case, host: Host) -> HostBefore:
+    if case.state.snapshot is None or host.name not in case.state.snapshot.hosts:
+        raise Unreadable(f"there is no snapshot of {host.name}")
+    return case.state.snapshot.hosts[host.name]
+
+
+def _state(found: HostSeen, name: str) -> str:
+    service = found.services.get(name.lower())
+    if service is None:
+        raise Unreadable(f"{found.name} no longer has a service {name}")
+    return "running" if service.running else "stopped"
+
+
+def _down_dependents(before: HostBefore, found: HostSeen) -> list[str]:
+    """Return the dependents that ran in the snapshot and do not run now."""
+    return [name for name in dependents_of(before) if _state(found, name) != "running"]
+
+
+def _service(host: str, name: str, found: HostSeen, seen: Seen, since: datetime) -> Answer | None:
+    """Return what is next for one service, or None when it was restarted after *since* and runs."""
+    service = found.services.get(name.lower())
+    if service is None:
+        raise Unreadable(f"{host} no longer has a service {name}")
+    restart = Perform(
+        Write(host, cmdlet("Restart-Service", Name=service.name, Force=True, PassThru=True)), disruptive=True
+    )
+    if not service.running:
+        return restart
+    began = found.processes.get(service.pid)
+    if began is None:
+        read = process_reads(host, {one.pid for one in found.services.values() if one.running})
+        if seen.reply_to(read.statements[0], host) is None:
+            return Observe((read,), more=True)
+        raise Unreadable(f"{host} shows no process {service.pid} for {name}")
+    return restart if began <= since else None
+
+
+def _pools_and_tasks(
+    case: Case,
+    host: Host,
+    found: HostSeen,
+    since: datetime,
+    workloads: list[WorkloadSeen],
+    only: frozenset[str] | None,
+) -> Answer:
+    before = _before(case, host)
+    for pool in host.app_pools:
+        started = found.app_pools.get(pool.lower()) == "Started"
+        wanted = before.app_pools[pool] == "Started" and (only is None or pool.lower() in only)
+        if wanted and not (started and did(case, host.name, "Restart-WebAppPool", pool)):
+            return Perform(Write(host.name, cmdlet("Restart-WebAppPool", Name=pool)), disruptive=True)
+        workloads.append(WorkloadSeen(kind="app-pool", name=pool, state="running" if started else "idle"))
+    for task in host.tasks:
+        answer = _task(case, host.name, task.path, task.run, found.tasks.get(task.path.lower()), since)
+        if isinstance(answer, WorkloadSeen):
+            workloads.append(answer)
+        elif only is None or task.path.lower() in only:
+            return answer
+    return Done(workloads=tuple(workloads))
+
+
+def _task(
+    case: Case, host: str, path: str, run: bool, found: TaskSeen | None, since: datetime
+) -> WorkloadSeen | Answer:
+    """Return the task when it has run well since the baseline (or is disabled), else what is next."""
+    if found is None:
+        raise Unreadable(f"{host} no longer has a task {path}")
+    if found.state == "Disabled":
+        return WorkloadSeen(kind="task", name=path, state="idle")
+    has_run = found.last_run is not None and found.last_run > since
+    if has_run and found.last_result == STILL_RUNNING:
+        return _task_wait(case, path, None)
+    if has_run and found.last_result == 0:
+        return WorkloadSeen(kind="task", name=path, state="idle")
+    if has_run:
+        return Stop(
+            "fault",
+            f"{host}: the task {path} ran at {found.last_run} and ended with 0x{found.last_result or 0:x}.",
+            "mend the task and run it once, then `dmsa release`",
+        )
+    if run and not did(case, host, "Start-ScheduledTask"):
+        folder, name = split_task(path)
+        return Perform(Write(host, cmdlet("Start-ScheduledTask", TaskPath=folder, TaskName=name)))
+    return _task_wait(case, path, found.next_run)
+
+
+def _task_wait(case: Case, path: str, until: datetime | None) -> Wait:
+    again = until + TASK_RUNS_FOR if until else case.at + LOOK_AGAIN if case.at else None
+    return Wait("task-run", until, again, f"the next scheduled run of {path} is the proof")

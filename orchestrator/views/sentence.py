@@ -1,0 +1,122 @@
+"""One line of plain words per event, for whoever reads along or reads the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.model.event import (
+    DIRECTORY,
+    Admitted,
+    AttemptFinished,
+    AttemptSettled,
+    AttemptStarted,
+    BaselineRead,
+    CallRefused,
+    ControllersFound,
+    Event,
+    GuardsAsked,
+    Held,
+    LedgerRead,
+    Moved,
+    Recovered,
+    Released,
+    RetryDue,
+    RunBegan,
+    RunnerLeft,
+    RunnerTook,
+    ShellEnded,
+    SnapshotTaken,
+    SubjectDone,
+    WaitBegan,
+    WayBackAsked,
+)
+from orchestrator.model.observation import Outcome
+from orchestrator.views.status import iso
+
+STANDS_OUT = (
+    RunBegan,
+    RunnerTook,
+    RunnerLeft,
+    AttemptStarted,
+    Moved,
+    Held,
+    Released,
+    WayBackAsked,
+    RetryDue,
+    CallRefused,
+)
+"""Events that somebody who reads along wants to see; the others are for the journal."""
+
+
+def sentence(event: Event) -> str:
+    """Return what happened, without time and without the migration's name."""
+    return _SENTENCES[type(event)](event)
+
+
+def _finished(event: AttemptFinished) -> str:
+    why = f": {event.fault.message}" if event.fault else ""
+    return (
+        f"{event.subject}: {event.outcome}{why}" if event.outcome is not Outcome.SUCCEEDED else f"{event.subject}: done"
+    )
+
+
+def _attempt(event: AttemptStarted) -> str:
+    what = event.parameters.get("Name") or event.parameters.get("SupersededAccount") or event.parameters.get("Identity")
+    return f"{event.step}: {event.cmdlet} {what or ''}".rstrip() + f" on {event.endpoint}"
+
+
+def _guards(event: GuardsAsked) -> str:
+    passed = sum(answer.verdict == "pass" for answer in event.answers)
+    against = [f"{a.guard} {a.verdict}{' (waived)' if a.waived else ''}" for a in event.answers if a.verdict != "pass"]
+    return f"guards before {event.step}: {passed} pass" + (f"; {', '.join(against)}" if against else "")
+
+
+def _done(event: SubjectDone) -> str:
+    seen = [f"{w.name} {w.state}" for w in event.workloads or ()]
+    if event.registry:
+        seen.append(f"DelegatedMSAEnabled {event.registry}")
+    return f"{event.step} done at {event.subject}" + (f" ({', '.join(seen)})" if seen else "")
+
+
+def _at(subject: str) -> str:
+    return "" if subject == DIRECTORY else f" at {subject}"
+
+
+def _wait(event: WaitBegan) -> str:
+    until = f" until {iso(event.until)}" if event.until else ""
+    return f"waits for {event.waiting_for}{_at(event.subject)}{until}: {event.detail}"
+
+
+def _way_back(event: WayBackAsked) -> str:
+    return f"{event.way} asked by {event.by}" + (f": {event.reason}" if event.reason else "")
+
+
+def _released(event: Released) -> str:
+    return f"released by {event.by}{' to go forward' if event.forward else ''}: {event.reason}"
+
+
+_SENTENCES: dict[type, Callable[[Any], str]] = {
+    RunBegan: lambda e: f"run began, plan digest {e.digest[:12]}, by {e.by}",
+    RunnerTook: lambda e: f"{e.by} on {e.host} (pid {e.pid}) drives",
+    RunnerLeft: lambda e: f"the runner left: {e.reason}",
+    ControllersFound: lambda e: f"copies that must agree: {', '.join(e.names)}",
+    GuardsAsked: _guards,
+    SnapshotTaken: lambda e: f"snapshot of account, dMSA and {len(e.hosts)} hosts, {e.sha256[:12]}",
+    Admitted: lambda e: f"admitted to {e.step}",
+    AttemptStarted: _attempt,
+    AttemptFinished: _finished,
+    ShellEnded: lambda e: f"the shell of the lost call at {e.subject} is gone",
+    AttemptSettled: lambda e: f"the lost call at {e.subject} was settled by looking",
+    BaselineRead: lambda e: f"{e.step} at {e.host}: baseline {iso(e.local_time)}",
+    SubjectDone: _done,
+    LedgerRead: lambda e: f"ledger: {', '.join(e.principals) or 'nobody yet'}",
+    Moved: lambda e: f"{e.source} -> {e.dest}",
+    WaitBegan: _wait,
+    RetryDue: lambda e: f"try {e.tries + 1}{_at(e.subject)} at {iso(e.until)}: {e.fault.message}",
+    Recovered: lambda e: f"{e.subject} answers again",
+    Held: lambda e: f"HELD ({e.reason}): {e.detail} To go on: {e.release}",
+    Released: _released,
+    WayBackAsked: _way_back,
+    CallRefused: lambda e: f"REFUSED by the safety rule: {e.detail}",
+}

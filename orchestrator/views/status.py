@@ -1,0 +1,110 @@
+"""The status document: stable, the same for ``status --json`` and at the end of ``run --json``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.engine.outcome import exit_of, waiting_of, wave_state
+from orchestrator.engine.waves import Admission, admissible
+from orchestrator.model.case import Case
+from orchestrator.model.event import WorkloadSeen
+from orchestrator.model.ledger import dwell_due
+from orchestrator.model.lifecycle import PATH, Intention, Phase
+from orchestrator.model.plan import Host, Plan
+from orchestrator.model.run import HostProgress, MigrationState, RunState, Waiting
+
+
+def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None) -> dict[str, Any]:
+    """Return where everything stands.
+
+    Args:
+        run: the folded journal; an empty one where no run has begun.
+        plan: the plan that is asked about.
+        digest: the plan's digest.
+        at: estate time, read now or last known; None if there is none.
+    """
+    answers = admissible(run, plan, at)
+    return {
+        "plan": plan.name,
+        "digest": digest,
+        "exit": int(exit_of(run, plan)),
+        "estate_time": iso(at),
+        "waves": [
+            {
+                "name": wave.name,
+                "state": (state_and_wait := wave_state(run, wave, answers))[0],
+                "waiting": _waiting(state_and_wait[1]),
+                "migrations": [_migration(Case.of(run, plan, m.id, at), answers[m.id]) for m in wave.migrations],
+            }
+            for wave in plan.waves
+        ],
+    }
+
+
+def iso(at: datetime | None) -> str | None:
+    """Return a time as ISO 8601 in UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+def _waiting(waiting: Waiting | None) -> dict[str, Any] | None:
+    return {"for": waiting.waiting_for, "until": iso(waiting.until)} if waiting else None
+
+
+def _migration(case: Case, admission: Admission) -> dict[str, Any]:
+    state = case.state
+    return {
+        "account": case.migration.account,
+        "dmsa": case.migration.dmsa.name,
+        "phase": state.phase.value,
+        "intention": state.intention.value,
+        "attempt": state.attempt,
+        "held": _held(state),
+        "waiting": _waiting(waiting_of(state, admission)),
+        "dwell": _dwell(case),
+        "hosts": [_host(case, host) for host in case.migration.hosts],
+    }
+
+
+def _held(state: MigrationState) -> dict[str, Any] | None:
+    if state.held is None:
+        return None
+    held = state.held
+    return {"reason": held.reason, "detail": held.detail, "since": iso(held.since), "release": held.release}
+
+
+def _dwell(case: Case) -> dict[str, Any] | None:
+    if case.state.dwell_started is None:
+        return None
+    waived = case.migration.waiver("dwell-minimum") is not None
+    return {"started": iso(case.state.dwell_started), "due": iso(dwell_due(case, floor_waived=waived))}
+
+
+def _host(case: Case, host: Host) -> dict[str, Any]:
+    progress = case.state.hosts.get(host.name, HostProgress())
+    return {
+        "name": host.name,
+        "registry": progress.registry,
+        "rebooted": progress.rebooted,
+        "restarted": progress.restarted,
+        "allowed": _allowed(case.state, host.name),
+        "workloads": [{"kind": w.kind, "name": w.name, "state": w.state} for w in _workloads(host, progress)],
+    }
+
+
+def _allowed(state: MigrationState, host: str) -> bool | None:
+    """Whether the directory shows the host among the dMSA's principals; None before that is asked for."""
+    if host in state.ledger.hosts_present:
+        return True
+    asked = state.intention is Intention.FORWARD and state.phase in PATH[PATH.index(Phase.REGISTERED) :]
+    return False if asked else None
+
+
+def _workloads(host: Host, progress: HostProgress) -> tuple[WorkloadSeen, ...]:
+    if progress.workloads:
+        return progress.workloads
+    return (
+        *(WorkloadSeen(kind="service", name=name, state="unknown") for name in host.services),
+        *(WorkloadSeen(kind="task", name=task.path, state="unknown") for task in host.tasks),
+        *(WorkloadSeen(kind="app-pool", name=name, state="unknown") for name in host.app_pools),
+    )

@@ -1,0 +1,125 @@
+"""Whatever is done to them in whatever order, the journal on disk and its twin in memory answer alike."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.journal import Entry, MemoryJournal, lock, open_journal
+
+HANDLES = st.integers(0, 2)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+ENTRIES = st.lists(
+    st.builds(
+        Entry,
+        run=st.sampled_from(["a", "b", ""]),
+        at=st.none() | st.datetimes(timezones=st.just(UTC)),
+        kind=st.text(max_size=5),
+        version=st.integers(0, 3),
+        body=st.dictionaries(st.text(max_size=5), JSON, max_size=3),
+    ),
+    max_size=4,
+)
+
+
+class Twins(RuleBasedStateMachine):
+    """Three handles on each journal; a handle that closes is opened anew, as a process that is started again."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(lock, "PATIENCE", 0.0)
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "journal.db"
+        self.memory = MemoryJournal()
+        self.pairs = [self.opened() for _ in range(3)]
+        self.leases = []
+
+    def opened(self):
+        return self.memory.another(), open_journal(self.path, create=True)
+
+    def both(self, number, verb):
+        """Do the same to both; both answer alike, or fail alike."""
+        answers = []
+        for journal in self.pairs[number]:
+            try:
+                answers.append(verb(journal))
+            except OrchestratorError as error:
+                answers.append((type(error), {k: v for k, v in vars(error).items() if k != "since"}))
+        assert answers[0] == answers[1]
+        return answers[0]
+
+    @rule(number=HANDLES, entries=ENTRIES, behind=st.sampled_from([0, 0, 0, 0, 1, -1]), which=st.integers(0, 3))
+    def append(self, number, entries, behind, which):
+        expected = self.memory.head() - behind
+        lease = self.leases[-which] if 0 < which <= len(self.leases) else None
+        self.both(number, lambda journal: journal.append(entries, expected=expected, lease=lease))
+
+    @rule(number=HANDLES, name=st.sampled_from(["alice", "bob"]))
+    def acquire(self, number, name):
+        def take(journal):
+            found[journal] = lease = journal.acquire(name)
+            return lease.epoch, lease.holder
+
+        found = {}
+        self.both(number, take)
+        if found:
+            # The two clocks differ; everything compared later goes through the epoch and the holder.
+            memory, sqlite = (found[journal] for journal in self.pairs[number])
+            self.leases.append(memory)
+            assert self.pairs[number][1].holder() == sqlite
+
+    @rule(number=HANDLES, which=st.integers(1, 3))
+    def release(self, number, which):
+        if which <= len(self.leases):
+            memory, sqlite = self.pairs[number]
+            lease = self.leases[-which]
+            held = sqlite.holder()
+            memory.release(lease)
+            sqlite.release(held if held is not None and held.epoch == lease.epoch else lease)
+
+    @rule(number=HANDLES)
+    def die(self, number):
+        for journal in self.pairs[number]:
+            journal.close()
+        self.pairs[number] = self.opened()
+
+    @rule(number=HANDLES, after=st.integers(0, 5), run=st.sampled_from([None, "a", "b", "", "none"]))
+    def read(self, number, after, run):
+        self.both(number, lambda journal: list(journal.read(after, run)))
+
+    @invariant()
+    def they_agree(self):
+        for number in range(3):
+            self.both(number, lambda journal: journal.head())
+            self.both(number, lambda journal: (held := journal.holder()) and (held.epoch, held.holder))
+        self.both(0, lambda journal: journal.runs())
+        self.both(0, lambda journal: (verdict := journal.verify()).rows and verdict)
+
+    def teardown(self):
+        for pair in self.pairs:
+            for journal in pair:
+                journal.close()
+        self.folder.cleanup()
+        self.patch.undo()
+
+
+Twins.TestCase.settings = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestTwins = Twins.TestCase

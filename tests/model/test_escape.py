@@ -1,0 +1,60 @@
+"""Escaped text matches itself and nothing else, and never ends the filter it stands in."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from orchestrator.model.escape import guid_filter, ldap, wql, xpath
+from orchestrator.remote.queries import is_event_query, is_ldap_filter, is_wql_condition
+
+nasty = st.text(alphabet=st.sampled_from("ab*()\\'\"\x00\n\x7f|&=;[] é€😀") | st.characters(), max_size=30)
+
+
+@given(nasty)
+def test_ldap_comes_back_and_stays_inside(text):
+    escaped = ldap(text)
+    assert re.sub(r"\\([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), escaped) == text
+    assert not set(escaped) & set("*()\0")
+    assert is_ldap_filter(f"(cn={escaped})")
+    assert is_ldap_filter(f"(&(cn={escaped})(!(cn={escaped})))")
+
+
+@given(st.uuids())
+def test_a_guid_is_its_stored_octets(guid):
+    written = guid_filter(guid)
+    octets = bytes.fromhex(re.sub(r"[^0-9a-f]", "", written.removeprefix("(objectGUID=")))
+    assert UUID(bytes_le=octets) == guid
+    assert is_ldap_filter(written)
+
+
+@given(nasty)
+def test_wql_comes_back_and_stays_inside(text):
+    assume(not re.search(r"[\x00-\x1f\x7f]", text))
+    escaped = wql(text)
+    assert re.sub(r"\\(.)", r"\1", escaped) == text
+    assert is_wql_condition(f"StartName='{escaped}' OR Name='{escaped}'")
+
+
+@given(nasty)
+def test_xpath_stays_inside(text):
+    assume(not re.search(r"[\x00-\x1f\x7f]", text) and not {"'", '"'} <= set(text))
+    literal = xpath(text)
+    assert literal[1:-1] == text
+    assert is_event_query(f"*[EventData[Data[@Name='TargetUserName']={literal}]]")
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\nb", "\x7f"])
+def test_what_cannot_be_written_is_refused(text):
+    for escape in (wql, xpath):
+        with pytest.raises(ValueError, match="control character"):
+            escape(text)
+
+
+def test_both_quotes_have_no_xpath():
+    with pytest.raises(ValueError, match="both quotes"):
+        xpath("""O'Brien "the" admin""")
