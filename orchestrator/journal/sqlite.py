@@ -54,7 +54,7 @@ class SqliteJournal:
         try:
             with explained(path):
                 self._check_rules()
-                self._check_end()
+                self._check_opening()
         except BaseException:
             self._database.close()
             raise
@@ -201,6 +201,14 @@ class SqliteJournal:
             model.close()
         if changed := sorted({row[1] for row in set(wanted) ^ set(found)}):
             raise JournalCorrupt(0, f"the file's own rules were changed: {', '.join(changed)}")
+
+    def _check_opening(self) -> None:
+        try:
+            self._check_end()
+        except JournalCorrupt:
+            for _ in self.read():
+                pass  # a row before the end may be wrong as well, and the first one is to be named
+            raise
 
     def _check_end(self) -> int | None:
         """Return the row that the high-water mark vouches for, if there is a mark."""

@@ -70,6 +70,8 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         remedy = _FULL if error.errno == errno.ENOSPC else _NOT_WRITABLE[1]
         raise JournalUnusable(path, f"{error.strerror or error} ({error.filename or path})", remedy) from error
+    except UnicodeDecodeError as error:
+        raise JournalCorrupt(0, f"SQLite reports of {path} what is no text: its table definitions are bent") from error
     except sqlite3.DatabaseError as error:
         code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
         if code in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}:
@@ -206,6 +208,10 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     # Damaged text must come out as it is, and be found by its hash, not stop the reading.
     database.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute("PRAGMA fullfsync = ON")  # macOS: without it, fsync stops at the drive's cache
+    try:
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA fullfsync = ON")  # macOS: without it, fsync stops at the drive's cache
+    except BaseException:
+        database.close()
+        raise
     return database

@@ -11,10 +11,9 @@ Lines are handed to the operating system before a reply leaves, so they outlive 
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,9 +21,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from orchestrator.lab.command import Command, LabObject, Request, Result
+from orchestrator.lab import commandlog
+from orchestrator.lab.command import Request, Result
 from orchestrator.lab.estate import Estate, load_spec
-from orchestrator.lab.estate.cmdlets import is_write
 from orchestrator.lab.estate.weather import WeatherFault
 from orchestrator.lab.statelock import StateLock
 
@@ -61,8 +60,8 @@ class Lab:
             self._lock_file.release()
             raise
         self.state = state
-        self._commands = _appender(state / _COMMANDS)
-        self._marks = _appender(state / _MARKS)
+        self._commands = commandlog.appender(state / _COMMANDS)
+        self._marks = commandlog.appender(state / _MARKS)
         self._lock = threading.RLock()
         self._monotonic = monotonic
         self._last = monotonic()
@@ -133,7 +132,12 @@ class Lab:
             at, late = self._estate.now, self._estate.late_by(request.pipeline)
             counts = dict(self._estate.weather.counts)
             result = self._estate.execute(request)
-            self._write(self._commands, self._rows(request, result, at, late, counts))
+            extra: dict[str, object] = {"weather": counts} if counts else {}
+            if late is not None:
+                extra |= {"late": late.total_seconds(), "outcome": "late"}
+            rows = [row | extra for row in commandlog.rows(request, result, self._seq, at)]
+            self._seq += len(rows)
+            commandlog.append(self._commands, rows)
             return result
 
     def discard(self, shell: UUID) -> None:
@@ -157,52 +161,12 @@ class Lab:
 
     def _mark(self, row: dict[str, object]) -> None:
         self._seq += 1
-        self._write(self._marks, [{"seq": self._seq, "at": self._estate.now.isoformat(), **row}])
-
-    def _rows(
-        self, request: Request, result: Result, at: datetime, late: timedelta | None, counts: dict[int, int]
-    ) -> list[dict[str, object]]:
-        commands = [(place, item) for place, statement in enumerate(request.statements) for item in statement]
-        rows = []
-        for part, (place, command) in enumerate(commands):
-            self._seq += 1
-            row: dict[str, object] = {
-                "seq": self._seq,
-                "at": at.isoformat(),
-                "host": request.host,
-                "shell": str(request.shell),
-                "cmdlet": command.name,
-                "parameters": {name: _encoded(value) for name, value in command.parameters.items()},
-                "write": is_write(command.name),
-                "outcome": "late" if late else _outcome(result),
-                "error": result.failure.id if result.failure else None,
-                "script": command.is_script,
-                "principal": request.principal,
-                "configuration": request.configuration,
-                "pipeline": str(request.pipeline),
-                "statement": place,
-                "part": part,
-                "parts": len(commands),
-                "alone": request.alone,
-            }
-            row |= {"late": late.total_seconds()} if late else {}
-            row |= {"weather": counts} if counts else {}
-            rows.append(row)
-        return rows
-
-    @staticmethod
-    def _write(file: int, rows: list[dict[str, object]]) -> None:
-        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-        while data:
-            data = data[os.write(file, data) :]
+        commandlog.append(self._marks, [{"seq": self._seq, "at": self._estate.now.isoformat(), **row}])
 
 
 def read_record(state: Path) -> list[dict[str, Any]]:
-    """Return what ``commands.jsonl`` says; an unfinished last line, or pipeline, is left out."""
-    rows = _lines(state / _COMMANDS)
-    while rows and rows[-1]["part"] != rows[-1]["parts"] - 1:
-        rows.pop()
-    return rows
+    """Return what ``commands.jsonl`` of a state directory says; an unfinished end is left out."""
+    return commandlog.read(state / _COMMANDS)
 
 
 def read_estate(state: Path) -> Estate:
@@ -230,37 +194,9 @@ def _keep_estate_file(estate: str, state: Path) -> None:
         )
 
 
-def _appender(path: Path) -> int:
-    """Open a record for appending, cutting off a line that was never finished."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    file = os.open(path, flags, 0o600)
-    keep = sum(len(line) for line in _complete(path))
-    os.ftruncate(file, keep)
-    return file
-
-
-def _complete(path: Path) -> list[bytes]:
-    """Return the finished lines of a record, without those of a pipeline whose last line is missing."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().splitlines(keepends=True)
-    if lines and not lines[-1].endswith(b"\n"):
-        lines.pop()
-    while lines:
-        last = json.loads(lines[-1])
-        if last.get("part", 0) == last.get("parts", 1) - 1:
-            break
-        lines.pop()
-    return lines
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in _complete(path)]
-
-
 def _replay(estate: Estate, state: Path) -> int:
     """Bring a fresh estate to where the record ends; return the last number used."""
-    rows = sorted((*read_record(state), *_lines(state / _MARKS)), key=lambda row: row["seq"])
+    rows = sorted((*commandlog.read(state / _COMMANDS), *commandlog.read(state / _MARKS)), key=lambda row: row["seq"])
     group: list[dict[str, Any]] = []
     for row in rows:
         estate.advance_to(datetime.fromisoformat(row["at"]))
@@ -278,7 +214,7 @@ def _replay(estate: Estate, state: Path) -> int:
 
 
 def _repeat(estate: Estate, rows: list[dict[str, Any]]) -> None:
-    request = _request(rows)
+    request = commandlog.request(rows)
     if "late" in rows[0]:
         estate.expect_late(request.pipeline, timedelta(seconds=rows[0]["late"]))
     if "late" in rows[0] or estate.writes(request):
@@ -286,63 +222,3 @@ def _repeat(estate: Estate, rows: list[dict[str, Any]]) -> None:
     else:
         estate.arrive(request)
         estate.after_effects(request)
-
-
-def _request(rows: list[dict[str, Any]]) -> Request:
-    first = rows[0]
-    statements: dict[int, list[Command]] = {}
-    for row in rows:
-        parameters = {name: _decoded(value) for name, value in row["parameters"].items()}
-        statements.setdefault(row["statement"], []).append(Command(row["cmdlet"], parameters, row["script"]))
-    return Request(
-        host=first["host"],
-        shell=UUID(first["shell"]),
-        pipeline=UUID(first["pipeline"]),
-        principal=first["principal"],
-        statements=tuple(tuple(items) for items in statements.values()),
-        configuration=first["configuration"],
-        alone=first["alone"],
-    )
-
-
-def _outcome(result: Result) -> str:
-    if result.failure is None:
-        return "succeeded"
-    refused = result.failure.id in {"CommandNotFoundException", "ScriptsNotAllowed"}
-    return "refused" if refused else "failed"
-
-
-def _encoded(value: object) -> object:
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case datetime():
-            return {"$time": value.isoformat()}
-        case timedelta():
-            return {"$seconds": value.total_seconds()}
-        case UUID():
-            return {"$guid": str(value)}
-        case LabObject():
-            return value.text
-        case Mapping():
-            return {str(key): _encoded(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_encoded(item) for item in value]
-        case _:
-            return str(value)
-
-
-def _decoded(value: Any) -> object:
-    match value:
-        case {"$time": str(text)}:
-            return datetime.fromisoformat(text)
-        case {"$seconds": seconds}:
-            return timedelta(seconds=seconds)
-        case {"$guid": str(text)}:
-            return UUID(text)
-        case dict():
-            return {key: _decoded(item) for key, item in value.items()}
-        case list():
-            return [_decoded(item) for item in value]
-        case _:
-            return value

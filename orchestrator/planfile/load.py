@@ -7,6 +7,7 @@ checked on a desk where none of them need exist.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from orchestrator.planfile.source import LARGEST, Unreadable, decode, lines_of
 from orchestrator.planfile.tree import build
 from orchestrator.planfile.validate import validate
 
-# Where no tree was built, a secret is known by the look of its line alone.
-_SECRET = re.compile(r"^(.*?(?:pass|pwd|secret|token|key)\w*[\"']?\s*:\s*)(?![\"']?\$\{).*", re.IGNORECASE)
+# What the tree cannot tell (there may be none, or a key stands twice), the look of a line must.
+_SECRET = re.compile(r"^(.*?(?:pass|pwd|secret|token|key\b)\w*[\"']?\s*:\s*)(?![\"']?\$\{).*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,18 @@ def parse_plan(raw: bytes, name: str = "plan") -> Plan:
         lines = lines_of(text)
         root, problems = build(text, lines)
     except Unreadable as stopped:
-        raise PlanInvalid([stopped.problem], name, [_SECRET.sub(r"\1", line) for line in lines]) from None
+        raise PlanInvalid([stopped.problem], name, _masked(lines, {})) from None
     converter = Converter()
     values = converter.read(root, plan_shape())
     problems += converter.problems
     plan, more = validate(root, values, converter)
     problems += more
     if plan is None or problems:
-        for line, column in converter.hidden.items():
-            lines[line - 1] = lines[line - 1][: column - 1]
-        raise PlanInvalid(problems, name, lines)
+        raise PlanInvalid(problems, name, _masked(lines, converter.hidden))
     return plan
+
+
+def _masked(lines: list[str], hidden: Mapping[int, int]) -> list[str]:
+    """Return the lines without what is, or looks like, a secret; *hidden* is line -> first column of one."""
+    shown = [line if number not in hidden else line[: hidden[number] - 1] for number, line in enumerate(lines, 1)]
+    return [_SECRET.sub(r"\1", line) for line in shown]

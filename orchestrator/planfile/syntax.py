@@ -30,6 +30,13 @@ _EXPLAINED: tuple[tuple[str, str, str, bool], ...] = (
     ("expected '-' indicator", "a list and a mapping are mixed", "begin each entry of the list with -", False),
     ("<document start>", "indented less than the document's first line", "check the indentation", False),
     ("alphabetic or numeric", "the name of an anchor or alias is missing", "quote the text", False),
+    ("node content", "a value is missing", "give one, and close what is open", False),
+    ("mapping keys are not allowed", "a ? where no key can be", "check indentation, or quote the text", False),
+    ("entries are not allowed", "a - where no list can begin", "begin the list on a line of its own", False),
+    ("unexpected ':'", "a colon where no key can be", "quote the text", False),
+    ("whitespace or line break", "a space is missing", "separate what stands here by a space", False),
+    ("comment or line break", "nothing may follow here", "begin the text on the next line", False),
+    ("tag URI", "a tag has no meaning in a plan", "leave out the !, or quote the text", False),
     ("incompatible YAML document", "a plan is YAML 1.1", "leave out the %YAML line", False),
 )
 
@@ -37,19 +44,25 @@ _EXPLAINED: tuple[tuple[str, str, str, bool], ...] = (
 def explain(wrong: yaml.YAMLError, lines: list[str]) -> Problem:
     """Return the problem that stands behind a parser's error."""
     mark, said = getattr(wrong, "problem_mark", None), getattr(wrong, "problem", None) or str(wrong)
-    line, column = _position(mark)
-    text = lines[line - 1] if line <= len(lines) else ""
+    line, column = _position(mark, lines)
+    text = lines[line - 1]
     if tab := _TAB.match(text):
         return Problem(line, len(tab[0]), "", "a tab is used as indentation", "indent with spaces", "tab")
     if "cannot start any token" in said:
         character = text[column - 1 : column]
+        if character == "\t":
+            return Problem(line, column, "", "a tab stands where only spaces may", "write spaces", "tab")
         return Problem(line, column, "", f"a text cannot begin with {character}", "quote it", "syntax")
     for piece, message, hint, at_beginning in _EXPLAINED:
         if piece in said:
             begun = getattr(wrong, "context_mark", None) if at_beginning else None
-            return Problem(*_position(begun or mark), "", message, hint, "syntax")
+            return Problem(*_position(begun or mark, lines), "", message, hint, "syntax")
     return Problem(line, column, "", said, "", "syntax")
 
 
-def _position(mark: yaml.Mark | None) -> tuple[int, int]:
-    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+def _position(mark: yaml.Mark | None, lines: list[str]) -> tuple[int, int]:
+    if mark is None:
+        return 1, 1
+    if mark.line >= len(lines):  # the C parser counts a line for the end of a file that does not end with one
+        return len(lines), len(lines[-1]) + 1
+    return mark.line + 1, mark.column + 1

@@ -133,7 +133,7 @@ class _Builder:
         node = Scalar(event.value, not style, start.line + 1, start.column + 1)
         if style and event.end_mark.line > start.line:
             end = event.end_mark
-            self._quoted_spans.append((start.line + 1, end.line if end.column else end.line - 1))
+            self._quoted_spans.append((start.line + 1, end.line + 1 if end.column else end.line))
         self._written += 1
         self._refuse_tag(event)
         if event.anchor:

@@ -22,17 +22,20 @@ from orchestrator.planfile.tree import Mapping, Node, Sequence
 
 def validate(root: Node, values: Any, converter: Converter) -> tuple[Plan | None, list[Problem]]:
     """Return the plan, or what is valid of it, and what the model and the cross-checks say against it."""
+    plan: Plan | None
+    largest: Partial | None = None
+    lost = converter.lost
+    problems: list[Problem] = []
     try:
-        plan, largest, lost = Plan.model_validate(values), None, converter.lost
-        problems: list[Problem] = []
+        plan = Plan.model_validate(values)
     except ValidationError as invalid:
         refused = list(refusals(invalid, values))
         problems = [_problem(root, one) for one in refused if not _within(one.loc, converter.lost)]
         largest = Partial(values)
         plan, taken = _largest_valid(largest, {*converter.broken, *(one.loc for one in refused)})
         lost = converter.lost | taken
-    for finding in crosschecks.run(plan) if plan else ():
-        moved = finding.moved(largest.original) if largest else finding
+    for finding in crosschecks.run(plan) if plan is not None else ():
+        moved = finding.moved(largest.original) if largest is not None else finding
         if not moved.rests_on(lost):
             problems.append(_problem(root, Refused(moved.loc, moved.id, moved.message, moved.hint)))
     return plan, problems

@@ -88,7 +88,9 @@ class Connections:
             _need_kerberos(host, connection.auth)
         lookup = _Lookup(host, self.base, self.environment)
         if connection.auth == "certificate" and not (connection.certificate and connection.key):
-            raise _unconfigured(host, "missing-certificate", "certificate authentication needs certificate and key")
+            raise unconfigured(host, "missing-certificate", "certificate authentication needs certificate and key")
+        if connection.auth == "basic" and not (connection.username and connection.password):
+            raise unconfigured(host, "missing-secret", "basic authentication needs username and password")
         return Settings(
             host=host,
             port=port,
@@ -108,7 +110,7 @@ class Connections:
         for connection in self.estate.connections:
             if fnmatchcase(host.lower(), connection.match.lower()):
                 return connection
-        raise _unconfigured(
+        raise unconfigured(
             host, "no-connection", "no entry of estate.connections matches it", 'add one, for example match: "*"'
         )
 
@@ -133,16 +135,14 @@ class _Lookup:
             return None
         match = _REFERENCE.fullmatch(given)
         if match is None:
-            if name == "username":
-                return Secret(given)
-            raise _unconfigured(self.host, "literal-secret", f"{name} stands in the plan itself", "use ${env:NAME}")
+            return Secret(given)  # a user's name; the plan's model refuses anything else that is literal
         kind, where = match.groups()
         if kind == "file":
             return Secret(self._read(name, where))
         if kind == "env":
             value = self.environment(where)
             if value is None:
-                raise _unconfigured(
+                raise unconfigured(
                     self.host,
                     "missing-secret",
                     f"{name} is to come from the environment variable {where}, which is not set",
@@ -161,7 +161,7 @@ class _Lookup:
             return None
         path = self.base / given
         if not path.is_file():
-            raise _unconfigured(
+            raise unconfigured(
                 self.host,
                 "missing-file",
                 f"{name} is to be {path}, which is not a file",
@@ -175,7 +175,7 @@ class _Lookup:
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise _unconfigured(
+            raise unconfigured(
                 self.host,
                 "missing-secret",
                 f"{name} is to come from {path}, which cannot be read ({type(error).__name__})",
@@ -185,7 +185,7 @@ class _Lookup:
     def _from_keyring(self, name: str, where: str) -> str:
         service, _, user = where.rpartition("/")
         if importlib.util.find_spec("keyring") is None:
-            raise _unconfigured(
+            raise unconfigured(
                 self.host,
                 "keyring-missing",
                 f"{name} is to come from the keyring, and keyring is not installed",
@@ -201,7 +201,7 @@ class _Lookup:
         else:
             cause = "no such entry"
         if value is None:
-            raise _unconfigured(
+            raise unconfigured(
                 self.host,
                 "missing-secret",
                 f"{name} is to come from the keyring entry {where} ({cause})",
@@ -213,7 +213,7 @@ class _Lookup:
 def _need_kerberos(host: str, auth: str) -> None:
     """Refuse at once where Kerberos cannot work: ``negotiate`` never falls back to NTLM."""
     if any(importlib.util.find_spec(module) is None for module in _KERBEROS_MODULES):
-        raise _unconfigured(
+        raise unconfigured(
             host,
             "kerberos-missing",
             f"auth: {auth} needs Kerberos, and its library is not installed",
@@ -221,5 +221,6 @@ def _need_kerberos(host: str, auth: str) -> None:
         )
 
 
-def _unconfigured(host: str, code: str, says: str, remedy: str = "complete its connection in the plan") -> Unconfigured:
+def unconfigured(host: str, code: str, says: str, remedy: str = "complete its connection in the plan") -> Unconfigured:
+    """Return the exception for a host that cannot be tried: permanent, and nothing was sent."""
     return Unconfigured(Fault(FaultKind.PERMANENT, code, f"{host}: {says}", remedy, reached=False))

@@ -20,7 +20,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
-from orchestrator.remote.connection import Secret, Settings
+from orchestrator.remote.connection import Secret, Settings, unconfigured
 
 # A Kerberos token travels under the Negotiate scheme as well; asking pypsrp for Kerberos is what keeps
 # ``negotiate`` from ever falling back to NTLM.
@@ -33,7 +33,11 @@ def dial(settings: Settings) -> WSMan:
 
     ``timeout`` bounds connecting and each wait for an answer; the host is asked to answer a long poll within
     two thirds of it (MS-WSMV 2.2.5.8, OperationTimeout, must be the shorter of the two).
+
+    Raises:
+        Unconfigured: a certificate, its key or the authority's certificate cannot be used.
     """
+    _check_authority(settings)
     patience = max(2, round(settings.timeout))
     wsman = WSMan(
         settings.host,
@@ -69,18 +73,45 @@ def _revealed(secret: Secret | None) -> str | None:
 
 
 def _client_certificate(settings: Settings) -> ssl.SSLContext | None:
-    """Return a TLS context that holds the client's certificate; a key that is no file is one only for this moment."""
-    if settings.auth != "certificate" or settings.certificate is None:
+    """Return a TLS context that holds the client's certificate; None where another way of logging on is used."""
+    if settings.auth != "certificate" or settings.certificate is None or settings.key is None:
         return None
     context = create_urllib3_context()
-    if isinstance(settings.key, Path):
-        context.load_cert_chain(settings.certificate, settings.key)
-    elif settings.key is not None:
-        with tempfile.TemporaryDirectory() as folder:  # created for this user alone
-            file = Path(folder, "key.pem")
-            file.write_text(settings.key.reveal(), encoding="ascii")
-            context.load_cert_chain(settings.certificate, file)
+    try:
+        if isinstance(settings.key, Path):
+            context.load_cert_chain(settings.certificate, settings.key)
+        else:
+            _load_key(context, settings.certificate, settings.key)
+    except (OSError, UnicodeEncodeError) as error:  # an SSLError is an OSError
+        raise unconfigured(
+            settings.host,
+            "unusable-certificate",
+            f"{settings.certificate} and its key cannot be used ({type(error).__name__})",
+            "check that both are PEM, that the key belongs to the certificate, and has no passphrase",
+        ) from None
     return context
+
+
+def _load_key(context: ssl.SSLContext, certificate: Path, key: Secret) -> None:
+    """Load a key that is no file: it is one for this moment, in a folder of this user alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "key.pem")
+        file.write_text(key.reveal(), encoding="ascii")
+        context.load_cert_chain(certificate, file)
+
+
+def _check_authority(settings: Settings) -> None:
+    """Refuse a CA file without certificates here, where its name is known, and not as a failed handshake."""
+    if isinstance(settings.verify, str):
+        try:
+            ssl.create_default_context(cafile=settings.verify)
+        except OSError as error:
+            raise unconfigured(
+                settings.host,
+                "unusable-ca",
+                f"tls.ca is {settings.verify}, which holds no usable certificate ({type(error).__name__})",
+                "put the certificate of the issuing authority there, in PEM",
+            ) from None
 
 
 class _Adapter(HTTPAdapter):

@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.journal import Entry, Journal, MemoryJournal, lock, open_journal
+from orchestrator.journal import Journal, MemoryJournal, lock, open_journal
 
 Opener = Callable[[], Journal]
-
-
-def entries(*words: str, run: str = "quickstart") -> list[Entry]:
-    """Return one entry a word."""
-    return [Entry(run, None, "said", 1, {"word": word}) for word in words]
 
 
 @pytest.fixture(autouse=True)

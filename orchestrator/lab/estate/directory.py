@@ -55,10 +55,12 @@ class Directory:
         return f"{self.sid}-{rid}"
 
     def seed(self, guid: UUID, values: Mapping[str, object], at: datetime) -> None:
-        """Put an object into every replica at once, as if it had been there for long."""
-        stamp = Stamp(1, at, "")
+        """Put values into every replica at once, as if they had been there for long."""
         for replica in self.replicas.values():
+            entry = replica.entries.get(guid)
             for name, value in values.items():
+                known = entry.cells.get(name.lower()) if entry else None
+                stamp = Stamp(known.stamp.version + 1 if known else 1, at, "")
                 if value is not None and value != ():
                     replica.apply(Change(guid, name, value, stamp), at)
 

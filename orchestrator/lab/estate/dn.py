@@ -6,19 +6,22 @@ _SPECIAL = ',+"\\<>;='
 
 
 def split(dn: str) -> tuple[str, ...]:
-    """Return the relative names of *dn*, leftmost first, escapes kept."""
-    parts: list[str] = []
-    current = ""
+    """Return the relative names of *dn*, leftmost first, escapes kept, spaces around them dropped."""
+    parts = [""]
     escaped = False
     for character in dn:
         if character == "," and not escaped:
-            parts.append(current.strip(" "))
-            current = ""
+            parts.append("")
             continue
         escaped = character == "\\" and not escaped
-        current += character
-    parts.append(current.lstrip(" "))
-    return tuple(part for part in parts if part)
+        parts[-1] += character
+    return tuple(_trimmed(part) for part in parts if part.strip(" "))
+
+
+def _trimmed(rdn: str) -> str:
+    text = rdn.strip(" ")
+    slashes = len(text) - len(text.rstrip("\\"))
+    return f"{text} " if slashes % 2 and rdn.rstrip(" ") != rdn else text
 
 
 def join(*parts: str) -> str:
@@ -33,7 +36,7 @@ def parent(dn: str) -> str:
 
 def value(rdn: str) -> str:
     """Return what a relative name says after its type, unescaped: ``CN=a\\,b`` gives ``a,b``."""
-    text = rdn.partition("=")[2]
+    text = rdn.partition("=")[2].lstrip(" ")
     out = bytearray()
     position = 0
     while position < len(text):
@@ -65,7 +68,7 @@ def escape(text: str) -> str:
 
 def fold_rdn(rdn: str) -> str:
     """Return the form under which two spellings of one relative name are equal."""
-    return f"{rdn.partition('=')[0].strip().lower()}={value(rdn).strip().lower()}"
+    return f"{rdn.partition('=')[0].strip().lower()}={value(rdn).lower()}"
 
 
 def fold(dn: str) -> tuple[str, ...]:

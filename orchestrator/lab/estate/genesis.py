@@ -222,8 +222,8 @@ class Genesis:
             self._reseed(above.guid, CHILD_PROTECTION)
 
     def _reseed(self, guid: UUID, *aces: Ace) -> None:
-        for dc in self._directory.replicas:
-            self._directory.grant(dc, guid, *aces)
+        descriptor = self._directory.descriptor(self._replica.entries[guid]).adding(*aces)
+        self._directory.seed(guid, {"nTSecurityDescriptor": descriptor}, self._at)
 
     def _group(self, group: GroupSpec) -> None:
         found = {dn: self._replica.at_dn(dn) for dn in group.members}

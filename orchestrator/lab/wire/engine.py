@@ -55,8 +55,8 @@ class Engine(Protocol):
     def endpoints(self) -> Mapping[str, Endpoint]:
         """Return every host by its full name."""
 
-    def up_since(self, host: str) -> datetime | None:
-        """Return when *host* booted, None while it answers nothing: then its port is closed.
+    def boots(self) -> Mapping[str, datetime | None]:
+        """Return when each host booted, None for one that answers nothing just now: its port is closed.
 
         A host that booted anew knows no shell any more; one that was merely cut off knows them all.
         """

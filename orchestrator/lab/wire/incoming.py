@@ -6,7 +6,7 @@ values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -45,32 +45,28 @@ def value(raw: Any) -> object:
 def _scalar(raw: Any) -> object:
     if isinstance(raw, PSObject) and "System.Enum" in raw.PSTypeNames:
         return str(raw.PSObject.to_string)  # the name is what PowerShell's binder would match on
-    match raw:
-        case PSChar():
-            return chr(int(raw))
-        case int():
-            return int(raw)
-        case float() | Decimal():
-            return float(raw)
-        case str():
-            return str(raw)
-        case datetime():
-            return _moment(raw)
-        case timedelta():
-            return timedelta(days=raw.days, seconds=raw.seconds, microseconds=raw.microseconds)
-        case UUID():
-            return UUID(int=raw.int)
-        case PSVersion():
-            return str(raw)
-        case PSObject():
-            return _object(raw)
-    return str(raw)
+    for kind, plain in _PLAIN:
+        if isinstance(raw, kind):
+            return plain(raw)
+    return _object(raw)
 
 
 def _moment(raw: datetime) -> datetime:
     """Return the same moment; one without zone (a DateTime of unspecified kind) is read as UTC."""
     plain = datetime(raw.year, raw.month, raw.day, raw.hour, raw.minute, raw.second, raw.microsecond, raw.tzinfo)
     return plain.replace(tzinfo=UTC) if plain.tzinfo is None else plain
+
+
+_PLAIN: tuple[tuple[Any, Callable[[Any], object]], ...] = (
+    (PSChar, lambda raw: chr(int(raw))),
+    (int, int),
+    ((float, Decimal), float),
+    ((str, PSVersion), str),
+    (datetime, _moment),
+    (timedelta, lambda raw: timedelta(raw.days, raw.seconds, raw.microseconds)),
+    (UUID, lambda raw: UUID(int=raw.int)),
+)
+"""What each class of psrpcore's primitives becomes; the first that fits counts."""
 
 
 def _object(raw: PSObject) -> object:

@@ -16,7 +16,7 @@ from orchestrator.lab.wire.certificates import Authority
 from orchestrator.lab.wire.engine import Endpoint, Engine
 from orchestrator.lab.wire.http import Front
 from orchestrator.lab.wire.shells import Fidelity
-from orchestrator.lab.wire.work import Work
+from orchestrator.lab.wire.work import Boots, Work
 from orchestrator.lab.wire.wsman import Service
 
 _LOOPBACK = "127.0.0.1"
@@ -102,7 +102,7 @@ class Server:
         try:
             for name, at in self._engine.endpoints().items():
                 self._hosts[name] = await self._host(name, at)
-            await self._raise_up()
+            await self._raise_up(self._engine.boots())
         except BaseException:
             await self._close()
             raise
@@ -128,18 +128,18 @@ class Server:
             return at
         return Endpoint(address, int(port))
 
-    async def _raise_up(self) -> None:
+    async def _raise_up(self, boots: Boots) -> None:
         """Open the ports of the hosts that came up."""
         for name, host in self._hosts.items():
-            since = self._engine.up_since(name)
+            since = boots[name]
             if since is not None:
                 host.service.up(since)
                 await host.listen()
 
-    async def _take_down(self) -> None:
+    async def _take_down(self, boots: Boots) -> None:
         """Close the ports of the hosts that went down."""
         for name, host in self._hosts.items():
-            if self._engine.up_since(name) is None:
+            if boots[name] is None:
                 host.service.down()
                 await host.deafen()
 
@@ -147,8 +147,9 @@ class Server:
         """Follow the hosts whose time has come while nobody asked anything."""
         while True:
             await asyncio.sleep(_LOOK)
-            await self._raise_up()
-            await self._take_down()
+            boots = await asyncio.to_thread(self._engine.boots)
+            await self._raise_up(boots)
+            await self._take_down(boots)
 
     async def _close(self) -> None:
         if self._watch is not None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime
 
 from psrpcore.types import PSInvocationState, PSRPMessageType
 
@@ -20,8 +21,10 @@ _THREADS = 64
 
 Finish = Callable[[list[Message]], None]
 """Takes the last messages of a pipeline."""
-Hook = Callable[[], Awaitable[None]]
-"""Does something on the event loop."""
+Boots = Mapping[str, datetime | None]
+"""Which hosts answer, and since when."""
+Hook = Callable[[Boots], Awaitable[None]]
+"""Lets the ports follow their hosts."""
 
 
 class Work:
@@ -49,20 +52,20 @@ class Work:
     async def _run(self, request: Request, delay: float, finish: Finish, opened: ExitStack) -> None:
         with opened:
             loop = asyncio.get_running_loop()
-            messages = await loop.run_in_executor(self._threads, self._carry_out, request)
+            messages, boots = await loop.run_in_executor(self._threads, self._carry_out, request)
             await asyncio.sleep(delay)
-        await self._before()
+        await self._before(boots)
         finish(messages)
-        await self._after()
+        await self._after(boots)
 
-    def _carry_out(self, request: Request) -> list[Message]:
+    def _carry_out(self, request: Request) -> tuple[list[Message], Boots]:
         """Run in a thread, the writing of CLIXML included: thousands of objects take a while."""
         try:
-            return _messages(self._engine.execute(request))
+            return _messages(self._engine.execute(request)), self._engine.boots()
         except Exception as error:  # noqa: BLE001 - the client must hear of it, whatever the estate's defect is
             _log.exception("the estate failed on %s", request)
             defect = LabError("LabDefect", "NotSpecified", "System.Exception", f"defect in the lab: {error!r}")
-            return [state_message(PSInvocationState.Failed, defect)]
+            return [state_message(PSInvocationState.Failed, defect)], self._engine.boots()
 
     async def stop(self) -> None:
         """Wait for what is running, so that its effects are recorded."""

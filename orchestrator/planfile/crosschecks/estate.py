@@ -34,7 +34,8 @@ def estate_incomplete(plan: Plan) -> Iterator[Finding]:
         return
     for key, what in _NEEDED.items():
         if not getattr(plan.estate, key):
-            yield Finding(("estate", key), f"the key {key} is missing: {what}", "or name a simulated estate: lab")
+            message = f"the key {key} is missing: {what}"
+            yield Finding(("estate", key), message, "or name a simulated estate: lab", ("estate",))
 
 
 def second_hop(plan: Plan) -> Iterator[Finding]:

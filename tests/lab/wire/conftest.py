@@ -34,10 +34,9 @@ class Scripted:
     strikes: list[tuple[Operation, Fault]] = field(default_factory=list)
     seen: list[Request] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
-    boots: dict[str, datetime | None] = field(default_factory=dict)
+    booted: dict[str, datetime | None] = field(default_factory=lambda: {HOST: BOOT, OTHER: BOOT})
     discarded: list[UUID] = field(default_factory=list)
     open_calls: int = 0
-    booted: datetime = BOOT
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,8 +44,8 @@ class Scripted:
     def endpoints(self) -> dict[str, Endpoint]:
         return {HOST: Endpoint("127.77.0.1"), OTHER: Endpoint("127.77.0.2")}
 
-    def up_since(self, host: str) -> datetime | None:
-        return self.boots.get(host, BOOT)
+    def boots(self) -> dict[str, datetime | None]:
+        return dict(self.booted)
 
     def fault(self, _host: str, operation: Operation, _request: Request | None) -> Fault | None:
         self.operations.append(operation)
@@ -154,6 +153,12 @@ def wire(engine: Scripted, folder, **options) -> Iterator[Wire]:
         for client in opened.clients:
             client.close()
         running.close()
+
+
+@pytest.fixture
+def opened_wire():
+    """What opens a wire with an engine of the test's own."""
+    return wire
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -103,20 +103,19 @@ def test_the_fault_of_a_command_is_asked_for_with_its_request(far):
     assert with_request == [("Send", "Get-ADUser")]
 
 
-def go_down(far, *, reboots: bool) -> None:
+def go_down(far) -> None:
     """Let the next command take its own host down."""
 
     def work(_):
-        far.engine.boots[HOST] = None
+        far.engine.booted[HOST] = None
         return Result(output=("going down",))
 
     far.engine.does = work
-    far.engine.reboots = reboots
 
 
 def come_up(far, *, reboots: bool) -> None:
     """Let the host be up again by the end of a command on the other one."""
-    far.engine.boots[HOST] = far.engine.booted + timedelta(hours=reboots)
+    far.engine.booted[HOST] = datetime(2026, 1, 1, reboots, tzinfo=UTC)
     far.engine.does = lambda _: Result()
     far.invoke(("Get-ADRootDSE", {}), pool=far.pool(far.client("app01.corp.example")))
 
@@ -125,7 +124,7 @@ def come_up(far, *, reboots: bool) -> None:
 def test_a_host_that_goes_down_says_its_last_words_and_answers_nothing_more(far, reboots):
     where = far.running.server.addresses
     pool = far.pool()
-    go_down(far, reboots=reboots)
+    go_down(far)
     shell = far.invoke(("Restart-Computer", {"Force": True}), pool=pool)
     assert shell.output == ["going down"]
     with pytest.raises(LOST):

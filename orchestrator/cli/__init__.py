@@ -1,0 +1,70 @@
+"""The command line: one file a group of verbs. The only room that exits, and that chooses adapters.
+
+Nothing heavy is imported before a verb needs it, so that ``--help`` and ``check`` start at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from orchestrator import __version__
+from orchestrator.cli import drive, journal, lab, lifecycle, plans, status, words
+
+app = typer.Typer(
+    name="dmsa",
+    help="Move Active Directory service accounts to delegated Managed Service Accounts, in waves, and back.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Begin with: dmsa run plans/quickstart.yaml (a simulated estate; nothing else is needed).",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dmsa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for verb in (plans.check, plans.schema, drive.run, status.status):
+    app.command()(verb)
+for verb in (words.hold, words.release, drive.undo, drive.reset, drive.rollback, lifecycle.lifecycle):
+    app.command()(verb)
+app.add_typer(journal.app, name="journal")
+app.add_typer(lab.app, name="lab")
+
+
+def main() -> None:
+    """Run ``dmsa``. A foreseeable fault is one message and its exit code; the traceback is for ``-v``."""
+    from orchestrator.errors import Exit, OrchestratorError
+
+    try:
+        app()
+    except OrchestratorError as error:
+        if "-v" in sys.argv or "--verbose" in sys.argv:
+            raise
+        typer.echo(f"dmsa: {error}", err=True)
+        raise SystemExit(int(error.exit_code)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:
+        if "-v" in sys.argv or "--verbose" in sys.argv:
+            raise
+        typer.echo(
+            f"dmsa: a defect in the program stopped it: {type(error).__name__}: {error}. What was done is in the "
+            "journal; the same command goes on from there. With -v the traceback is shown.",
+            err=True,
+        )
+        raise SystemExit(int(Exit.DEFECT)) from None

@@ -1,0 +1,175 @@
+"""Adapters put together: which estate, which transport, which clock. The composition root."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from orchestrator.cli.selection import who
+from orchestrator.clock import EstateClock
+from orchestrator.conductor import Assignment, Conductor
+from orchestrator.errors import InputInvalid, PersonNeeded
+from orchestrator.journal import Journal, JournalUnusable, open_journal
+from orchestrator.model.call import Read, cmdlet
+from orchestrator.model.event import Event, from_body
+from orchestrator.model.lifecycle import Phase
+from orchestrator.model.plan import Connection, Directory, Estate, Plan, Tls
+from orchestrator.model.run import RunState
+from orchestrator.planfile import Loaded, canonical
+from orchestrator.remote.connection import Connections
+from orchestrator.remote.psrp import PsrpTransport
+
+PATIENCE = timedelta(minutes=10)
+"""How long ``run`` waits for what is due, on an estate that is not a lab."""
+
+
+def journal_path(place: str) -> Path:
+    """Return the file of a journal."""
+    return Path(place.removeprefix("sqlite:///"))
+
+
+def open_existing(place: str) -> Journal | None:
+    """Open a journal that is there; None where no run has begun yet."""
+    if "://" not in place.removeprefix("sqlite:///") and not journal_path(place).exists():
+        return None
+    return open_journal(place, create=False)
+
+
+def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
+    """Fold a run's rows; return its state and the number of the journal's last row that was read."""
+    state, head = RunState(plan), 0
+    if journal is not None:
+        for row in journal.read():
+            head = row.seq
+            if row.run == plan:
+                state.apply(from_body(row.kind, row.body), row.at)
+    return state, head
+
+
+def refuse_other_plan(state: RunState, loaded: Loaded) -> None:
+    """Refuse to go on with a plan that is not the one the run began with.
+
+    Raises:
+        InputInvalid: the digests differ.
+    """
+    if state.digest is not None and state.digest != loaded.digest:
+        raise InputInvalid(
+            f"{loaded.path} is not the plan that the run {loaded.plan.name} began with (digest {loaded.digest[:12]}, "
+            f"the journal has {state.digest[:12]}). Nothing was done. Use the plan as it was, or another --journal; "
+            "`dmsa amend` (accepting a changed plan) is not in this version."
+        )
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A plan whose estate is known, and where its files are relative to."""
+
+    plan: Plan
+    base: Path
+
+
+@contextlib.contextmanager
+def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
+    """Give a plan its estate: a lab in a process of its own for ``estate.lab``, otherwise what the plan says."""
+    if loaded.plan.estate.lab is None:
+        yield Resolved(loaded.plan, loaded.directory)
+        return
+    from orchestrator.lab.embedded import EmbeddedLab
+    from orchestrator.lab.estate.spec import load_spec
+
+    file = loaded.directory / loaded.plan.estate.lab
+    state = Path(f"{journal_path(place).resolve()}.lab")
+    with EmbeddedLab(file, state) as lab:
+        spec = load_spec((lab.state / "estate.yaml").read_text(encoding="utf-8"))
+        controller = next((dc.name for dc in spec.dcs if dc.writable and dc.build >= 26100), spec.dcs[0].name)
+        estate = Estate(
+            lab=loaded.plan.estate.lab,
+            domain=spec.domain.dns,
+            directory=Directory(endpoint=controller, server=controller),
+            addresses=lab.addresses,
+            connections=(
+                Connection(
+                    match="*",
+                    auth="basic",
+                    username=lab.username,
+                    password=f"${{file:{lab.state / 'password'}}}",
+                    tls=Tls(ca=str(lab.ca)),
+                ),
+            ),
+        )
+        yield Resolved(loaded.plan.model_copy(update={"estate": estate}), loaded.directory)
+
+
+def clock_for(plan: Plan, transport: PsrpTransport, last: datetime | None) -> EstateClock:
+    """Return the clock of the pinned domain controller.
+
+    Reading it also settles whether an estate that the plan calls simulated says so itself.
+    """
+    directory = plan.estate.directory
+    if directory is None:
+        raise InputInvalid("the plan names no estate.directory")
+    properties = ("currentTime", "dmsaLab") if plan.estate.simulated else ("currentTime",)
+    call = Read(directory.endpoint, (cmdlet("Get-ADRootDSE", Properties=properties, Server=directory.server),))
+
+    def read() -> datetime | None:
+        ticket = transport.ticket(directory.endpoint)
+        if ticket is None:
+            return None
+        roots = list(transport.run(call, ticket).of("ADRootDSE"))
+        if roots and plan.estate.simulated and roots[0].get("dmsaLab") is not True:
+            raise PersonNeeded(
+                f"the plan says `estate.simulated: true`, but {directory.server} does not say that it is a lab. "
+                "Nothing was done. Take `simulated` out of the plan if this estate is real."
+            )
+        time = roots[0].get("currentTime") if roots else None
+        return time if isinstance(time, datetime) else None
+
+    return EstateClock(read, is_lab=plan.is_lab, last=last)
+
+
+@contextlib.contextmanager
+def conducting(
+    loaded: Loaded,
+    place: str,
+    chosen: tuple[str, ...],
+    notice: Callable[[Event, datetime | None], None],
+    until: Phase | None = None,
+    *,
+    watch: bool = False,
+) -> Iterator[Conductor]:
+    """Take the journal's lease and put a conductor together; give everything back afterwards.
+
+    Raises:
+        JournalHeld: another runner drives.
+        InputInvalid: the journal's run began with another plan.
+    """
+    journal = open_journal(place, create=True)
+    with contextlib.closing(journal):
+        by = who()
+        lease = journal.acquire(f"{by}@{socket.gethostname()} pid {os.getpid()}")
+        try:
+            state, _ = replay(journal, loaded.plan.name)
+            refuse_other_plan(state, loaded)
+            with estate_of(loaded, place) as resolved:
+                connections = Connections(resolved.plan.estate, resolved.base)
+                transport = PsrpTransport(connections.settings)
+                with contextlib.closing(transport):
+                    assignment = Assignment(
+                        plan=resolved.plan,
+                        digest=loaded.digest,
+                        canonical=canonical(loaded.plan),
+                        by=by,
+                        chosen=chosen,
+                        until=until,
+                        patience=None if watch or resolved.plan.is_lab else PATIENCE,
+                    )
+                    clock = clock_for(resolved.plan, transport, state.last_at)
+                    yield Conductor(assignment, journal, lease, transport, clock, notice)
+        finally:
+            with contextlib.suppress(JournalUnusable):
+                journal.release(lease)

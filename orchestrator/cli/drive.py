@@ -1,0 +1,221 @@
+"""The verbs that move migrations: ``run`` forward, ``undo``, ``reset`` and ``rollback`` back."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import (
+    DEFAULT_JOURNAL,
+    All,
+    Json,
+    JournalPlace,
+    LogFormat,
+    Only,
+    PlanFile,
+    Reason,
+    Verbose,
+    Yes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.conductor import Conductor
+    from orchestrator.model.lifecycle import Phase
+    from orchestrator.model.run import RunState
+    from orchestrator.planfile import Loaded
+
+
+def run(
+    plan: PlanFile,
+    only: Only = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="PHASE", help="Stop each migration at this phase.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and wait for whatever is due, however far ahead.")
+    ] = False,
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    json: Json = False,
+    verbose: Verbose = False,
+    log_format: LogFormat = "console",
+) -> None:
+    """Move forward everything that may move; the same command resumes after any interruption.
+
+    Waits for what is due within ten minutes (on a lab estate, for everything that has a due time).
+
+    Exit codes: 0 done, 4 a person is needed, 5 failures, 6 another runner drives, 7 waiting.
+
+    Example: dmsa run plans/quickstart.yaml
+    """
+    from orchestrator.cli.logs import configure
+    from orchestrator.cli.selection import select
+    from orchestrator.engine.outcome import exit_of
+    from orchestrator.planfile import load_plan
+
+    configure(verbose, log_format)
+    loaded = load_plan(plan)
+    phase = _phase(until)
+    chosen = select(loaded.plan, only)
+    state, signalled = _conduct(loaded, journal, chosen, phase, watch=watch, quiet=json)
+    code = exit_of(state, loaded.plan, chosen, phase)
+    _report(loaded, state, plan, journal, as_json=json)
+    raise typer.Exit(128 + signalled if signalled else int(code))
+
+
+def undo(
+    plan: PlanFile,
+    only: Only = None,
+    all_: All = False,
+    yes: Yes = False,
+    reason: Reason = "",
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    json: Json = False,
+    verbose: Verbose = False,
+    log_format: LogFormat = "console",
+) -> None:
+    """Go one phase back: from completed to the started side, from the started side to unlinked.
+
+    Example: dmsa undo plans/quickstart.yaml --only dmsa-report --reason "service slow"
+    """
+    _go_back("undo", plan, only, all_, yes, reason, journal, json, verbose, log_format)
+
+
+def reset(
+    plan: PlanFile,
+    only: Only = None,
+    all_: All = False,
+    yes: Yes = False,
+    reason: Reason = "",
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    json: Json = False,
+    verbose: Verbose = False,
+    log_format: LogFormat = "console",
+) -> None:
+    """Unlink the pair at once, from wherever it is linked.
+
+    Example: dmsa reset plans/quickstart.yaml --only dmsa-report --reason "wrong account"
+    """
+    _go_back("reset", plan, only, all_, yes, reason, journal, json, verbose, log_format)
+
+
+def rollback(
+    plan: PlanFile,
+    only: Only = None,
+    all_: All = False,
+    yes: Yes = False,
+    reason: Reason = "",
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    json: Json = False,
+    verbose: Verbose = False,
+    log_format: LogFormat = "console",
+) -> None:
+    """Go all the way back: accounts, hosts and services as they were, compared with the snapshot.
+
+    Example: dmsa rollback plans/quickstart.yaml --all --yes
+    """
+    _go_back("rollback", plan, only, all_, yes, reason, journal, json, verbose, log_format)
+
+
+def _go_back(
+    verb: str,
+    plan: Path,
+    only: str | None,
+    all_: bool,
+    yes: bool,
+    reason: str,
+    journal: str,
+    json: bool,
+    verbose: bool,
+    log_format: str,
+) -> None:
+    from orchestrator.cli.backwards import ask_way_back, reached_of
+    from orchestrator.cli.logs import configure
+    from orchestrator.cli.selection import select
+    from orchestrator.model.lifecycle import Way
+    from orchestrator.planfile import load_plan
+
+    configure(verbose, log_format)
+    if (only is None) == (not all_):
+        raise typer.BadParameter(f"say which: `{verb} PLAN --only NAME`, or `{verb} PLAN --all --yes` for every one")
+    loaded = load_plan(plan)
+    chosen = select(loaded.plan, only)
+    if all_ and not yes:
+        typer.confirm(f"{verb} {len(chosen)} migrations of {loaded.plan.name}?", abort=True)
+    way = Way(verb)
+    asked = ask_way_back(loaded, journal, chosen, way, reason)
+    state, signalled = asked.state, 0
+    if asked.ids and asked.driver is None:
+        state, signalled = _conduct(loaded, journal, asked.ids, None, watch=False, quiet=json)
+    elif asked.ids:
+        typer.echo(f"{asked.driver} drives, and carries this out; waiting for it.", err=True)
+        state = asked.wait()
+    _report(loaded, state, plan, journal, as_json=json)
+    raise typer.Exit(128 + signalled if signalled else int(reached_of(state, asked.ids, way)))
+
+
+def _phase(until: str | None) -> Phase | None:
+    from orchestrator.model.lifecycle import PATH
+
+    if until is None:
+        return None
+    for phase in PATH:
+        if phase.value == until:
+            return phase
+    raise typer.BadParameter(f"--until {until}: expected one of {', '.join(PATH)}")
+
+
+def _conduct(
+    loaded: Loaded, place: str, chosen: tuple[str, ...], until: Phase | None, *, watch: bool, quiet: bool
+) -> tuple[RunState, int]:
+    """Drive, showing what happens; return the state and the signal that ended it (0 for none)."""
+    from orchestrator.cli.compose import conducting
+    from orchestrator.views.progress import watching
+
+    with (
+        watching(loaded.plan, quiet=quiet) as progress,
+        conducting(loaded, place, chosen, progress.notice, until, watch=watch) as conductor,
+        _signals(conductor) as seen,
+    ):
+        state = conductor.run()
+    return state, (seen[0] if seen else 0)
+
+
+@contextlib.contextmanager
+def _signals(conductor: Conductor) -> Iterator[list[int]]:
+    """Let SIGINT and SIGTERM end the run in good order; a second one ends it at once."""
+    seen: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        if seen:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        seen.append(number)
+        typer.echo("stopping: nothing new begins, what is under way ends or is recorded as unknown …", err=True)
+        conductor.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(loaded: Loaded, state: RunState, plan: Path, journal: str, *, as_json: bool) -> None:
+    import json
+
+    from orchestrator.views.status import status_document
+    from orchestrator.views.summary import summary
+
+    document = status_document(state, loaded.plan, loaded.digest, state.last_at)
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    where = "" if journal == DEFAULT_JOURNAL else f" --journal {journal}"
+    typer.echo(summary(document, f"{plan}{where}"))

@@ -1,0 +1,15 @@
+"""``lifecycle``: the law, drawn."""
+
+from __future__ import annotations
+
+import typer
+
+
+def lifecycle() -> None:
+    """Print the state diagram (Mermaid), drawn from the table that the program obeys.
+
+    Example: dmsa lifecycle > lifecycle.mmd
+    """
+    from orchestrator.model.lifecycle import mermaid
+
+    typer.echo(mermaid(), nl=False)

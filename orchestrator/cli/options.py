@@ -1,0 +1,33 @@
+"""Options that several verbs share, each with its one definition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+PlanFile: TypeAlias = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan file.")]
+JournalPlace: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--journal",
+        envvar="DMSA_JOURNAL",
+        metavar="URL",
+        help="Where the run is written down: a path, or sqlite:///path.",
+    ),
+]
+DEFAULT_JOURNAL = ".dmsa/journal.db"
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Verbose: TypeAlias = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Log every event on stderr; show tracebacks.")
+]
+LogFormat: TypeAlias = Annotated[
+    Literal["console", "json"], typer.Option("--log-format", help="How logs on stderr are written.")
+]
+Only: TypeAlias = Annotated[
+    str | None, typer.Option("--only", metavar="WAVE|DMSA|ACCOUNT", help="Only this wave, dMSA, or account (DN).")
+]
+All: TypeAlias = Annotated[bool, typer.Option("--all", help="Every migration of the plan.")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Do not ask; needed with --all.")]
+Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]

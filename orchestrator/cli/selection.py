@@ -1,0 +1,56 @@
+"""Which migrations a verb is about, and who says so."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from orchestrator.errors import InputInvalid
+from orchestrator.model.dn import same_dn
+from orchestrator.model.plan import Plan
+
+
+def select(plan: Plan, only: str | None) -> tuple[str, ...]:
+    """Return the ids that ``--only`` names: a wave's, a dMSA's, or that of an account's DN; without it, all.
+
+    Raises:
+        InputInvalid: nothing in the plan has that name.
+    """
+    if only is None:
+        return tuple(migration.id for migration in plan.migrations())
+    for wave in plan.waves:
+        if wave.name == only:
+            return tuple(migration.id for migration in wave.migrations)
+    for migration in plan.migrations():
+        if migration.id.lower() == only.lower() or ("=" in only and _same(migration.account, only)):
+            return (migration.id,)
+    names = [wave.name for wave in plan.waves] + [migration.id for migration in plan.migrations()]
+    raise InputInvalid(f"--only {only}: {plan.name} has no such wave, dMSA or account. It has {', '.join(names[:20])}")
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return same_dn(one, other)
+    except ValueError:
+        return False
+
+
+def who() -> str:
+    """Return the operating system's account of this process; never an environment variable, for those can be set."""
+    if sys.platform == "win32":
+        import ctypes
+
+        size = ctypes.c_ulong(0)
+        secur32 = ctypes.windll.secur32
+        sam_compatible = 2
+        secur32.GetUserNameExW(sam_compatible, None, ctypes.byref(size))
+        name = ctypes.create_unicode_buffer(size.value)
+        if not secur32.GetUserNameExW(sam_compatible, name, ctypes.byref(size)):
+            raise InputInvalid("Windows does not say which account runs this process")
+        return name.value
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

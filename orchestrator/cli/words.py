@@ -1,0 +1,103 @@
+"""The operator's words: ``hold`` and ``release``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Only, PlanFile, Verbose
+
+
+def hold(
+    plan: PlanFile,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")],
+    only: Only = None,
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    verbose: Verbose = False,
+) -> None:
+    """Let nothing new begin for these migrations until they are released; a step that runs ends.
+
+    Example: dmsa hold plans/quickstart.yaml --only main --reason "incident 4711"
+    """
+    from orchestrator.cli.backwards import say
+    from orchestrator.cli.compose import refuse_other_plan
+    from orchestrator.cli.logs import configure
+    from orchestrator.cli.selection import select, who
+    from orchestrator.model.event import Event, Held
+    from orchestrator.model.lifecycle import FINAL
+    from orchestrator.model.run import RunState
+    from orchestrator.planfile import load_plan
+
+    configure(verbose, "console")
+    loaded = load_plan(plan)
+    chosen = select(loaded.plan, only)
+
+    def words(state: RunState) -> list[Event]:
+        refuse_other_plan(state, loaded)
+        free = [id_ for id_ in chosen if state[id_].held is None and state[id_].phase not in FINAL]
+        return [
+            Held(migration=id_, reason="operator", detail=reason, release="`dmsa release`", by=who()) for id_ in free
+        ]
+
+    state = say(journal, loaded.plan.name, words)
+    for id_ in chosen:
+        held = state[id_].held
+        typer.echo(
+            f"{id_}: {f'held ({held.reason}): {held.detail}' if held else f'not held: it is {state[id_].phase}'}"
+        )
+
+
+def release(
+    plan: PlanFile,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")],
+    only: Only = None,
+    forward: Annotated[
+        bool,
+        typer.Option("--forward", help="Turn a way back around: from reopened, or from rolled_back a new attempt."),
+    ] = False,
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    verbose: Verbose = False,
+) -> None:
+    """Let held migrations go on; `dmsa run` then moves them.
+
+    Example: dmsa release plans/quickstart.yaml --only dmsa-report --reason "app01 is back"
+    """
+    from orchestrator.cli.backwards import say
+    from orchestrator.cli.compose import refuse_other_plan
+    from orchestrator.cli.logs import configure
+    from orchestrator.cli.selection import select, who
+    from orchestrator.errors import PersonNeeded
+    from orchestrator.model.event import Event, Released
+    from orchestrator.model.lifecycle import Intention, Phase
+    from orchestrator.model.run import MigrationState, RunState
+    from orchestrator.planfile import load_plan
+
+    configure(verbose, "console")
+    loaded = load_plan(plan)
+    chosen = select(loaded.plan, only)
+
+    def may(state: MigrationState) -> bool:
+        back = state.intention is Intention.BACK
+        if forward and back and state.phase not in {Phase.REOPENED, Phase.ROLLED_BACK}:
+            raise PersonNeeded(
+                f"{state.id} is {state.phase} on its way back; forward it can only go from reopened or rolled_back. "
+                f"Nothing was done. `dmsa rollback {plan} --only {state.id}` ends the way back first."
+            )
+        if not forward and state.held and state.held.reason == "undone":
+            raise PersonNeeded(
+                f"{state.id} was undone as asked. Nothing was done. Say where it shall go: {state.held.release}"
+            )
+        return state.held is not None or (forward and back)
+
+    def words(state: RunState) -> list[Event]:
+        refuse_other_plan(state, loaded)
+        return [
+            Released(migration=id_, by=who(), reason=reason, forward=forward and state[id_].intention is Intention.BACK)
+            for id_ in chosen
+            if may(state[id_])
+        ]
+
+    released = say(journal, loaded.plan.name, words)
+    for id_ in chosen:
+        typer.echo(f"{id_}: {released[id_].phase}, {released[id_].intention}")

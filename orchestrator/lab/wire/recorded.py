@@ -1,0 +1,62 @@
+"""The recorded estate (:class:`~orchestrator.lab.record.Lab`) as the engine behind the wire."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from datetime import datetime
+from uuid import UUID
+
+from orchestrator.lab.command import Request, Result
+from orchestrator.lab.record import Lab
+from orchestrator.lab.wire.engine import Endpoint, Fault, Kind
+from orchestrator.lab.wire.operations import Operation
+
+_KINDS = {
+    "down": Kind.LOST_REQUEST,
+    "lost-request": Kind.LOST_REQUEST,
+    "lost-reply": Kind.LOST_REPLY,
+    "slow": Kind.SLOW,
+    "access-denied": Kind.DENIED,
+    "busy": Kind.BUSY,
+}
+
+
+class RecordedEstate:
+    """An engine whose every command is on disk before its reply leaves."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Return every machine of the estate; an address in its file may carry a port."""
+        return {name: _endpoint(self._lab.address(name)) for name in self._lab.host_names}
+
+    def boots(self) -> dict[str, datetime | None]:
+        """Return when each machine booted, None for one that does not answer."""
+        return {name: self._lab.up_since(name) for name in self._lab.host_names}
+
+    def fault(self, _host: str, _operation: Operation, request: Request | None) -> Fault | None:
+        """Return what the estate's weather has for a pipeline; everything else has fine weather."""
+        found = None if request is None else self._lab.fault_for(request)
+        if found is None:
+            return None
+        kind = _KINDS[found.kind]
+        # The delay of a lost reply is that of its effect, in the estate's time, and the estate's own business.
+        return Fault(kind, found.delay.total_seconds() if kind is Kind.SLOW else 0.0)
+
+    def open_call(self) -> AbstractContextManager[None]:
+        """Count a call as open."""
+        return self._lab.open_call()
+
+    def execute(self, request: Request) -> Result:
+        """Carry a pipeline out and record it."""
+        return self._lab.execute(request)
+
+    def discard(self, shell: UUID) -> None:
+        """End what still runs in a shell."""
+        self._lab.discard(shell)
+
+
+def _endpoint(address: str) -> Endpoint:
+    host, _, port = address.partition(":")
+    return Endpoint(host, int(port) if port else None)

@@ -1,0 +1,138 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.lab.estate import dn as names
+
+LINK = "msDS-SupersededManagedAccountLink"
+
+
+def test_a_write_reaches_the_other_dc_after_the_latency(far):
+    far.pass_time(minutes=5)
+    far.migrate("Start")
+    far.pass_time(seconds=44)
+    assert LINK not in far.user(LINK, server=far.dc2)
+    far.pass_time(seconds=1)
+    assert far.user(LINK, server=far.dc2)[LINK] == far.dmsa
+
+
+def test_links_follow_a_moved_object(far):
+    far.migrate("Start")
+    directory = far.estate.directory
+    replica = directory.replicas[far.dc]
+    account = replica.at_dn(far.account)
+    directory.move(far.dc, account.guid, replica.at_dn("OU=Managed,DC=corp,DC=example"))
+    moved = "CN=svc-report,OU=Managed,DC=corp,DC=example"
+    assert far.managed("msDS-ManagedAccountPrecededByLink")["msDS-ManagedAccountPrecededByLink"] == moved
+    assert replica.at_dn(far.account) is None
+
+
+@pytest.mark.parametrize("recycle_bin", [True, False])
+def test_a_deleted_object_leaves_every_link_and_can_still_be_found(estate_with, recycle_bin):
+    far = estate_with(domain={"dns": "corp.example", "netbios": "CORP", "recycle_bin": recycle_bin})
+    far.create()
+    far.migrate("Start")
+    account = far.user()["ObjectGUID"]
+    far.estate.directory.delete(far.dc, account)
+    dmsa = far.managed("msDS-ManagedAccountPrecededByLink", "msDS-DelegatedMSAState")
+    assert "msDS-ManagedAccountPrecededByLink" not in dmsa
+    assert dmsa["msDS-DelegatedMSAState"] == 1
+    missing = far.send(far.dc, "Get-ADUser", Identity=str(account))
+    assert "ADIdentityNotFoundException" in missing.failure.id
+    asked = {"Identity": str(account), "IncludeDeletedObjects": True, "Properties": ["*"]}
+    found = far.one(far.dc, "Get-ADObject", **asked)
+    assert found["Deleted"] is True
+    assert found["lastKnownParent"] == "OU=Service Accounts,DC=corp,DC=example"
+    assert found["DistinguishedName"].endswith(f"\\0ADEL:{account},CN=Deleted Objects,DC=corp,DC=example")
+    assert ("servicePrincipalName" in found) is recycle_bin
+
+
+def test_a_service_principal_name_stands_once(far):
+    taken = "http/REPORTS"
+    add = {"Identity": "svc-web", "ServicePrincipalNames": {"Add": [taken]}, "Server": far.dc}
+    assert far.send(far.dc, "Set-ADUser", **add).failure.id.startswith("ActiveDirectoryServer:8647")
+    assert far.create("dmsa-two", ServicePrincipalNames=[taken]).failure.id.startswith("ActiveDirectoryServer:8647")
+    far.ok(far.dc, "Set-ADUser", Identity="svc-report", ServicePrincipalNames={"Remove": ["HTTP/reports"]})
+    far.ok(far.dc, "Set-ADUser", **add)
+
+
+def test_protection_marks_the_object_and_its_container(far):
+    far.ok(far.dc, "Set-ADObject", Identity=far.account, ProtectedFromAccidentalDeletion=True)
+    assert far.user("ProtectedFromAccidentalDeletion")["ProtectedFromAccidentalDeletion"] is True
+    ask = {"Identity": "OU=Service Accounts,DC=corp,DC=example", "Attribute": "nTSecurityDescriptor"}
+    result = far.send(far.dc, "Get-DmsaDescriptor", configuration="Jea", **ask)
+    assert "(D;;DC;;;WD)" in result.output[0]
+
+
+def test_while_a_dc_is_cut_off_it_keeps_its_own_view(far):
+    far.estate.directory.cut_off(far.dc2, far.estate.now + timedelta(hours=1))
+    far.migrate("Start")
+    far.pass_time(minutes=59)
+    assert LINK not in far.user(LINK, server=far.dc2)
+    assert far.one(far.dc, "Get-ADReplicationFailure", Target=far.dc)["FailureCount"] == 4
+    far.pass_time(minutes=2)
+    assert far.user(LINK, server=far.dc2)[LINK] == far.dmsa
+    assert far.ok(far.dc, "Get-ADReplicationFailure", Target=far.dc) == []
+
+
+def test_of_two_membership_writes_one_is_lost(far):
+    for dc, host in ((far.dc, "APP01$"), (far.dc2, "APP02$")):
+        far.pass_time(minutes=1 if dc == far.dc else 0)
+        far.ok(dc, "Set-ADServiceAccount", Identity=far.dmsa, PrincipalsAllowedToRetrieveManagedPassword=[host])
+    far.pass_time(minutes=5)
+    assert far.principals() == far.principals(far.dc2)
+    assert len(far.principals()) == 1
+
+
+ATTRIBUTES = ("description", "servicePrincipalName", LINK)
+WRITES = st.lists(
+    st.tuples(
+        st.sampled_from(["write", "delete", "move", "cut", "wait"]),
+        st.sampled_from(["dc01.corp.example", "dc02.corp.example"]),
+        st.sampled_from(["svc-report", "svc-batch", "svc-erp"]),
+        st.sampled_from(ATTRIBUTES),
+        st.integers(0, 120),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=WRITES)
+def test_replicas_converge_whatever_was_written_where(estate_with, steps):
+    far = estate_with()
+    directory, clock = far.estate.directory, far.estate.clock
+    first = directory.replicas[far.dc]
+    guids = {name: first.account(name).guid for name in ("svc-report", "svc-batch", "svc-erp")}
+    managed = first.at_dn("OU=Managed,DC=corp,DC=example").guid
+    for what, dc, name, attribute, number in steps:
+        guid = guids[name]
+        if what == "write":
+            value = (guids["svc-erp"],) if attribute == LINK else str(number)
+            directory.write(dc, guid, {attribute: value})
+        elif what == "delete" and not directory.replicas[dc].entries[guid].deleted:
+            directory.delete(dc, guid)
+        elif what == "move":
+            directory.move(dc, guid, directory.replicas[dc].entries[managed])
+        elif what == "cut":
+            directory.cut_off(dc, clock.now + timedelta(seconds=number))
+        clock.advance_to(clock.now + timedelta(seconds=number))
+    clock.advance_to(clock.now + timedelta(hours=1))
+    one, other = far.estate.describe()["directory"].values()
+    assert one == other
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20))
+def test_a_name_survives_escaping(text):
+    rdn = f"CN={names.escape(text)}"
+    assert names.value(rdn) == text
+    assert names.split(f"{rdn},OU=x,DC=corp") == (rdn, "OU=x", "DC=corp")
+
+
+@pytest.mark.parametrize("name", ["a,b", 'quo"te', "back\\slash", "#hash", "plus+plus", "semi;colon", " space "])
+def test_an_object_with_an_odd_name_is_found_again(far, name):
+    assert far.create(name, SamAccountName="odd").failure is None
+    dn = far.managed(identity="odd$")["DistinguishedName"]
+    assert far.managed(identity=dn)["Name"] == name

@@ -1,0 +1,135 @@
+"""The table of faults: every exception a client can raise, at every point of a call."""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+
+import pytest
+import requests.exceptions as r
+import urllib3.exceptions as u
+from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
+from spnego.exceptions import InvalidCredentialError, NoCredentialError, SpnegoError
+
+from orchestrator.model.observation import FaultKind, Outcome, RemoteError
+from orchestrator.remote.faults import Reach, judge, judge_record, unfinished
+
+HOST = "app01.corp.example"
+
+
+def certificate(code):
+    error = ssl.SSLCertVerificationError("certificate verify failed")
+    error.verify_code, error.verify_message = code, "why"
+    return r.SSLError(u.MaxRetryError(None, "/", u.SSLError(error)))
+
+
+def connecting(reason):
+    return r.ConnectionError(u.MaxRetryError(None, "/", reason))
+
+
+def refused():
+    error = u.NewConnectionError(None, "no")
+    error.__cause__ = ConnectionRefusedError()
+    return connecting(error)
+
+
+def wsman(code):
+    return WSManFaultError(code, None, None, None, None, None)
+
+
+NEVER_SENT = [
+    (certificate(19), "untrusted-certificate", FaultKind.PERMANENT, False),
+    (certificate(62), "certificate-name", FaultKind.PERMANENT, False),
+    (connecting(u.NameResolutionError("h", None, OSError())), "name-unresolved", FaultKind.TRANSIENT, False),
+    (refused(), "refused", FaultKind.TRANSIENT, False),
+    (connecting(u.NewConnectionError(None, "no route")), "unreachable", FaultKind.TRANSIENT, False),
+    (r.ConnectTimeout(), "connect-timeout", FaultKind.TRANSIENT, False),
+    (AuthenticationError("Failed to authenticate the user x"), "unauthorized", FaultKind.PERMANENT, False),
+    (NoCredentialError(), "no-credential", FaultKind.PERMANENT, False),
+    (InvalidCredentialError(), "no-credential", FaultKind.PERMANENT, False),
+    (SpnegoError(1), "logon-failed", FaultKind.TRANSIENT, False),
+    (wsman(5), "access-denied", FaultKind.PERMANENT, True),
+    (wsman(2150858811), "configuration-unknown", FaultKind.PERMANENT, True),
+    (wsman(2150858843), "shell-unknown", FaultKind.TRANSIENT, True),
+    (wsman(2150859173), "2150859173", FaultKind.TRANSIENT, True),
+    (wsman(0x803381E9), "2150859241", FaultKind.TRANSIENT, True),
+]
+PERHAPS_SENT = [
+    (r.SSLError("broken"), "tls-failed", FaultKind.PERMANENT, False),
+    (r.ReadTimeout(), "no-answer", FaultKind.TRANSIENT, False),
+    (
+        r.ConnectionError(u.ProtocolError("reset", ConnectionResetError())),
+        "connection-lost",
+        FaultKind.TRANSIENT,
+        False,
+    ),
+    (r.ChunkedEncodingError(), "connection-lost", FaultKind.TRANSIENT, False),
+    (wsman(2150858793), "no-answer", FaultKind.TRANSIENT, False),
+    (wsman("w:InternalError"), "w:InternalError", FaultKind.TRANSIENT, True),
+    (wsman(1234), "1234", FaultKind.TRANSIENT, True),
+    (WinRMTransportError("http", 400, ""), "shell-died", FaultKind.TRANSIENT, True),
+    (WinRMTransportError("http", 404, "<html>"), "no-wsman", FaultKind.PERMANENT, False),
+    (WinRMTransportError("http", 503, ""), "http-503", FaultKind.TRANSIENT, False),
+    (WinRMError("related id does not match"), "garbled", FaultKind.TRANSIENT, False),
+    (AttributeError("'NoneType'"), "garbled", FaultKind.TRANSIENT, False),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "kind", "reached"), NEVER_SENT + PERHAPS_SENT)
+def test_before_the_call_was_sent_it_has_failed(error, code, kind, reached):
+    for write in (True, False):
+        outcome, fault = judge(error, HOST, 5986, Reach.OPENING, write=write)
+        assert (outcome, fault.code, fault.kind, fault.reached) == (Outcome.FAILED, code, kind, reached)
+        assert fault.message.startswith(f"{HOST}: ")
+        assert fault.remedy
+        assert "{" not in fault.message + fault.code + fault.remedy
+
+
+@pytest.mark.parametrize(("error", "code", "kind", "reached"), NEVER_SENT)
+def test_a_write_that_was_refused_unseen_has_failed(error, code, kind, reached):
+    assert judge(error, HOST, 5986, Reach.SENDING, write=True)[0] is Outcome.FAILED
+
+
+@pytest.mark.parametrize(("error", "code", "kind", "reached"), PERHAPS_SENT)
+def test_a_write_that_may_have_arrived_is_unknown(error, code, kind, reached):
+    outcome, fault = judge(error, HOST, 5986, Reach.SENDING, write=True)
+    assert (outcome, fault.code, fault.kind, fault.reached) == (Outcome.UNKNOWN, code, FaultKind.UNKNOWN, True)
+    assert "not known" in fault.message
+
+
+@pytest.mark.parametrize(("error", "code", "kind", "reached"), NEVER_SENT + PERHAPS_SENT)
+def test_a_write_that_was_accepted_is_unknown_whatever_happens_then(error, code, kind, reached):
+    outcome, fault = judge(error, HOST, 5986, Reach.RUNNING, write=True)
+    assert (outcome, fault.kind) == (Outcome.UNKNOWN, FaultKind.UNKNOWN)
+
+
+def test_a_read_is_never_unknown():
+    for (error, *_), reach in itertools.product(NEVER_SENT + PERHAPS_SENT, Reach):
+        outcome, fault = judge(error, HOST, 5986, reach, write=False)
+        assert outcome is Outcome.FAILED
+        assert fault.kind is not FaultKind.UNKNOWN
+    assert unfinished(HOST, "late", write=False)[0] is Outcome.FAILED
+    assert unfinished(HOST, "late", write=True)[0] is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("id_", "category", "read", "write"),
+    [
+        ("x", "PermissionDenied", FaultKind.PERMANENT, FaultKind.PERMANENT),
+        ("x", "ObjectNotFound", FaultKind.PERMANENT, FaultKind.PERMANENT),
+        ("x", "SomethingNew", FaultKind.PERMANENT, FaultKind.PERMANENT),
+        ("x", "ResourceBusy", FaultKind.TRANSIENT, FaultKind.TRANSIENT),
+        ("x", "ResourceUnavailable", FaultKind.TRANSIENT, FaultKind.UNKNOWN),
+        ("x", "OperationTimeout", FaultKind.TRANSIENT, FaultKind.UNKNOWN),
+        ("ActiveDirectoryServer:8206,Microsoft.Set", "NotSpecified", FaultKind.TRANSIENT, FaultKind.TRANSIENT),
+        ("ActiveDirectoryServer:8344,Microsoft.Set", "NotSpecified", FaultKind.PERMANENT, FaultKind.PERMANENT),
+        ("ActiveDirectoryServer:8245,Microsoft.Start", "NotSpecified", FaultKind.PERMANENT, FaultKind.PERMANENT),
+    ],
+)
+def test_error_records_by_category_and_id(id_, category, read, write):
+    error = RemoteError(id_, category, "System.Exception", "it says", cmdlet="Set-ADUser")
+    for is_write, kind in ((False, read), (True, write)):
+        outcome, fault = judge_record(error, HOST, write=is_write)
+        assert (fault.kind, fault.code) == (kind, id_)
+        assert (outcome is Outcome.UNKNOWN) == (kind is FaultKind.UNKNOWN)
+        assert fault.message == f"{HOST}: Set-ADUser: it says"
