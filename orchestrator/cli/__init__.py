@@ -6,6 +6,7 @@ Nothing heavy is imported before a verb needs it, so that ``--help`` and ``check
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -38,10 +39,20 @@ def _root(
     pass
 
 
-for verb in (plans.check, plans.schema, drive.run, status.status):
-    app.command()(verb)
-for verb in (words.hold, words.release, drive.undo, drive.reset, drive.rollback, lifecycle.lifecycle):
-    app.command()(verb)
+_VERBS: tuple[Callable[..., None], ...] = (
+    plans.check,
+    plans.schema,
+    drive.run,
+    status.status,
+    words.hold,
+    words.release,
+    drive.undo,
+    drive.reset,
+    drive.rollback,
+    lifecycle.lifecycle,
+)
+for _verb in _VERBS:
+    app.command()(_verb)
 app.add_typer(journal.app, name="journal")
 app.add_typer(lab.app, name="lab")
 

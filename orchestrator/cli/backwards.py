@@ -112,6 +112,19 @@ def reached_of(state: RunState, ids: tuple[str, ...], way: Way) -> Exit:
     return next((code for code in (Exit.HELD, Exit.WAITING) if code in codes), Exit.DONE)
 
 
+def way_back_end(way: Way, ids: tuple[str, ...], chosen: tuple[str, ...], code: Exit) -> str:
+    """Say in one line what came of it."""
+    if not ids:
+        return f"Nothing to do: {', '.join(chosen)} went back before."
+    if code is not Exit.DONE:
+        return f"{way} of {len(ids)} did not end: see above. The same command goes on."
+    return {
+        Way.ROLLBACK: f"Rolled back: {len(ids)}, each compared with its snapshot.",
+        Way.UNDO: f"Undone by one phase: {len(ids)}.",
+        Way.RESET: f"Unlinked: {len(ids)}.",
+    }[way]
+
+
 def _exit(state: MigrationState, way: Way) -> Exit:
     if _there(state, way) or (state.held and state.held.reason == "undone" and way is not Way.ROLLBACK):
         return Exit.DONE

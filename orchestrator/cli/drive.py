@@ -134,7 +134,7 @@ def _go_back(
     verbose: bool,
     log_format: str,
 ) -> None:
-    from orchestrator.cli.backwards import ask_way_back, reached_of
+    from orchestrator.cli.backwards import ask_way_back, reached_of, way_back_end
     from orchestrator.cli.logs import configure
     from orchestrator.cli.selection import select
     from orchestrator.model.lifecycle import Way
@@ -155,8 +155,9 @@ def _go_back(
     elif asked.ids:
         typer.echo(f"{asked.driver} drives, and carries this out; waiting for it.", err=True)
         state = asked.wait()
-    _report(loaded, state, plan, journal, as_json=json)
-    raise typer.Exit(128 + signalled if signalled else int(reached_of(state, asked.ids, way)))
+    code = reached_of(state, asked.ids, way)
+    _report(loaded, state, plan, journal, as_json=json, end=way_back_end(way, asked.ids, chosen, code))
+    raise typer.Exit(128 + signalled if signalled else int(code))
 
 
 def _phase(until: str | None) -> Phase | None:
@@ -207,7 +208,9 @@ def _signals(conductor: Conductor) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _report(loaded: Loaded, state: RunState, plan: Path, journal: str, *, as_json: bool) -> None:
+def _report(
+    loaded: Loaded, state: RunState, plan: Path, journal: str, *, as_json: bool, end: str | None = None
+) -> None:
     import json
 
     from orchestrator.views.status import status_document
@@ -218,4 +221,4 @@ def _report(loaded: Loaded, state: RunState, plan: Path, journal: str, *, as_jso
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
     where = "" if journal == DEFAULT_JOURNAL else f" --journal {journal}"
-    typer.echo(summary(document, f"{plan}{where}"))
+    typer.echo(summary(document, f"{plan}{where}", end=end))

@@ -20,6 +20,7 @@ from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, P
 from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.event import (
+    DIRECTORY,
     AttemptSettled,
     Event,
     FaultSeen,
@@ -269,13 +270,14 @@ def _refusal(case: Case, step: Step, answers: tuple[GuardAnswer, ...]) -> Action
         return _wait([answer.verdict for answer in against])
     first = min(firm, key=lambda answer: answer.guard != "host-reachable")
     same = [answer.verdict for answer in firm if answer.guard == first.guard]
-    detail = "; ".join(
-        verdict.evidence if verdict.subject in verdict.evidence else f"{verdict.subject}: {verdict.evidence}"
-        for verdict in same
-    )
-    remedies = "; ".join(dict.fromkeys(verdict.remedy for verdict in same if verdict.remedy))
-    held = _hold(case, step, "directory", Stop(f"guard:{first.guard}", detail, remedies))
+    held = _hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(_line, same))))
     return Record((_asked(case, step, answers), *held.events))
+
+
+def _line(verdict: Verdict) -> str:
+    """Return one line that names the subject, what was found, and the remedy."""
+    about = "" if verdict.subject in verdict.evidence else f"{verdict.subject}: "
+    return f"{about}{verdict.evidence}" + (f" ({verdict.remedy})" if verdict.remedy else "")
 
 
 def _wait(verdicts: list[Verdict]) -> Wait:

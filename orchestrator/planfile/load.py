@@ -21,7 +21,7 @@ from orchestrator.planfile.tree import build
 from orchestrator.planfile.validate import validate
 
 # What the tree cannot tell (there may be none, or a key stands twice), the look of a line must.
-_SECRET = re.compile(r"^(.*?(?:pass|pwd|secret|token|key\b)\w*[\"']?\s*:\s*)(?![\"']?\$\{).*", re.IGNORECASE)
+_SECRET = re.compile(r"^(.*?(?:pass|pwd|secret|token|key\b)\w*[\"']?\s*:\s*)(?!\s*[\"']?\$\{).*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

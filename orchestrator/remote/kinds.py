@@ -115,6 +115,6 @@ HOST = matching(
 DIRECTORY_SERVER = HOST | matching("a host name with :3268", r"[A-Za-z0-9_.-]{1,253}:3268", re.ASCII)
 ATTRIBUTE = matching("an attribute's or property's name", r"[A-Za-z][A-Za-z0-9_-]{0,127}", re.ASCII)
 ATTRIBUTES = many(ATTRIBUTE)
-SERVICE_PRINCIPAL = matching("a service principal name", r"[^\s/]{1,64}(/[^\s/]{1,255}){1,2}")
+SERVICE_PRINCIPAL = matching("a service principal name", r"[^/]{1,256}(/[^/]{1,512}){1,2}")
 EXACT_NAME = matching("a name without wildcards", r"[^*?\[\]`]{1,256}")
 TASK_FOLDER = matching("a task folder without wildcards", r"\\([^*?\[\]`\\/]{1,240}\\)*")

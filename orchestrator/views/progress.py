@@ -65,7 +65,8 @@ class Lines:
     def notice(self, event: Event, at: datetime | None) -> None:
         """Write the event, if somebody who reads along wants to see it."""
         if isinstance(event, (*STANDS_OUT, WaitBegan)):
-            self._write(f"{iso(at) or '-':<20}  {getattr(event, 'migration', ''):<15}  {sentence(event)}".rstrip())
+            said = sentence(event).replace("\n", "\n" + " " * 39)
+            self._write(f"{iso(at) or '-':<20}  {getattr(event, 'migration', ''):<15}  {said}".rstrip())
 
 
 class Table:

@@ -14,30 +14,29 @@ ENDS = {
 }
 
 
-def summary(document: dict[str, Any], command: str, driver: str | None = None) -> str:
+def summary(document: dict[str, Any], command: str, driver: str | None = None, end: str | None = None) -> str:
     """Return the whole as text for 80 columns.
 
     Args:
         document: as :func:`orchestrator.views.status.status_document` made it.
         command: the plan (and journal) as a person would give them to the next command.
         driver: who drives now, if anybody does.
+        end: the last line, where it is not about what ``run`` would do next.
     """
-    return "\n".join(_lines(document, command, driver))
+    return "\n".join((*_lines(document, driver), "", end or _end(document, command)))
 
 
-def _lines(document: dict[str, Any], command: str, driver: str | None) -> Iterator[str]:
+def _lines(document: dict[str, Any], driver: str | None) -> Iterator[str]:
     time = f", estate time {document['estate_time']}" if document["estate_time"] else ""
     yield f"{document['plan']} ({document['digest'][:12]}){time}"
     if driver:
         yield f"driven by {driver}"
+    width = max(len(migration["dmsa"]) for wave in document["waves"] for migration in wave["migrations"])
     for wave in document["waves"]:
         yield ""
         yield f"wave {wave['name']}: {wave['state']}{_until(wave['waiting'])}"
-        width = max(len(migration["dmsa"]) for migration in wave["migrations"])
         for migration in wave["migrations"]:
             yield from _migration(migration, width)
-    yield ""
-    yield _end(document, command)
 
 
 def _migration(migration: dict[str, Any], width: int) -> Iterator[str]:
@@ -48,7 +47,9 @@ def _migration(migration: dict[str, Any], width: int) -> Iterator[str]:
     mark = "HELD " if held else "waits" if waiting else "     "
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else _until(waiting)}"
     if held:
-        yield f"    {held['reason']}: {held['detail']}"
+        first, *more = held["detail"].splitlines() or [""]
+        yield f"    {held['reason']}: {first}"
+        yield from (f"      {line}" for line in more)
         yield f"    to go on: {held['release']}"
 
 

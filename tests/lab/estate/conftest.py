@@ -95,7 +95,7 @@ def far() -> Far:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def estate_with() -> Callable[..., Far]:
     """Build the quick-start estate with top-level keys replaced."""
     return Far

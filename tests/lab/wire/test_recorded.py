@@ -19,10 +19,10 @@ domain: {dns: corp.example, netbios: CORP}
 dcs: [{name: dc01.corp.example}]
 hosts: [{name: app01.corp.example, services: [{name: Erp}]}]
 weather:
-  - {kind: lost-request, on: {cmdlet: Get-ADDomain, nth: 1}}
-  - {kind: lost-reply, on: {cmdlet: Get-ADDomain, nth: 2}}
-  - {kind: access-denied, on: {cmdlet: Get-ADDomain, nth: 3}}
-  - {kind: busy, on: {cmdlet: Get-ADDomain, nth: 4}}
+  - {kind: lost-request, "on": {cmdlet: Get-ADDomain, nth: 1}}
+  - {kind: lost-reply, "on": {cmdlet: Get-ADDomain, nth: 2}}
+  - {kind: access-denied, "on": {cmdlet: Get-ADDomain, nth: 3}}
+  - {kind: busy, "on": {cmdlet: Get-ADDomain, nth: 4}}
 """
 
 
@@ -60,7 +60,7 @@ def test_a_machine_that_restarts_refuses_connections_until_the_clock_has_gone_on
     for _ in range(10):
         estate.invoke(("Get-ADRootDSE", {}), pool=clock)
     (service,) = estate.invoke(("Get-Service", {"Name": "Erp"}), pool=estate.pool(estate.client(OTHER))).output
-    assert service.adapted_properties["Name"] == "Erp"
+    assert (service.adapted_properties | service.extended_properties)["Name"] == "Erp"
 
 
 def test_a_script_is_refused_recorded_and_told(estate, tmp_path):

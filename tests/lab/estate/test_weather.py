@@ -1,0 +1,108 @@
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from orchestrator.lab.command import Command
+
+APP01 = "app01.corp.example"
+RESTART = {"cmdlet": "Restart-Service", "host": "app01"}
+
+
+def fault(far, host, name, **parameters):
+    return far.estate.fault_for(far.request(host, Command(name, parameters)))
+
+
+@pytest.mark.parametrize("kind", ["lost-request", "lost-reply", "slow", "access-denied", "busy"])
+def test_request_weather_strikes_the_nth_and_is_over(estate_with, kind):
+    far = estate_with(weather=[{"kind": kind, "on": RESTART | {"nth": 2, "times": 2}}])
+    struck = [fault(far, APP01, "restart-service", Name="ReportServer") for _ in range(5)]
+    assert [each and each.kind for each in struck] == [None, kind, kind, None, None]
+    assert fault(far, "app02.corp.example", "Restart-Service", Name="ErpApi") is None
+    assert fault(far, APP01, "Get-Service") is None
+
+
+def test_a_late_effect_comes_later_and_never_after_its_shell_is_gone(estate_with):
+    late = {"kind": "lost-reply", "on": {"cmdlet": "Start-ADServiceAccountMigration", "times": 2}, "late": "30s"}
+    for discards in (False, True):
+        far = estate_with(weather=[late])
+        far.create()
+        pair = {"Identity": far.dmsa, "SupersededAccount": far.account}
+        request = far.request(far.dc, Command("Start-ADServiceAccountMigration", pair), shell=7)
+        assert far.estate.fault_for(request).kind == "lost-reply"
+        assert far.estate.execute(request).output == ()
+        far.pass_time(seconds=29)
+        if discards:
+            assert far.estate.discard(UUID(int=7)) is True
+        assert far.managed("msDS-DelegatedMSAState")["msDS-DelegatedMSAState"] == 0
+        far.pass_time(seconds=1)
+        assert far.managed("msDS-DelegatedMSAState")["msDS-DelegatedMSAState"] == (0 if discards else 1)
+
+
+def test_a_host_goes_down_after_a_command_and_comes_back(estate_with):
+    far = estate_with(weather=[{"kind": "host-down", "host": APP01, "on": RESTART, "delay": "10s", "lasts": "5m"}])
+    far.ok(APP01, "Restart-Service", Name="ReportServer")
+    assert far.estate.listens(APP01)
+    far.pass_time(seconds=10)
+    assert fault(far, APP01, "Get-Service").kind == "down"
+    far.pass_time(minutes=5)
+    assert fault(far, APP01, "Get-Service") is None
+    assert far.service(APP01, "ReportServer")["State"] == "Running"
+
+
+def test_a_service_does_not_come_back_once(estate_with):
+    at = "2026-03-02T19:00:00Z"
+    far = estate_with(weather=[{"kind": "service-broken", "host": "app01", "service": "ReportServer", "at": at}])
+    far.pass_time(hours=1)
+    assert far.send(APP01, "Restart-Service", Name="ReportServer").errors != ()
+    assert far.service(APP01, "ReportServer")["ExitCode"] == 1053
+    far.ok(APP01, "Start-Service", Name="ReportServer")
+
+
+def test_an_unknown_host_registers_in_mid_hold(estate_with):
+    start = {"cmdlet": "Start-ADServiceAccountMigration"}
+    comes = {"kind": "host-registers", "host": "db01", "account": "CORP\\svc-report", "on": start, "delay": "3d"}
+    far = estate_with(weather=[comes])
+    far.create()
+    far.enable("db01.corp.example")
+    far.migrate("Start")
+    far.pass_time(days=2)
+    assert far.principals() == []
+    far.pass_time(days=1)
+    assert far.principals() == ["CN=DB01,CN=Computers,DC=corp,DC=example"]
+
+
+def test_somebody_deletes_moves_and_resets_things(estate_with):
+    at = "2026-03-02T19:00:00Z"
+    weather = [
+        {"kind": "object-deleted", "dn": estate_with.account, "at": at},
+        {
+            "kind": "object-moved",
+            "dn": "CN=svc-web,OU=Service Accounts,DC=corp,DC=example",
+            "to": "OU=Managed,DC=corp,DC=example",
+            "at": at,
+        },
+        {"kind": "registry-changed", "host": "app01", "value": 1, "at": at},
+        {"kind": "partition", "host": "dc02", "at": at},
+    ]
+    far = estate_with(weather=weather)
+    far.pass_time(hours=1, minutes=30)
+    assert far.send(far.dc, "Get-ADUser", Identity="svc-report").failure is not None
+    assert far.user(server=far.dc2)["Name"] == "svc-report"
+    assert (
+        far.one(far.dc, "Get-ADUser", Identity="svc-web")["DistinguishedName"]
+        == "CN=svc-web,OU=Managed,DC=corp,DC=example"
+    )
+    assert far.estate.describe()["machines"][APP01]["DelegatedMSAEnabled"] == 1
+    assert far.one(far.dc2, "Get-ADReplicationPartnerMetadata", Target=far.dc2)["LastReplicationResult"] == 1722
+
+
+def test_other_use_of_an_account_is_seen_on_a_dc(estate_with):
+    use = {"account": "svc-report", "address": "10.9.9.9", "workstation": "OLD1"}
+    far = estate_with(other_use=[use, use | {"protocol": "ntlm"}])
+    far.pass_time(hours=1)
+    rows = far.estate.authority.security[far.dc]
+    assert [row.id for row in rows[1:]] == [4768, 4776]
+    assert rows[0].at == far.estate.spec.clock.start - timedelta(days=90)
+    query = "*[System[EventID=4776] and EventData[Data[@Name='Workstation']='OLD1']]"
+    assert far.one(far.dc, "Get-WinEvent", LogName="Security", FilterXPath=query, MaxEvents=1)["Id"] == 4776
