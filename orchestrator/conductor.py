@@ -35,18 +35,16 @@ from orchestrator.engine.decide import after_end_shell, next_action, subjects
 from orchestrator.engine.outcome import reached
 from orchestrator.engine.waves import Go, NotYet, Spent, admissible, step_of
 from orchestrator.errors import SafetyRefusal
-from orchestrator.journal import Entry, Journal, JournalConflict, JournalUnusable, Lease, LeaseLost
+from orchestrator.journal import Journal, JournalUnusable, Lease, LeaseLost
 from orchestrator.model.action import EndShell, Observe, Perform, Record, Wait
 from orchestrator.model.call import Call, Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import plain
 from orchestrator.model.event import (
-    VERSION,
     Admitted,
     AttemptFinished,
     AttemptStarted,
     CallRefused,
-    Event,
     FaultSeen,
     Held,
     Moved,
@@ -55,8 +53,6 @@ from orchestrator.model.event import (
     RunnerLeft,
     RunnerTook,
     WaitBegan,
-    from_body,
-    to_body,
 )
 from orchestrator.model.lifecycle import Intention, Phase, Trigger
 from orchestrator.model.observation import Fault, FaultKind, Outcome, Reply
@@ -65,6 +61,7 @@ from orchestrator.model.run import RunState
 from orchestrator.remote.gate import check
 from orchestrator.remote.pool import CallPool
 from orchestrator.remote.transport import Transport
+from orchestrator.runlog import Notice, Overtaken, RunLog
 
 log = structlog.get_logger()
 
@@ -109,10 +106,6 @@ class _Flight:
     disruptive: bool = False
 
 
-class _Overtaken(Exception):
-    """Somebody else's rows reached the journal first; the turn was undone and is decided anew."""
-
-
 class Conductor:
     """Drives the migrations of one plan on one journal, under one lease."""
 
@@ -123,11 +116,10 @@ class Conductor:
         lease: Lease,
         transport: Transport,
         clock: EstateClock,
-        notice: Callable[[Event, datetime | None], None] = lambda _event, _at: None,
+        notice: Notice = lambda _event, _at: None,
     ) -> None:
         self._job, self._plan = assignment, assignment.plan
-        self._journal, self._lease, self._transport, self._clock = journal, lease, transport, clock
-        self._notice = notice
+        self._transport, self._clock = transport, clock
         self._pool: CallPool[int] = CallPool(transport)
         self._tokens = itertools.count()
         self._air: dict[int, tuple[_Flight, Call | None]] = {}
@@ -136,10 +128,13 @@ class Conductor:
         self._seen: dict[Key, Seen] = {}
         self._again: dict[Key, datetime | None] = {}
         self._dues: list[datetime] = []
-        self._pending: list[tuple[Event, datetime | None]] = []
         self._stopping = False
-        self.state = RunState(self._plan.name)
-        self._head = 0
+        self._log = RunLog(self._plan.name, journal, lease, clock.now, notice)
+
+    @property
+    def state(self) -> RunState:
+        """Where everything stands now."""
+        return self._log.state
 
     def stop(self) -> None:
         """Begin nothing new; what is in the air may still end. Safe to call from a signal handler."""
@@ -170,65 +165,39 @@ class Conductor:
     # The journal.
 
     def _take_over(self) -> None:
-        self._replay()
         self._clock.ask()
+        job = self._job
         if self.state.digest is None:
-            self._write(RunBegan(digest=self._job.digest, plan=self._job.canonical, by=self._job.by, tool=__version__))
-        self._write(RunnerTook(by=self._job.by, host=socket.gethostname(), pid=os.getpid(), tool=__version__))
+            self._log.write(RunBegan(digest=job.digest, plan=job.canonical, by=job.by, tool=__version__))
+        self._log.write(RunnerTook(by=job.by, host=socket.gethostname(), pid=os.getpid(), tool=__version__))
         self._give_up_open_attempts("the runner ended before the outcome was known")
         self._commit()
 
     def _give_up_open_attempts(self, why: str) -> None:
+        fault = FaultSeen(kind=FaultKind.UNKNOWN, code="runner-ended", message=why)
         for state in list(self.state.migrations.values()):
-            for subject, attempt in state.open.items():
-                if not attempt.unsettled:
-                    fault = FaultSeen(kind=FaultKind.UNKNOWN, code="runner-ended", message=why)
-                    self._write(
-                        AttemptFinished(migration=state.id, subject=subject, outcome=Outcome.UNKNOWN, fault=fault)
-                    )
-
-    def _replay(self) -> None:
-        self.state = RunState(self._plan.name)
-        self._head = 0
-        self._read_new_rows()
-
-    def _read_new_rows(self) -> None:
-        for row in self._journal.read(after=self._head):
-            if row.run == self._plan.name:
-                self.state.apply(from_body(row.kind, row.body), row.at)
-            self._head = row.seq
+            for subject in [subject for subject, attempt in state.open.items() if not attempt.unsettled]:
+                self._log.write(
+                    AttemptFinished(migration=state.id, subject=subject, outcome=Outcome.UNKNOWN, fault=fault)
+                )
 
     def _hear(self) -> None:
         """Fold in what operators said meanwhile; what was read before they spoke is read again."""
-        if self._journal.head() != self._head:
-            self._read_new_rows()
+        if self._log.hear():
             self._seen.clear()
             self._again.clear()
 
-    def _write(self, *events: Event) -> None:
-        at = self._clock.now()
-        for event in events:
-            self.state.apply(event, at)
-            self._pending.append((event, at))
-
     def _commit(self) -> None:
         """Put the turn's events on disk, then let the calls go whose intents they hold."""
-        pending, self._pending = self._pending, []
         launching, self._launching = self._launching, []
-        if pending:
-            entries = [Entry(self._plan.name, at, e.kind, VERSION, to_body(e)) for e, at in pending]
-            try:
-                self._head = self._journal.append(entries, expected=self._head, lease=self._lease)
-            except JournalConflict:
-                for flight, _, _ in launching:
-                    self._busy.pop(flight.key, None)
-                self._seen.clear()
-                self._again.clear()
-                self._replay()
-                raise _Overtaken from None
-        for event, at in pending:
-            log.debug(event.kind, at=at, **to_body(event))
-            self._notice(event, at)
+        try:
+            self._log.commit()
+        except Overtaken:
+            for flight, _, _ in launching:
+                self._busy.pop(flight.key, None)
+            self._seen.clear()
+            self._again.clear()
+            raise
         for flight, start, call in launching:
             token = next(self._tokens)
             self._air[token] = (flight, call)
@@ -245,17 +214,17 @@ class Conductor:
             match answer:
                 case Go() if not reached(self.state[id_], self._job.until):
                     if answer.admits:
-                        self._write(Admitted(migration=id_, step=answer.step))
+                        self._log.write(Admitted(migration=id_, step=answer.step))
                     for subject in subjects(Case.of(self.state, self._plan, id_, at)):
                         progressed |= self._advance((id_, subject), at)
                 case Spent():
-                    self._write(_budget_spent(id_, answer))
+                    self._log.write(_budget_spent(id_, answer))
                     progressed = True
                 case NotYet() if answer.until is not None:
                     self._dues.append(answer.until)
         try:
             self._commit()
-        except _Overtaken:
+        except Overtaken:
             return True
         return progressed
 
@@ -272,7 +241,7 @@ class Conductor:
             action = next_action(case, subject, self._seen.get(key))
             if not isinstance(action, Record):
                 return self._carry_out(key, case, action, at) or recorded
-            self._write(*action.events)
+            self._log.write(*action.events)
             recorded = True
             if any(isinstance(event, Held | RetryDue | Moved) for event in action.events):
                 self._forget(id_)
@@ -319,7 +288,7 @@ class Conductor:
         known = self.state[id_].waits.get(subject)
         if known and (known.waiting_for, known.until) == (wait.waiting_for, wait.until):
             return False
-        self._write(
+        self._log.write(
             WaitBegan(
                 migration=id_,
                 subject=subject,
@@ -341,7 +310,7 @@ class Conductor:
             return False
         statement = perform.write.statement
         parameters = {name: plain(value) for name, value in statement.parameters.items()}
-        self._write(
+        self._log.write(
             *perform.before,
             AttemptStarted(
                 migration=id_,
@@ -365,7 +334,7 @@ class Conductor:
         try:
             check(call)
         except SafetyRefusal as refusal:
-            self._write(CallRefused(migration=id_, detail=str(refusal)))
+            self._log.write(CallRefused(migration=id_, detail=str(refusal)))
             self._commit()
             raise
 
@@ -401,7 +370,7 @@ class Conductor:
         while finished is not None:
             self._take_in(*finished)
             finished = self._pool.next_finished(0.0)
-        with contextlib.suppress(_Overtaken):
+        with contextlib.suppress(Overtaken):
             self._commit()
         return True
 
@@ -422,10 +391,10 @@ class Conductor:
         if isinstance(result, bool):
             case = Case.of(self.state, self._plan, id_, self._clock.now())
             if subject in case.state.open:
-                self._write(*after_end_shell(case, subject, result).events)
+                self._log.write(*after_end_shell(case, subject, result).events)
         elif isinstance(result, Reply):
             fault = _fault_seen(result.fault)
-            self._write(AttemptFinished(migration=id_, subject=subject, outcome=result.outcome, fault=fault))
+            self._log.write(AttemptFinished(migration=id_, subject=subject, outcome=result.outcome, fault=fault))
 
     def _observed(self, flight: _Flight) -> None:
         del self._busy[flight.key]
@@ -448,7 +417,7 @@ class Conductor:
         return at is not None and (self._job.patience is None or due - at <= self._job.patience)
 
     def _interrupted(self) -> bool:
-        return self._stopping or self._journal.head() != self._head
+        return self._stopping or self._log.spoken_to()
 
     def _leave(self) -> None:
         """Let calls in the air end, write down those that did not as unknown, and close the pool."""
@@ -457,10 +426,10 @@ class Conductor:
             while self._pool.in_flight and time.monotonic() < deadline:
                 self._collect(LISTEN)
             self._give_up_open_attempts("the runner was told to stop before the outcome was known")
-            self._write(RunnerLeft(reason="told to stop" if self._stopping else "nothing more to do now"))
+            self._log.write(RunnerLeft(reason="told to stop" if self._stopping else "nothing more to do now"))
             self._commit()
         except (LeaseLost, JournalUnusable) as lost:
-            log.warning("left without a last word", why=str(lost))
+            log.warning("the runner left without a last word", why=str(lost))
         finally:
             self._pool.close(1.0)
 

@@ -13,7 +13,8 @@ from orchestrator.errors import Exit, InputInvalid, PersonNeeded
 from orchestrator.journal import Entry, Journal, JournalConflict
 from orchestrator.model.event import VERSION, Event, WayBackAsked, to_body
 from orchestrator.model.lifecycle import Phase, Way
-from orchestrator.model.run import MigrationState, RunState
+from orchestrator.model.run import RunState
+from orchestrator.model.state import MigrationState
 from orchestrator.planfile import Loaded
 
 _NOTHING_TO_DO = {
@@ -72,8 +73,8 @@ def ask_way_back(loaded: Loaded, place: str, chosen: tuple[str, ...], way: Way, 
         planned = [id_ for id_ in chosen if state[id_].phase is Phase.PLANNED]
         if planned:
             raise PersonNeeded(
-                f"{', '.join(planned)} is still planned: nothing was changed for it, so there is nothing to go back from. "
-                "Nothing was done. Name the others with --only."
+                f"{', '.join(planned)} is still planned: nothing was changed for it, so there is nothing to go back "
+                "from. Nothing was done. Name the others with --only."
             )
         ids[:] = [id_ for id_ in chosen if not _there(state[id_], way)]
         return [WayBackAsked(migration=id_, way=way, by=who(), reason=reason) for id_ in ids]

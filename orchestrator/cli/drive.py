@@ -12,8 +12,8 @@ import typer
 from orchestrator.cli.options import (
     DEFAULT_JOURNAL,
     All,
-    Json,
     JournalPlace,
+    Json,
     LogFormat,
     Only,
     PlanFile,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_JOURNAL, Json, JournalPlace, PlanFile
+from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json, PlanFile
 
 
 def status(plan: PlanFile, journal: JournalPlace = DEFAULT_JOURNAL, json: Json = False) -> None:

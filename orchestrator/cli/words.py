@@ -70,7 +70,8 @@ def release(
     from orchestrator.errors import PersonNeeded
     from orchestrator.model.event import Event, Released
     from orchestrator.model.lifecycle import Intention, Phase
-    from orchestrator.model.run import MigrationState, RunState
+    from orchestrator.model.run import RunState
+    from orchestrator.model.state import MigrationState
     from orchestrator.planfile import load_plan
 
     configure(verbose, "console")

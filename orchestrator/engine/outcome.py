@@ -9,7 +9,8 @@ from orchestrator.engine.waves import Admission, Go, NotYet, budget_spent, is_me
 from orchestrator.errors import PRECEDENCE, Exit
 from orchestrator.model.lifecycle import FINAL, PATH, Intention, Phase
 from orchestrator.model.plan import Plan, Wave
-from orchestrator.model.run import MigrationState, RunState, Waiting
+from orchestrator.model.run import RunState
+from orchestrator.model.state import MigrationState, Waiting
 
 WaveState: TypeAlias = Literal["pending", "running", "waiting", "held", "done", "failed"]
 
@@ -41,7 +42,7 @@ def _exit(state: MigrationState, until: Phase | None) -> Exit:
 
 def waiting_of(state: MigrationState, admission: Admission | None) -> Waiting | None:
     """Return what a migration waits for, if it waits: what its subjects wait for, else its admission."""
-    if state.held is not None or state.phase in FINAL and state.intention is _settled_intention(state):
+    if state.held is not None or (state.phase in FINAL and state.intention is _settled_intention(state)):
         return None
     if state.waits:
         return min(state.waits.values(), key=lambda wait: (wait.until is None, wait.until))

@@ -13,7 +13,8 @@ from typing import TypeAlias
 from orchestrator.engine.windows import next_opening, open_until
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way, next_step
 from orchestrator.model.plan import Plan, Wave, Window
-from orchestrator.model.run import MigrationState, RunState
+from orchestrator.model.run import RunState
+from orchestrator.model.state import MigrationState
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -50,14 +50,13 @@ class SqliteJournal:
         self._held: Lease | None = None
         self._turn = Lock()
         with explained(path):
-            self._database = connect(path)
-        try:
-            with explained(path):
+            # Looked at read-only first: the last writer to close folds the log into the file and removes it, and of
+            # a log that was cut the remains must stay for whoever investigates.
+            self._database = connect(path, "ro")
+            with closing(self._database):
                 self._check_rules()
                 self._check_opening()
-        except BaseException:
-            self._database.close()
-            raise
+            self._database = connect(path)
 
     def append(self, entries: Sequence[Entry], *, expected: int, lease: Lease | None) -> int:
         """See :meth:`Journal.append <orchestrator.journal.protocol.Journal.append>`."""

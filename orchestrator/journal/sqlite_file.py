@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from orchestrator.journal.errors import JournalCorrupt, JournalUnusable
 from orchestrator.journal.lock import FileLock
@@ -74,7 +75,8 @@ def explained(path: Path) -> Iterator[None]:
         raise JournalCorrupt(0, f"SQLite reports of {path} what is no text: its table definitions are bent") from error
     except sqlite3.DatabaseError as error:
         code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
-        if code in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}:
+        # SQLITE_ERROR: a statement of ours, all of them constant, does not fit what is in the file.
+        if code in {"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR"}:
             raise JournalCorrupt(0, f"SQLite reports of {path}: {error}") from error
         if code not in _WHY:
             raise
@@ -197,10 +199,10 @@ def schema() -> str:
     return files("orchestrator.journal").joinpath("schema.sql").read_text("utf-8")
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, mode: Literal["ro", "rw"] = "rw") -> sqlite3.Connection:
     """Open an existing SQLite file; every commit is on the disk when it returns (synchronous = FULL)."""
     database = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
+        f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=PATIENCE,
         isolation_level=None,

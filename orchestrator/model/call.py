@@ -14,16 +14,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 Value: TypeAlias = (
-    None
-    | bool
-    | int
-    | float
-    | str
-    | datetime
-    | timedelta
-    | UUID
-    | tuple["Value", ...]
-    | Mapping[str, "Value"]
+    None | bool | int | float | str | datetime | timedelta | UUID | tuple["Value", ...] | Mapping[str, "Value"]
 )
 """A value as it goes to, or comes from, PowerShell. A mapping is a hashtable; a tuple is an array."""
 
@@ -37,9 +28,7 @@ class Cmdlet:
 
     def __str__(self) -> str:
         """Return the statement as a person would type it; for messages, never for execution."""
-        shown = (
-            f"-{name}" if value is True else f"-{name} {value}" for name, value in self.parameters.items()
-        )
+        shown = (f"-{name}" if value is True else f"-{name} {value}" for name, value in self.parameters.items())
         return " ".join((self.name, *shown))
 
 

@@ -16,7 +16,8 @@ from orchestrator.model.event import HostBefore
 from orchestrator.model.host import HostSeen, host_seen
 from orchestrator.model.observation import Fault, Outcome, Reply, Unreadable
 from orchestrator.model.plan import Directory, Migration, Plan, Policy
-from orchestrator.model.run import MigrationState, RunState
+from orchestrator.model.run import RunState
+from orchestrator.model.state import MigrationState
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,7 @@ class Seen:
     def reply_to(self, statement: Cmdlet, endpoint: str) -> Reply | None:
         """Return the reply of the pipeline in which *endpoint* was asked exactly this; None if it was not."""
         return next(
-            (
-                reply
-                for read, reply in self.replies
-                if read.endpoint == endpoint and statement in read.statements
-            ),
+            (reply for read, reply in self.replies if read.endpoint == endpoint and statement in read.statements),
             None,
         )
 

@@ -108,12 +108,7 @@ class PairSeen:
         states = (dmsa_state, account_state)
         if states == (0, 0) and dmsa_link is None and account_link is None:
             return Pair.UNLINKED
-        if (
-            self.dmsa
-            and self.account
-            and _same(dmsa_link, self.account.dn)
-            and _same(account_link, self.dmsa.dn)
-        ):
+        if self.dmsa and self.account and _same(dmsa_link, self.account.dn) and _same(account_link, self.dmsa.dn):
             return {(1, 1): Pair.STARTED, (2, 2): Pair.COMPLETED}.get(states, Pair.BROKEN)
         return Pair.BROKEN
 
@@ -121,11 +116,7 @@ class PairSeen:
         """Say what was read, for evidence and messages."""
         if self.account is None:
             return f"{self.server}: the account is not there"
-        dmsa = (
-            f"dMSA state {self.dmsa.state}, linked to {self.dmsa.link or 'nothing'}"
-            if self.dmsa
-            else "no dMSA"
-        )
+        dmsa = f"dMSA state {self.dmsa.state}, linked to {self.dmsa.link or 'nothing'}" if self.dmsa else "no dMSA"
         return f"{self.server}: {dmsa}; account state {self.account.state}, linked to {self.account.link or 'nothing'}"
 
 
@@ -165,9 +156,7 @@ def pair_seen(server: str, reply: Reply, dmsa: str) -> PairSeen:
     """
     sam = sam_account_name(dmsa).lower()
     accounts = list(reply.of("ADUser"))
-    dmsas = [
-        record for record in reply.of("ADServiceAccount") if record.text("SamAccountName").lower() == sam
-    ]
+    dmsas = [record for record in reply.of("ADServiceAccount") if record.text("SamAccountName").lower() == sam]
     if len(accounts) > 1 or len(dmsas) > 1:
         raise Unreadable(f"{server} answered with more than one object of a name")
     if not accounts and not any(_not_found(error, "Get-ADUser") for error in reply.errors):

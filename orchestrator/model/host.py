@@ -137,8 +137,10 @@ def host_reads(host: Host, also: Sequence[str] = ()) -> tuple[Read, ...]:
         statements.append(cmdlet("Get-Service", Name=host.services, ErrorAction="SilentlyContinue"))
     for task in host.tasks:
         folder, name = split_task(task.path)
-        for asks in ("Get-ScheduledTask", "Get-ScheduledTaskInfo"):
-            statements.append(cmdlet(asks, TaskPath=folder, TaskName=name, ErrorAction="SilentlyContinue"))
+        statements += [
+            cmdlet(asks, TaskPath=folder, TaskName=name, ErrorAction="SilentlyContinue")
+            for asks in ("Get-ScheduledTask", "Get-ScheduledTaskInfo")
+        ]
     pools = (Read(host.name, (cmdlet("Get-WebAppPoolState", Name=pool),)) for pool in host.app_pools)
     return (Read(host.name, tuple(statements)), *pools)
 
@@ -146,9 +148,7 @@ def host_reads(host: Host, also: Sequence[str] = ()) -> tuple[Read, ...]:
 def services_read(host: str, names: Iterable[str]) -> Read:
     """Ask for services by name."""
     filter_ = wql_or("Name", sorted(names))
-    return Read(
-        host, (cmdlet("Get-CimInstance", ClassName="Win32_Service", Filter=filter_, Property=_SERVICE),)
-    )
+    return Read(host, (cmdlet("Get-CimInstance", ClassName="Win32_Service", Filter=filter_, Property=_SERVICE),))
 
 
 def process_reads(host: str, pids: Iterable[int]) -> Read:
@@ -230,13 +230,9 @@ def _switch(name: str, replies: Sequence[tuple[Read, Reply]]) -> tuple[int | str
     for read, reply in replies:
         for statement in read.statements:
             if statement.name == "Test-Path":
-                answers = [
-                    record.value for record in reply.records if isinstance(record.properties.get(""), bool)
-                ]
+                answers = [record.value for record in reply.records if isinstance(record.properties.get(""), bool)]
                 if len(answers) != 1:
-                    raise Unreadable(
-                        f"{name} did not say whether {statement.parameters['LiteralPath']} exists"
-                    )
+                    raise Unreadable(f"{name} did not say whether {statement.parameters['LiteralPath']} exists")
                 exists[str(statement.parameters["LiteralPath"])] = answers[0] is True
         for record in reply.records:
             if record.has(ENABLED) and record.has("PSPath"):

@@ -119,9 +119,7 @@ MOVES: tuple[Move, ...] = (
         "guards passed, snapshot taken, dMSA fresh and unlinked, account protected",
     ),
     Move(_T.PREPARE, _P.ROLLED_BACK, _P.PREPARED, "a new attempt, released by an operator, with its number"),
-    Move(
-        _T.START, _P.PREPARED, _P.STARTED, "Start issued on the pinned DC; 1/1 and both links read back there"
-    ),
+    Move(_T.START, _P.PREPARED, _P.STARTED, "Start issued on the pinned DC; 1/1 and both links read back there"),
     Move(_T.LINK, _P.STARTED, _P.LINKED, "the same pair and links read back on every DC that must agree"),
     Move(_T.REGISTRY, _P.LINKED, _P.REGISTERED, "DelegatedMSAEnabled=1 read back on every host"),
     Move(
@@ -131,9 +129,7 @@ MOVES: tuple[Move, ...] = (
         "every workload restarted and healthy; every host allowed to use the dMSA",
     ),
     Move(_T.SOAK, _P.RESTARTED, _P.SOAKED, "the dwell has passed and the ledger is flat and known"),
-    Move(
-        _T.COMPLETE, _P.SOAKED, _P.SWITCHED, "Complete issued; 2/2 on every DC; account present and disabled"
-    ),
+    Move(_T.COMPLETE, _P.SOAKED, _P.SWITCHED, "Complete issued; 2/2 on every DC; account present and disabled"),
     Move(
         _T.CONFIRM,
         _P.SWITCHED,
@@ -242,11 +238,12 @@ def move(phase: Phase, trigger: Trigger, pair: Pair | None = None, dest: Phase |
     Raises:
         IllegalMove: there is no such row.
     """
-    if rule_book().get_transitions(trigger.value, phase, dest or "*"):
-        for row in MOVES:
-            if (row.trigger, row.source) == (trigger, phase) and dest in {None, row.dest}:
-                if row.pair is None or (pair is None and dest is not None) or row.pair == pair:
-                    return row
+    rows = [row for row in MOVES if (row.trigger, row.source) == (trigger, phase) and dest in {None, row.dest}]
+    known = bool(rule_book().get_transitions(trigger.value, phase, dest or "*"))
+    for row in rows if known else ():
+        unasked = pair is None and dest is not None
+        if row.pair is None or unasked or row.pair == pair:
+            return row
     raise IllegalMove(phase, trigger, dest, pair)
 
 
@@ -278,5 +275,5 @@ def mermaid() -> str:
             words.append(row.trigger.value)
     lines = ["stateDiagram-v2", f"    [*] --> {Phase.PLANNED}"]
     lines += [f"    {source} --> {dest}: {' / '.join(words)}" for (source, dest), words in arrows.items()]
-    lines += [f"    {phase} --> [*]" for phase in PATH + (Phase.ROLLED_BACK,) if phase in FINAL]
+    lines += [f"    {phase} --> [*]" for phase in (*PATH, Phase.ROLLED_BACK) if phase in FINAL]
     return "\n".join(lines) + "\n"

@@ -95,8 +95,9 @@ def _excerpt(line: str, at: int) -> tuple[str, str]:
     before = line[start:at].ljust(at - start)
     prefix = "…" if start else ""
     suffix = "…" if start + _SHOWN < len(line) else ""
-    caret = " " * len(prefix) + "".join(map(_blank, before))
-    return f"{prefix}{''.join(map(_visible, part))}{suffix}", caret
+    blanks = " " * len(before) if before.isascii() and "\t" not in before else "".join(map(_blank, before))
+    visible = part if part.isprintable() else "".join(map(_visible, part))
+    return f"{prefix}{visible}{suffix}", " " * len(prefix) + blanks
 
 
 def _visible(character: str) -> str:

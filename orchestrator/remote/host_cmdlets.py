@@ -64,7 +64,7 @@ READS = (
     ),
     reads(
         "Get-ScheduledTaskInfo",
-        _TASKS,
+        form({"TaskName": EXACT_NAME}, TaskPath=TASK_FOLDER),
         by="discover restart",
         source=_LEARN + "ScheduledTasks, Get-ScheduledTaskInfo",
     ),

@@ -13,7 +13,8 @@ def recorded(rows: list[dict[str, Any]]) -> str:
 def _row(row: dict[str, Any]) -> str:
     parameters = " ".join(f"-{name} {value}" for name, value in row["parameters"].items())
     mark = "W" if row["write"] else " "
-    return f"{row['seq']:>6}  {row['at'][:19]}  {mark}  {row['host']:<20}  {row['cmdlet']} {parameters}  [{row['outcome']}]"
+    what = f"{row['cmdlet']} {parameters}".rstrip()
+    return f"{row['seq']:>6}  {row['at'][:19]}  {mark}  {row['host']:<20}  {what}  [{row['outcome']}]"
 
 
 def described(found: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ from orchestrator.model.event import WorkloadSeen
 from orchestrator.model.ledger import dwell_due
 from orchestrator.model.lifecycle import PATH, Intention, Phase
 from orchestrator.model.plan import Host, Plan
-from orchestrator.model.run import HostProgress, MigrationState, RunState, Waiting
+from orchestrator.model.run import RunState
+from orchestrator.model.state import HostProgress, MigrationState, Waiting
 
 
 def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None) -> dict[str, Any]:

@@ -137,8 +137,8 @@ PARENT = textwrap.dedent("""
     from pathlib import Path
     from orchestrator.lab.embedded import EmbeddedLab
     with EmbeddedLab(Path(sys.argv[1]), Path(sys.argv[2])) as lab:
-        print(lab._child.pid, flush=True)
         try:
+            print(lab._child.pid, flush=True)
             sys.stdin.readline()
         except KeyboardInterrupt:
             print(lab._child.poll(), flush=True)

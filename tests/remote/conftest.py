@@ -44,8 +44,8 @@ class FarSide:
     def endpoints(self) -> dict[str, Endpoint]:
         return {HOST: Endpoint("127.77.9.1"), OTHER: Endpoint("127.77.9.2")}
 
-    def up_since(self, host: str) -> datetime | None:
-        return datetime(2026, 1, 1, tzinfo=UTC)
+    def boots(self) -> dict[str, datetime | None]:
+        return dict.fromkeys((HOST, OTHER), datetime(2026, 1, 1, tzinfo=UTC))
 
     def fault(self, host: str, operation: Operation, request: Request | None) -> Fault | None:
         if operation is not Operation.COMMAND or request is not None:
@@ -103,6 +103,8 @@ def far_side(tmp_path: Path) -> Iterator[FarSide]:
             far.ca.write_bytes(ca if isinstance(ca, bytes) else ca.encode())
             started.set()
             await stop.wait()
+        for _ in range(5):  # let the loop close the connections that the server cut
+            await asyncio.sleep(0)
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()

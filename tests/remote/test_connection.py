@@ -115,7 +115,7 @@ def test_kerberos_is_needed_before_a_host_is_tried(tmp_path, monkeypatch, auth):
 
 
 def test_keyring_is_optional(tmp_path, monkeypatch):
-    monkeypatch.setattr(connection.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(connection.importlib.util, "find_spec", lambda _: None)
     assert fault(tmp_path, {"match": "*", "auth": "ntlm", "password": "${keyring:a/u}"})[0] == "keyring-missing"
 
 

@@ -174,7 +174,7 @@ def test_a_refusal_does_not_repeat_the_value():
 
 def test_the_catalogue_is_cheap_to_import():
     importlib.import_module("orchestrator.remote.gate")
-    heavy = "requests urllib3 pypsrp spnego cryptography".split()
+    heavy = ["requests", "urllib3", "pypsrp", "spnego", "cryptography"]
     code = f"import sys, orchestrator.remote.gate; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -28,7 +28,7 @@ Loader.yaml_implicit_resolvers = {
 Loader.add_constructor("!utc", lambda _, node: datetime.fromisoformat(node.value + "+00:00"))
 Loader.add_constructor("!span", lambda _, node: timedelta(seconds=float(node.value)))
 Loader.add_constructor("!guid", lambda _, node: UUID(node.value))
-Loader.add_constructor("!none", lambda _, node: None)
+Loader.add_constructor("!none", lambda *_: None)
 FILE = Path(__file__).parent / "cases" / "objects.yaml"
 CASES = yaml.load(FILE.read_text(encoding="utf-8"), Loader)
 

@@ -28,6 +28,7 @@ class Hosts:
         return Ticket(endpoint, uuid4(), uuid4())
 
     def run(self, call, ticket):
+        assert call is CALL
         with self.lock:
             self.at_once += 1
             self.most = max(self.most, self.at_once)

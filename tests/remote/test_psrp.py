@@ -39,7 +39,7 @@ def operations(far_side):
 
 def test_a_read_brings_back_what_the_host_answered(far_side, transport):
     kind = "Microsoft.Management.Infrastructure.CimInstance#root/cimv2/Win32_Service"
-    far_side.answer = lambda command: Result((LabObject((kind,), {"Name": "ErpApi", "State": "Running"}),))
+    far_side.answer = lambda _: Result((LabObject((kind,), {"Name": "ErpApi", "State": "Running"}),))
     reply = run(transport, READ)
     assert reply.fault is None
     assert reply.outcome is Outcome.SUCCEEDED
@@ -93,7 +93,7 @@ LOG = "Microsoft-Windows-Security-Kerberos/Operational"
 
 def test_a_descriptor_is_read_as_a_top_level_object(far_side, transport):
     security = LabObject(("System.DirectoryServices.ActiveDirectorySecurity",), {"Sddl": "O:BAD:"}, None)
-    far_side.answer = lambda command: Result((security,))
+    far_side.answer = lambda _: Result((security,))
     asked = cmdlet(
         "Get-DmsaDescriptor", Identity="CN=svc,DC=corp,DC=example", Attribute="nTSecurityDescriptor", Server=DC
     )
@@ -104,7 +104,7 @@ def test_a_descriptor_is_read_as_a_top_level_object(far_side, transport):
 
 def test_an_error_ends_a_pipeline_and_says_why(far_side, transport):
     denied = LabError("Denied,RestartService", "PermissionDenied", "System.Exception", "Access is denied", "ErpApi")
-    far_side.answer = lambda command: Result((), (), denied)
+    far_side.answer = lambda _: Result((), (), denied)
     reply = run(transport, WRITE)
     assert reply.outcome is Outcome.FAILED
     assert (reply.fault.kind, reply.fault.code) == (FaultKind.PERMANENT, "Denied,RestartService")
@@ -115,7 +115,7 @@ def test_an_error_ends_a_pipeline_and_says_why(far_side, transport):
 
 def test_errors_that_end_nothing_are_told(far_side, transport):
     missing = LabError("NoService", "ObjectNotFound", "System.Exception", "no such service", "ErpApi", "Get-Service")
-    far_side.answer = lambda command: Result((), (missing,))
+    far_side.answer = lambda _: Result((), (missing,))
     reply = run(transport, READ)
     assert (reply.outcome, reply.fault) == (Outcome.SUCCEEDED, None)
     assert [(error.id, error.category) for error in reply.errors] == [("NoService", "ObjectNotFound")]

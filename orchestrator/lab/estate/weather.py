@@ -50,7 +50,7 @@ class Weather:
         """Count the request against the request weather, and return what befalls it."""
         fault = None
         for number, rule in enumerate(self.rules):
-            if not isinstance(rule, Event) and self._meets(number, rule.on, request):
+            if not isinstance(rule, Event) and self._meets(number, rule.when, request):
                 fault = fault or _fault(rule)
         return fault
 
@@ -59,22 +59,22 @@ class Weather:
         return [
             rule
             for number, rule in enumerate(self.rules)
-            if isinstance(rule, Event) and rule.on is not None and self._meets(number, rule.on, request)
+            if isinstance(rule, Event) and rule.when is not None and self._meets(number, rule.when, request)
         ]
 
-    def _meets(self, number: int, on: Trigger, request: Request) -> bool:
-        if not _matches(on, request):
+    def _meets(self, number: int, when: Trigger, request: Request) -> bool:
+        if not _matches(when, request):
             return False
         count = self.counts[number] = self.counts.get(number, 0) + 1
-        return on.nth <= count < on.nth + on.times
+        return when.nth <= count < when.nth + when.times
 
 
-def _matches(on: Trigger, request: Request) -> bool:
+def _matches(when: Trigger, request: Request) -> bool:
     hosts = {request.host.lower(), request.host.partition(".")[0].lower()}
-    if on.host is not None and on.host.lower() not in hosts:
+    if when.host is not None and when.host.lower() not in hosts:
         return False
     used = {command.name.lower() for statement in request.statements for command in statement}
-    return on.cmdlet is None or on.cmdlet.lower() in used
+    return when.cmdlet is None or when.cmdlet.lower() in used
 
 
 def _fault(rule: WeatherSpec) -> WeatherFault | None:

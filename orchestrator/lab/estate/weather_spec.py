@@ -1,8 +1,8 @@
 """What may go wrong in an estate, as its file says it.
 
-Two families. A *request* weather befalls requests that match ``on``: lost before or after its effect, slow,
+Two families. A *request* weather befalls requests that match ``when``: lost before or after its effect, slow,
 denied, refused for a quota. An *event* weather happens at a time (``at``), or after a request that matches
-``on``; ``delay`` puts it off. ``nth`` counts matching requests from 1, ``times`` says how many are befallen.
+``when``; ``delay`` puts it off. ``nth`` counts matching requests from 1, ``times`` says how many are befallen.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class LostRequest(Spec):
     """The request never arrives; its sender cannot know."""
 
     kind: Literal["lost-request"]
-    on: Trigger
+    when: Trigger
 
 
 class LostReply(Spec):
     """The request takes effect, after ``late`` if given; its reply never arrives."""
 
     kind: Literal["lost-reply"]
-    on: Trigger
+    when: Trigger
     late: Duration = timedelta(0)
 
 
@@ -45,7 +45,7 @@ class Slow(Spec):
     """The reply takes this long."""
 
     kind: Literal["slow"]
-    on: Trigger
+    when: Trigger
     takes: Duration = timedelta(seconds=10)
 
 
@@ -53,27 +53,27 @@ class AccessDenied(Spec):
     """The endpoint refuses the caller."""
 
     kind: Literal["access-denied"]
-    on: Trigger
+    when: Trigger
 
 
 class Busy(Spec):
     """The endpoint refuses the request because a quota is spent; repeating it later helps."""
 
     kind: Literal["busy"]
-    on: Trigger
+    when: Trigger
 
 
 class Event(Spec):
-    """What happens by itself: exactly one of ``at`` and ``on``, and a delay."""
+    """What happens by itself: exactly one of ``at`` and ``when``, and a delay."""
 
     at: AwareDatetime | None = None
-    on: Trigger | None = None
+    when: Trigger | None = None
     delay: Duration = timedelta(0)
 
     @model_validator(mode="after")
     def _one_trigger(self) -> Self:
-        if (self.at is None) == (self.on is None):
-            raise ValueError("give exactly one of at and on")
+        if (self.at is None) == (self.when is None):
+            raise ValueError("give exactly one of at and when")
         return self
 
 

@@ -63,7 +63,7 @@ class _Reader:
     def take(self, expected: str = "") -> str:
         if expected and self.here != expected:
             raise QueryInvalid(f"expected {expected} instead of {self.here or 'the end'}")
-        return self._tokens.pop(0)
+        return self._tokens.pop(0) if self.here else ""
 
     def bracket(self, scope: str, field: str) -> Condition:
         self.take("[")

@@ -22,7 +22,7 @@ from psrpcore import (
     PowerShell,
     PSRPEvent,
 )
-from psrpcore.types import PSInvocationState, PSRPMessageType, RunspacePoolState
+from psrpcore.types import PSInvocationState, PSRPMessageType
 
 from orchestrator.lab.command import Command, LabError, Request
 from orchestrator.lab.wire import clixml, incoming, records
@@ -201,11 +201,6 @@ class Shell:
         self.answered[message_id] = answer
         while len(self.answered) > _REMEMBERED:
             self.answered.popitem(last=False)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the pool has been opened."""
-        return bool(self._pool.state == RunspacePoolState.Opened)
 
     def _deliver(self, pipeline: UUID | None, fragments: list[bytes]) -> None:
         if pipeline is None:

@@ -1,3 +1,4 @@
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -77,10 +78,8 @@ def test_what_is_no_ldap_filter_is_refused(text):
 @given(st.text(max_size=40))
 def test_any_text_is_a_filter_or_refused(text):
     for parse, refused in ((ldapfilter.parse, ldapfilter.FilterInvalid), (wql.parse, wql.FilterInvalid)):
-        try:
-            parse(text)
-        except refused as error:
-            assert str(error)
+        with contextlib.suppress(refused):
+            assert parse(text) is not None
 
 
 def wql_escaped(text):

@@ -101,7 +101,7 @@ def test_after_complete_anything_missing_is_1069(far, spoil):
 def test_a_host_allowed_through_a_group_may_become_the_dmsa(estate_with):
     group = {
         "dn": "CN=reporting,OU=Managed,DC=corp,DC=example",
-        "members": [f"CN=APP01,CN=Computers,DC=corp,DC=example"],
+        "members": ["CN=APP01,CN=Computers,DC=corp,DC=example"],
     }
     far = estate_with(groups=[group])
     far.create(PrincipalsAllowedToRetrieveManagedPassword=["reporting"])

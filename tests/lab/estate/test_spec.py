@@ -26,7 +26,7 @@ def test_every_shipped_estate_loads(path):
         (SMALL + "hosts: [{name: a, kerberos: 2}]", "hosts[0].kerberos"),
         (SMALL + "hosts: [{name: a, tasks: [{path: 'x', log_on: y}]}]", "hosts[0].tasks[0].path"),
         (
-            SMALL + "hosts: [{name: a, tasks: [{path: '\\x', log_on: y, daily: 02:00}]}]",
+            SMALL + "hosts: [{name: a, tasks: [{path: '\\x', log_on: y, daily: 22:00}]}]",
             'quoted time of day such as "02:00"',
         ),
         (SMALL + "hosts: [{name: a, boots_in: 10}]", "duration such as 45s"),
@@ -34,7 +34,7 @@ def test_every_shipped_estate_loads(path):
         (SMALL + "hosts: [{name: a, services: [{name: b}, {name: B}]}]", "service twice"),
         (SMALL + "hosts: [{name: DC01.corp.example}]", "appears twice"),
         (SMALL + "users: [{dn: 'CN=x,DC=else'}]", "not below DC=corp,DC=example"),
-        (SMALL + "weather: [{kind: host-down, host: a}]", "exactly one of at and on"),
+        (SMALL + "weather: [{kind: host-down, host: a}]", "exactly one of at and when"),
         (SMALL + "weather: [{kind: snow}]", "weather[0]"),
         ("domain: {dns: a.b, netbios: A}\ndcs: [{name: x, writable: false}]", "at least one must be writable"),
     ],

@@ -15,7 +15,7 @@ def fault(far, host, name, **parameters):
 
 @pytest.mark.parametrize("kind", ["lost-request", "lost-reply", "slow", "access-denied", "busy"])
 def test_request_weather_strikes_the_nth_and_is_over(estate_with, kind):
-    far = estate_with(weather=[{"kind": kind, "on": RESTART | {"nth": 2, "times": 2}}])
+    far = estate_with(weather=[{"kind": kind, "when": RESTART | {"nth": 2, "times": 2}}])
     struck = [fault(far, APP01, "restart-service", Name="ReportServer") for _ in range(5)]
     assert [each and each.kind for each in struck] == [None, kind, kind, None, None]
     assert fault(far, "app02.corp.example", "Restart-Service", Name="ErpApi") is None
@@ -23,7 +23,7 @@ def test_request_weather_strikes_the_nth_and_is_over(estate_with, kind):
 
 
 def test_a_late_effect_comes_later_and_never_after_its_shell_is_gone(estate_with):
-    late = {"kind": "lost-reply", "on": {"cmdlet": "Start-ADServiceAccountMigration", "times": 2}, "late": "30s"}
+    late = {"kind": "lost-reply", "when": {"cmdlet": "Start-ADServiceAccountMigration", "times": 2}, "late": "30s"}
     for discards in (False, True):
         far = estate_with(weather=[late])
         far.create()
@@ -40,7 +40,7 @@ def test_a_late_effect_comes_later_and_never_after_its_shell_is_gone(estate_with
 
 
 def test_a_host_goes_down_after_a_command_and_comes_back(estate_with):
-    far = estate_with(weather=[{"kind": "host-down", "host": APP01, "on": RESTART, "delay": "10s", "lasts": "5m"}])
+    far = estate_with(weather=[{"kind": "host-down", "host": APP01, "when": RESTART, "delay": "10s", "lasts": "5m"}])
     far.ok(APP01, "Restart-Service", Name="ReportServer")
     assert far.estate.listens(APP01)
     far.pass_time(seconds=10)
@@ -61,7 +61,7 @@ def test_a_service_does_not_come_back_once(estate_with):
 
 def test_an_unknown_host_registers_in_mid_hold(estate_with):
     start = {"cmdlet": "Start-ADServiceAccountMigration"}
-    comes = {"kind": "host-registers", "host": "db01", "account": "CORP\\svc-report", "on": start, "delay": "3d"}
+    comes = {"kind": "host-registers", "host": "db01", "account": "CORP\\svc-report", "when": start, "delay": "3d"}
     far = estate_with(weather=[comes])
     far.create()
     far.enable("db01.corp.example")

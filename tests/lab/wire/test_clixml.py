@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psrpcore import PSRemotingCrypto
 from psrpcore.types import deserialize
@@ -14,6 +14,9 @@ from pypsrp.serializer import Serializer
 
 from orchestrator.lab.command import LabError, LabObject
 from orchestrator.lab.wire import clixml, incoming, records
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may be busy with other things; how long an example takes is not what is tested."""
 
 FIRST, LAST = (datetime.fromisoformat(day) for day in ("0001-01-02", "9999-12-30"))
 SAFE = st.text(st.characters(exclude_categories=("Cs",)))
@@ -38,21 +41,25 @@ def by_psrpcore(raw: bytes) -> object:
 
 
 @given(VALUES)
+@UNHURRIED
 def test_every_value_survives_the_way_out_and_the_way_in(value):
     assert by_psrpcore(clixml.write(value)) == value
 
 
 @given(SAFE)
+@UNHURRIED
 def test_pypsrp_reads_every_text(value):
     assert Serializer().deserialize(ET.fromstring(clixml.write(value))) == value
 
 
 @given(st.text())
+@UNHURRIED
 def test_every_text_becomes_well_formed_xml(value):
     ET.fromstring(clixml.write(LabObject((value or "T",), {value: value}, value)))
 
 
 @given(st.dictionaries(SAFE, SCALARS, max_size=6), st.data())
+@UNHURRIED
 def test_an_object_keeps_its_properties_their_kind_its_types_and_its_text(properties, data):
     extended = frozenset(data.draw(st.sets(st.sampled_from(sorted(properties)))) if properties else ())
     made = LabObject(("A.B", "System.Object"), properties, "text", extended)

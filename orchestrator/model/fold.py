@@ -1,0 +1,260 @@
+"""One migration's state after one more event: the only place where a state changes.
+
+Each fold takes the state before, the event and estate time, and returns the state after. It raises
+:class:`~orchestrator.model.lifecycle.IllegalMove` where the law has no such move, and then nothing has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from orchestrator.model.event import (
+    DIRECTORY,
+    Admitted,
+    AttemptFinished,
+    AttemptSettled,
+    AttemptStarted,
+    BaselineRead,
+    Held,
+    LedgerRead,
+    Moved,
+    Recovered,
+    Released,
+    RetryDue,
+    ShellEnded,
+    SnapshotTaken,
+    SubjectDone,
+    WaitBegan,
+    WayBackAsked,
+)
+from orchestrator.model.lifecycle import IllegalMove, Intention, Pair, Phase, Trigger, Way, move
+from orchestrator.model.observation import Outcome
+from orchestrator.model.state import (
+    MIGRATION_CMDLETS,
+    RESTARTS,
+    Attempt,
+    Hold,
+    HostProgress,
+    Ledger,
+    MigrationState,
+    Waiting,
+)
+
+Fold: TypeAlias = Callable[[MigrationState, Any, datetime | None], MigrationState]
+
+
+def _without(mapping: Mapping[Any, Any], key: object) -> dict[Any, Any]:
+    return {name: value for name, value in mapping.items() if name != key}
+
+
+def _snapshot(state: MigrationState, event: SnapshotTaken, _at: datetime | None) -> MigrationState:
+    hosts = {host: HostProgress() for host in event.hosts}
+    return replace(state, snapshot=event, hosts=hosts)
+
+
+def _admitted(state: MigrationState, event: Admitted, _at: datetime | None) -> MigrationState:
+    return replace(state, admitted=event.step, waits={})
+
+
+def _started(state: MigrationState, event: AttemptStarted, at: datetime | None) -> MigrationState:
+    key = (event.subject, f"{event.cmdlet} {event.parameters.get('Name', '')}".strip())
+    touched = state.touched
+    if event.cmdlet in RESTARTS:
+        name = event.parameters.get("Name") or f"{event.parameters.get('TaskPath')}{event.parameters.get('TaskName')}"
+        touched |= {(event.subject, RESTARTS[event.cmdlet], str(name))}
+    return replace(
+        state,
+        open={**state.open, event.subject: Attempt(event, at)},
+        waits=_without(state.waits, event.subject),
+        faults=_without(state.faults, event.subject),
+        performed={**state.performed, key: state.performed.get(key, 0) + 1},
+        wish=event.wish or state.wish,
+        sent=state.sent | {event.cmdlet} if event.cmdlet in MIGRATION_CMDLETS else state.sent,
+        touched=touched,
+    )
+
+
+def _finished(state: MigrationState, event: AttemptFinished, at: datetime | None) -> MigrationState:
+    if event.outcome is not Outcome.UNKNOWN:
+        faults = {**state.faults, event.subject: event.fault} if event.fault else state.faults
+        return replace(state, open=_without(state.open, event.subject), faults=faults)
+    attempt = replace(state.open[event.subject], unsettled=True, unsettled_since=at)
+    return replace(state, open={**state.open, event.subject: attempt})
+
+
+def _shell_ended(state: MigrationState, event: ShellEnded, at: datetime | None) -> MigrationState:
+    attempt = replace(state.open[event.subject], shell_ended=True, unsettled_since=at)
+    return replace(state, open={**state.open, event.subject: attempt})
+
+
+def _settled(state: MigrationState, event: AttemptSettled, _at: datetime | None) -> MigrationState:
+    return replace(state, open=_without(state.open, event.subject), waits=_without(state.waits, event.subject))
+
+
+def _baseline(state: MigrationState, event: BaselineRead, _at: datetime | None) -> MigrationState:
+    return replace(state, baselines={**state.baselines, event.host: event})
+
+
+def _subject_done(state: MigrationState, event: SubjectDone, at: datetime | None) -> MigrationState:
+    state = replace(
+        state,
+        done=state.done | {event.subject},
+        tries={key: count for key, count in state.tries.items() if key[0] != event.subject},
+        faults=_without(state.faults, event.subject),
+        waits=_without(state.waits, event.subject),
+    )
+    if event.subject == DIRECTORY:
+        return replace(state, reached=event.pair or state.reached)
+    host = state.hosts.get(event.subject, HostProgress())
+    host = replace(
+        host,
+        registry=event.registry or host.registry,
+        rebooted=host.rebooted if event.rebooted is None else event.rebooted,
+        restarted=host.restarted or event.step in {Trigger.RESTART, Trigger.CONFIRM},
+        workloads=host.workloads if event.workloads is None else event.workloads,
+    )
+    registry_at = at if event.step is Trigger.REGISTRY else state.registry_at
+    return replace(state, hosts={**state.hosts, event.subject: host}, registry_at=registry_at)
+
+
+def _ledger(state: MigrationState, event: LedgerRead, at: datetime | None) -> MigrationState:
+    before = state.ledger
+    first_seen = dict(before.first_seen)
+    for principal in event.principals:
+        if at is not None:
+            first_seen.setdefault(principal, at)
+    hosts = frozenset(event.hosts_present)
+    since = at if hosts - before.hosts_present or (before.hosts_since is None and hosts) else before.hosts_since
+    ledger = Ledger(first_seen, frozenset(event.principals), hosts, since, at)
+    return replace(state, ledger=ledger)
+
+
+_ENDS_ADMISSION = {Phase.RESTARTED, Phase.COMPLETED, Phase.ROLLED_BACK}
+
+
+def _moved(state: MigrationState, event: Moved, at: datetime | None) -> MigrationState:
+    if event.source is not state.phase:
+        raise IllegalMove(state.phase, event.trigger, event.dest, event.pair)
+    move(event.source, event.trigger, None, event.dest)
+    again = event.source is Phase.ROLLED_BACK
+    moved = replace(
+        state,
+        phase=event.dest,
+        since=at,
+        admitted=None if event.dest in _ENDS_ADMISSION else state.admitted,
+        waits={},
+        tries={},
+        faults={},
+        open={},
+        done=frozenset(),
+        performed={},
+        baselines={},
+        wish=None,
+        reached=None,
+        dmsa_guid=event.dmsa_guid or state.dmsa_guid,
+        converged_at=at if event.dest is Phase.LINKED else state.converged_at,
+        anew_at=at if event.dest is Phase.REOPENED else state.anew_at,
+    )
+    if again:
+        moved = replace(moved, touched=frozenset())
+    if again or event.dest is Phase.REOPENED:
+        moved = replace(moved, sent=frozenset() if again else moved.sent - {"Complete-ADServiceAccountMigration"})
+    return moved
+
+
+def _waiting(state: MigrationState, event: WaitBegan, _at: datetime | None) -> MigrationState:
+    waiting = Waiting(event.waiting_for, event.until, event.detail)
+    return replace(state, waits={**state.waits, event.subject: waiting})
+
+
+def _retry(state: MigrationState, event: RetryDue, _at: datetime | None) -> MigrationState:
+    waiting = Waiting("retry", event.until, event.fault.message, event.fault)
+    return replace(
+        state,
+        waits={**state.waits, event.subject: waiting},
+        tries={**state.tries, (event.subject, event.of): event.tries},
+        faults=_without(state.faults, event.subject),
+    )
+
+
+def _recovered(state: MigrationState, event: Recovered, _at: datetime | None) -> MigrationState:
+    return replace(state, tries=_without(state.tries, event.subject), waits=_without(state.waits, event.subject))
+
+
+_NO_FAILURE = {"operator", "undone", "budget-spent"}
+
+
+def _held(state: MigrationState, event: Held, at: datetime | None) -> MigrationState:
+    hold = Hold(event.reason, event.detail, event.release, at, event.subject, event.by)
+    failure = state.failure
+    admitted = state.admitted
+    if event.reason.startswith("guard:") and "Start-ADServiceAccountMigration" not in state.sent:
+        failure, admitted = "refused", None
+    elif event.reason not in _NO_FAILURE:
+        failure = "failed"
+    return replace(state, held=hold, failure=failure, admitted=admitted)
+
+
+def _released(state: MigrationState, event: Released, at: datetime | None) -> MigrationState:
+    released = replace(state, held=None, failure=None, waits={}, tries={}, faults={}, performed={})
+    if not event.forward:
+        return released
+    if state.phase is Phase.ROLLED_BACK:
+        return replace(
+            released,
+            intention=Intention.FORWARD,
+            way=None,
+            attempt=state.attempt + 1,
+            snapshot=None,
+            ledger=Ledger(),
+            converged_at=None,
+            registry_at=None,
+            anew_at=None,
+        )
+    if state.phase is Phase.REOPENED:
+        row = move(state.phase, Trigger.RELEASE, Pair.STARTED)
+        return replace(released, phase=row.dest, since=at, intention=Intention.FORWARD, way=None)
+    return released
+
+
+def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) -> MigrationState:
+    if state.phase is Phase.PLANNED:
+        move(state.phase, Trigger(event.way) if event.way is not Way.ROLLBACK else Trigger.UNDO)
+    same_step = state.intention is Intention.BACK
+    return replace(
+        state,
+        intention=Intention.BACK,
+        way=event.way,
+        held=None,
+        waits={},
+        tries={},
+        faults={},
+        performed={},
+        done=state.done if same_step else frozenset(),
+        baselines=state.baselines if same_step else {},
+        wish=state.wish if same_step else None,
+        reached=state.reached if same_step else None,
+    )
+
+
+FOLDS: dict[type[Any], Fold] = {
+    SnapshotTaken: _snapshot,
+    Admitted: _admitted,
+    AttemptStarted: _started,
+    AttemptFinished: _finished,
+    ShellEnded: _shell_ended,
+    AttemptSettled: _settled,
+    BaselineRead: _baseline,
+    SubjectDone: _subject_done,
+    LedgerRead: _ledger,
+    Moved: _moved,
+    WaitBegan: _waiting,
+    RetryDue: _retry,
+    Recovered: _recovered,
+    Held: _held,
+    Released: _released,
+    WayBackAsked: _way_back,
+}

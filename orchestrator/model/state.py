@@ -1,0 +1,155 @@
+"""What is known about one migration from the journal. Nouns only; :mod:`orchestrator.model.fold` changes them.
+
+Times are estate time (the pinned domain controller's); ``None`` where it could not be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from orchestrator.model.event import (
+    DIRECTORY,
+    AttemptStarted,
+    BaselineRead,
+    FaultSeen,
+    HostBefore,
+    SnapshotTaken,
+    WorkloadSeen,
+)
+from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
+
+RESTARTS = {
+    "Restart-Service": "service",
+    "Restart-WebAppPool": "app-pool",
+    "Start-Service": "service",
+    "Start-ScheduledTask": "task",
+}
+"""Cmdlets after which a workload counts as touched by this attempt."""
+
+MIGRATION_CMDLETS = frozenset(f"{verb}-ADServiceAccountMigration" for verb in ("Start", "Complete", "Undo", "Reset"))
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a migration stands still, since when, and what lets it go on."""
+
+    reason: str
+    detail: str
+    release: str
+    since: datetime | None
+    subject: str = DIRECTORY
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What must come first, and until when at the earliest."""
+
+    waiting_for: str
+    until: datetime | None
+    detail: str = ""
+    fault: FaultSeen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write that was sent, or may have been. ``unsettled`` from an unknown outcome until somebody has looked."""
+
+    started: AttemptStarted
+    at: datetime | None
+    unsettled: bool = False
+    shell_ended: bool = False
+    unsettled_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostProgress:
+    """What has been proved at one host, for people; the steps decide from read-backs, not from this."""
+
+    registry: str = "pending"
+    rebooted: bool | None = None
+    restarted: bool = False
+    workloads: tuple[WorkloadSeen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Who was ever seen among the principals allowed to use the dMSA, and when first."""
+
+    first_seen: Mapping[str, datetime] = field(default_factory=dict)
+    present: frozenset[str] = frozenset()
+    hosts_present: frozenset[str] = frozenset()
+    hosts_since: datetime | None = None
+    read_at: datetime | None = None
+
+    @property
+    def vanished(self) -> frozenset[str]:
+        """Principals that were seen once and are gone."""
+        return frozenset(self.first_seen) - self.present
+
+    @property
+    def learned_at(self) -> datetime | None:
+        """When the youngest principal was first seen."""
+        return max(self.first_seen.values(), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationState:
+    """Everything that is known about one migration from the journal."""
+
+    id: str
+    phase: Phase = Phase.PLANNED
+    since: datetime | None = None
+    intention: Intention = Intention.FORWARD
+    way: Way | None = None
+    attempt: int = 1
+    held: Hold | None = None
+    failure: Literal["refused", "failed"] | None = None
+    admitted: Trigger | None = None
+    waits: Mapping[str, Waiting] = field(default_factory=dict)
+    tries: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How often a subject's read or write (``(subject, "read")``) has failed for now."""
+    faults: Mapping[str, FaultSeen] = field(default_factory=dict)
+    """The fault of the last write at a subject, until it is retried, done, or a person has spoken."""
+    open: Mapping[str, Attempt] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    performed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    wish: Pair | None = None
+    reached: Pair | None = None
+    sent: frozenset[str] = frozenset()
+    """The migration cmdlets that this attempt has sent; whatever came of them."""
+    touched: frozenset[tuple[str, str, str]] = frozenset()
+    snapshot: SnapshotTaken | None = None
+    originals: Mapping[str, HostBefore] = field(default_factory=dict)
+    dmsa_guid: UUID | None = None
+    hosts: Mapping[str, HostProgress] = field(default_factory=dict)
+    baselines: Mapping[str, BaselineRead] = field(default_factory=dict)
+    ledger: Ledger = Ledger()
+    converged_at: datetime | None = None
+    registry_at: datetime | None = None
+    anew_at: datetime | None = None
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether the migration takes one of its wave's places (``design``: from admission to ``restarted`` or
+        ``completed``, and on every way back; waiting for a task's next scheduled run does not count).
+        """
+        if self.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
+            return False
+        if self.intention is Intention.BACK:
+            return True
+        if self.admitted is None:
+            return False
+        return not self.waits or any(wait.waiting_for != "task-run" for wait in self.waits.values())
+
+    @property
+    def dwell_started(self) -> datetime | None:
+        """When the dwell began: the latest of convergence, the last host's registry and the last host allowed."""
+        if self.converged_at is None or self.registry_at is None or self.ledger.hosts_since is None:
+            return None
+        moments = (self.converged_at, self.registry_at, self.ledger.hosts_since, self.anew_at)
+        return max(moment for moment in moments if moment is not None)

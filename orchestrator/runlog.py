@@ -1,0 +1,95 @@
+"""The run as it stands, and as it is written down: fold before append, and one transaction for many events.
+
+An event is folded into the state first; the law may refuse it, and then it is never written. What was folded becomes
+durable with :meth:`RunLog.commit`; nothing that an event speaks of may be sent before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from orchestrator.journal import Entry, Journal, JournalConflict, Lease
+from orchestrator.model.event import VERSION, Event, from_body, to_body
+from orchestrator.model.run import RunState
+
+log = structlog.get_logger()
+
+Notice = Callable[[Event, datetime | None], None]
+
+
+class Overtaken(Exception):
+    """Somebody else's rows reached the journal first. Nothing was written, and the state was replayed."""
+
+
+class RunLog:
+    """One run's state, its journal, and what is between the two."""
+
+    def __init__(self, run: str, journal: Journal, lease: Lease, now: Callable[[], datetime | None], notice: Notice):
+        """Replay the run.
+
+        Args:
+            run: the plan's name.
+            journal: where it is written down.
+            lease: the right to drive, which every append carries.
+            now: estate time.
+            notice: is told of every event once it is durable.
+        """
+        self._run, self._journal, self._lease, self._now, self._notice = run, journal, lease, now, notice
+        self._pending: list[tuple[Event, datetime | None]] = []
+        self._head = 0
+        self.state = RunState(run)
+        self._read_new_rows()
+
+    def write(self, *events: Event) -> None:
+        """Fold events in; they become durable with the next :meth:`commit`.
+
+        Raises:
+            IllegalMove: the law has no such move; neither state nor journal has it.
+        """
+        at = self._now()
+        for event in events:
+            self.state.apply(event, at)
+            self._pending.append((event, at))
+
+    def commit(self) -> None:
+        """Put what was written on disk.
+
+        Raises:
+            Overtaken: somebody else appended first; what was pending is forgotten, for it was decided on less.
+            LeaseLost: somebody else drives now.
+        """
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        entries = [Entry(self._run, at, event.kind, VERSION, to_body(event)) for event, at in pending]
+        try:
+            self._head = self._journal.append(entries, expected=self._head, lease=self._lease)
+        except JournalConflict:
+            self.state, self._head = RunState(self._run), 0
+            self._read_new_rows()
+            raise Overtaken from None
+        for (event, at), entry in zip(pending, entries, strict=True):
+            log.debug(event.kind, at=at, **entry.body)
+            self._notice(event, at)
+
+    def spoken_to(self) -> bool:
+        """Whether somebody else has appended since."""
+        return self._journal.head() != self._head
+
+    def hear(self) -> bool:
+        """Fold in what somebody else has appended; say whether there was anything."""
+        if not self.spoken_to():
+            return False
+        self._read_new_rows()
+        return True
+
+    def _read_new_rows(self) -> None:
+        for row in self._journal.read(after=self._head):
+            if row.run == self._run:
+                event = from_body(row.kind, row.body)
+                self.state.apply(event, row.at)
+                self._notice(event, row.at)
+            self._head = row.seq
