@@ -18,14 +18,13 @@ first, the append is refused; the loop then replays, forgets what it read, and d
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import socket
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
@@ -35,9 +34,10 @@ from orchestrator.engine.decide import after_end_shell, next_action, subjects
 from orchestrator.engine.outcome import reached
 from orchestrator.engine.waves import Go, NotYet, Spent, admissible, step_of
 from orchestrator.errors import SafetyRefusal
+from orchestrator.flights import Flight, Flights, Key
 from orchestrator.journal import Journal, JournalUnusable, Lease, LeaseLost
 from orchestrator.model.action import EndShell, Observe, Perform, Record, Wait
-from orchestrator.model.call import Call, Read
+from orchestrator.model.call import Call
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import plain
 from orchestrator.model.event import (
@@ -59,7 +59,6 @@ from orchestrator.model.observation import Fault, FaultKind, Outcome, Reply
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.remote.gate import check
-from orchestrator.remote.pool import CallPool
 from orchestrator.remote.transport import Transport
 from orchestrator.runlog import Notice, Overtaken, RunLog
 
@@ -69,9 +68,6 @@ LISTEN = 0.2
 """Seconds between two looks at the journal while calls are open."""
 LAST_CALLS = 10.0
 """Seconds that calls in the air are given when the runner is told to stop."""
-
-Key = tuple[str, str]
-"""A migration's id and one of its subjects."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,21 +87,6 @@ class Assignment:
     patience: timedelta | None = None
 
 
-@dataclass
-class _Flight:
-    """Calls in the air for one subject."""
-
-    key: Key
-    kind: Literal["observe", "perform", "end-shell"]
-    stage: tuple[Phase, Intention]
-    todo: list[Call] = field(default_factory=list)
-    replies: list[tuple[Read, Reply]] = field(default_factory=list)
-    open: int = 0
-    more: bool = False
-    guarded: bool = False
-    disruptive: bool = False
-
-
 class Conductor:
     """Drives the migrations of one plan on one journal, under one lease."""
 
@@ -120,11 +101,7 @@ class Conductor:
     ) -> None:
         self._job, self._plan = assignment, assignment.plan
         self._transport, self._clock = transport, clock
-        self._pool: CallPool[int] = CallPool(transport)
-        self._tokens = itertools.count()
-        self._air: dict[int, tuple[_Flight, Call | None]] = {}
-        self._busy: dict[Key, _Flight] = {}
-        self._launching: list[tuple[_Flight, Callable[[int], None], Call | None]] = []
+        self._flights = Flights(transport)
         self._seen: dict[Key, Seen] = {}
         self._again: dict[Key, datetime | None] = {}
         self._dues: list[datetime] = []
@@ -166,12 +143,14 @@ class Conductor:
 
     def _take_over(self) -> None:
         self._clock.ask()
+        self._surely(self._say_who_drives)
+
+    def _say_who_drives(self) -> None:
         job = self._job
         if self.state.digest is None:
             self._log.write(RunBegan(digest=job.digest, plan=job.canonical, by=job.by, tool=__version__))
         self._log.write(RunnerTook(by=job.by, host=socket.gethostname(), pid=os.getpid(), tool=__version__))
         self._give_up_open_attempts("the runner ended before the outcome was known")
-        self._commit()
 
     def _give_up_open_attempts(self, why: str) -> None:
         fault = FaultSeen(kind=FaultKind.UNKNOWN, code="runner-ended", message=why)
@@ -181,6 +160,14 @@ class Conductor:
                     AttemptFinished(migration=state.id, subject=subject, outcome=Outcome.UNKNOWN, fault=fault)
                 )
 
+    def _surely(self, write: Callable[[], object]) -> None:
+        """Write down what has happened and cannot be decided anew, however often somebody else is faster."""
+        while True:
+            write()
+            with contextlib.suppress(Overtaken):
+                self._commit()
+                return
+
     def _hear(self) -> None:
         """Fold in what operators said meanwhile; what was read before they spoke is read again."""
         if self._log.hear():
@@ -189,19 +176,14 @@ class Conductor:
 
     def _commit(self) -> None:
         """Put the turn's events on disk, then let the calls go whose intents they hold."""
-        launching, self._launching = self._launching, []
         try:
             self._log.commit()
         except Overtaken:
-            for flight, _, _ in launching:
-                self._busy.pop(flight.key, None)
+            self._flights.abandon()
             self._seen.clear()
             self._again.clear()
             raise
-        for flight, start, call in launching:
-            token = next(self._tokens)
-            self._air[token] = (flight, call)
-            start(token)
+        self._flights.take_off()
 
     # One turn.
 
@@ -230,7 +212,7 @@ class Conductor:
 
     def _advance(self, key: Key, at: datetime | None) -> bool:
         """Take the next action of one subject; say whether anything came of it."""
-        if key in self._busy or self._not_before(key, at):
+        if self._flights.busy(key) or self._not_before(key, at):
             return False
         id_, subject = key
         recorded = False
@@ -252,14 +234,15 @@ class Conductor:
             case Wait():
                 return self._wait(key, action, at)
             case Observe():
-                flight = self._flight(key, "observe")
-                flight.todo, flight.more, flight.guarded = list(action.reads), action.more, action.guarded
-                return self._launch_reads(flight)
+                for read in action.reads:
+                    self._check(key[0], read)
+                flight = Flight(key, self._stage(key), more=action.more, guarded=action.guarded)
+                flight.todo = list(action.reads)
+                return self._flights.observe(flight)
             case Perform():
                 return self._perform(key, case, action)
             case EndShell():
-                flight = self._flight(key, "end-shell")
-                self._launch(flight, lambda token: self._pool.end_shell(token, action.endpoint, action.shell), None)
+                self._flights.end_shell(Flight(key, self._stage(key)), action.endpoint, action.shell)
                 return True
             case _:
                 raise TypeError(f"no such action: {action!r}")
@@ -302,7 +285,7 @@ class Conductor:
     def _perform(self, key: Key, case: Case, perform: Perform) -> bool:
         id_, subject = key
         host = perform.write.endpoint
-        if perform.disruptive and any(f.disruptive and f.key[1] == host for f in self._busy.values()):
+        if perform.disruptive and self._flights.disrupted(host):
             return False
         self._check(id_, perform.write)
         ticket = self._transport.ticket(host)
@@ -324,10 +307,9 @@ class Conductor:
                 wish=perform.wish,
             ),
         )
-        flight = self._flight(key, "perform")
-        flight.disruptive = perform.disruptive
         self._seen.pop(key, None)
-        self._launch(flight, lambda token: self._pool.start(token, perform.write, ticket), perform.write)
+        flight = Flight(key, self._stage(key), disruptive=perform.disruptive)
+        self._flights.perform(flight, perform.write, ticket)
         return True
 
     def _check(self, id_: str, call: Call) -> None:
@@ -340,70 +322,30 @@ class Conductor:
 
     # Calls in the air.
 
-    def _flight(self, key: Key, kind: Literal["observe", "perform", "end-shell"]) -> _Flight:
+    def _stage(self, key: Key) -> tuple[Phase, Intention]:
         state = self.state[key[0]]
-        return _Flight(key, kind, (state.phase, state.intention))
-
-    def _launch(self, flight: _Flight, start: Callable[[int], None], call: Call | None) -> None:
-        self._busy[flight.key] = flight
-        flight.open += 1
-        self._launching.append((flight, start, call))
-
-    def _launch_reads(self, flight: _Flight) -> bool:
-        """Start as many of a flight's reads as there are sessions for; the others follow as sessions come free."""
-        started = False
-        for read in list(flight.todo):
-            self._check(flight.key[0], read)
-            ticket = self._transport.ticket(read.endpoint)
-            if ticket is None:
-                continue
-            flight.todo.remove(read)
-            self._launch(flight, lambda token, r=read, t=ticket: self._pool.start(token, r, t), read)  # type: ignore[misc]
-            started = True
-        return started
+        return state.phase, state.intention
 
     def _collect(self, timeout: float) -> bool:
-        """Take in what has finished; wait a moment for the first. Say whether calls were, or are, in the air."""
-        if not self._pool.in_flight:
+        """Take in what has ended; wait a moment for the first. Say whether calls were, or are, in the air."""
+        if not self._flights.any:
             return False
-        finished = self._pool.next_finished(timeout)
-        while finished is not None:
-            self._take_in(*finished)
-            finished = self._pool.next_finished(0.0)
-        with contextlib.suppress(Overtaken):
-            self._commit()
+        ended = list(self._flights.landed(timeout))
+        self._surely(lambda: [self._take_in(one.flight, one.result) for one in ended])
         return True
 
-    def _take_in(self, token: int, result: Reply | bool | Exception) -> None:
-        flight, call = self._air.pop(token)
-        flight.open -= 1
-        if isinstance(result, Exception):
-            raise result
+    def _take_in(self, flight: Flight, result: Reply | bool | None) -> None:
         id_, subject = flight.key
-        if flight.kind == "observe" and isinstance(call, Read) and isinstance(result, Reply):
-            flight.replies.append((call, result))
-            if flight.todo:
-                self._launch_reads(flight)
-            if not flight.todo and not flight.open:
-                self._observed(flight)
-            return
-        del self._busy[flight.key]
-        if isinstance(result, bool):
-            case = Case.of(self.state, self._plan, id_, self._clock.now())
-            if subject in case.state.open:
-                self._log.write(*after_end_shell(case, subject, result).events)
+        if result is None:
+            if self._stage(flight.key) == flight.stage:
+                before = self._seen.get(flight.key) if flight.more else None
+                self._seen[flight.key] = (before or Seen(id_)).plus(flight.replies, flight.guarded)
         elif isinstance(result, Reply):
             fault = _fault_seen(result.fault)
             self._log.write(AttemptFinished(migration=id_, subject=subject, outcome=result.outcome, fault=fault))
-
-    def _observed(self, flight: _Flight) -> None:
-        del self._busy[flight.key]
-        state = self.state[flight.key[0]]
-        if (state.phase, state.intention) != flight.stage:
-            return
-        before = self._seen.get(flight.key) if flight.more else None
-        seen = before or Seen(flight.key[0])
-        self._seen[flight.key] = seen.plus(flight.replies, flight.guarded)
+        elif subject in self.state[id_].open:
+            case = Case.of(self.state, self._plan, id_, self._clock.now())
+            self._log.write(*after_end_shell(case, subject, result).events)
 
     def _forget(self, id_: str) -> None:
         for key in [key for key in (*self._seen, *self._again) if key[0] == id_]:
@@ -423,15 +365,17 @@ class Conductor:
         """Let calls in the air end, write down those that did not as unknown, and close the pool."""
         deadline = time.monotonic() + LAST_CALLS
         try:
-            while self._pool.in_flight and time.monotonic() < deadline:
+            while self._flights.any and time.monotonic() < deadline:
                 self._collect(LISTEN)
-            self._give_up_open_attempts("the runner was told to stop before the outcome was known")
-            self._log.write(RunnerLeft(reason="told to stop" if self._stopping else "nothing more to do now"))
-            self._commit()
+            self._surely(self._say_farewell)
         except (LeaseLost, JournalUnusable) as lost:
             log.warning("the runner left without a last word", why=str(lost))
         finally:
-            self._pool.close(1.0)
+            self._flights.close(1.0)
+
+    def _say_farewell(self) -> None:
+        self._give_up_open_attempts("the runner was told to stop before the outcome was known")
+        self._log.write(RunnerLeft(reason="told to stop" if self._stopping else "nothing more to do now"))
 
 
 def _step(case: Case) -> Trigger:

@@ -27,7 +27,9 @@ class Overtaken(Exception):
 class RunLog:
     """One run's state, its journal, and what is between the two."""
 
-    def __init__(self, run: str, journal: Journal, lease: Lease, now: Callable[[], datetime | None], notice: Notice):
+    def __init__(
+        self, run: str, journal: Journal, lease: Lease, now: Callable[[], datetime | None], notice: Notice
+    ) -> None:
         """Replay the run.
 
         Args:

@@ -84,6 +84,9 @@ def _whole(digits: str) -> int | float:
     return number if abs(number) < 2**53 else float(digits)
 
 
+_DECODER = json.JSONDecoder(parse_int=_whole)
+
+
 def checked(previous: str | None, record: Record) -> Row:
     """Return the row of *record*, if it is what was once appended after a row whose hash is *previous*.
 
@@ -96,7 +99,7 @@ def checked(previous: str | None, record: Record) -> Row:
         if link(previous, record) != record.hash:
             raise JournalCorrupt(record.seq, "its hash does not fit its content and the row before it")
         at = None if record.at is None else datetime.fromisoformat(record.at)
-        body: dict[str, Any] = json.loads(record.body, parse_int=_whole)
+        body: dict[str, Any] = _DECODER.decode(record.body)
     except (ValueError, TypeError, AttributeError) as error:
         raise JournalCorrupt(record.seq, f"it cannot be read ({error})") from error
     return Row(record.run, at, record.kind, record.version, body, record.seq, record.epoch, record.hash)

@@ -66,10 +66,14 @@ class Lab:
         self._monotonic = monotonic
         self._last = monotonic()
         self._open = 0
+        self._closed = False
 
     def close(self) -> None:
-        """Release the state directory. Nothing has to be written for that."""
+        """Release the state directory. Nothing has to be written for that; a second time does nothing."""
         with self._lock:
+            if self._closed:
+                return
+            self._closed = True
             os.close(self._commands)
             os.close(self._marks)
             self._lock_file.release()

@@ -176,13 +176,14 @@ class TestInMemory(Contract):
         return Side(MemoryTransport(estate, "CORP\\operator"), lambda: estate.seen)
 
 
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Iterator[EmbeddedLab]:
+    with EmbeddedLab(ESTATE, tmp_path_factory.mktemp("lab") / "state") as lab:
+        yield lab
+
+
 class TestOverTheWire(Contract):
     """PowerShell Remoting over TCP and TLS, to a lab in a process of its own."""
-
-    @pytest.fixture(scope="class")
-    def lab(self, tmp_path_factory) -> Iterator[EmbeddedLab]:
-        with EmbeddedLab(ESTATE, tmp_path_factory.mktemp("lab") / "state") as lab:
-            yield lab
 
     @pytest.fixture
     def side(self, lab, tmp_path) -> Iterator[Side]:

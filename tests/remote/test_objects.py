@@ -62,7 +62,8 @@ def test_a_bare_value_is_a_record_without_a_name(xml, kind, value):
 
 
 def test_arrays_and_tables_at_the_top():
-    array = '<Obj RefId="0"><TN RefId="0"><T>System.Object[]</T><T>System.Array</T></TN><LST><S>a</S><I32>1</I32></LST></Obj>'
+    types = '<TN RefId="0"><T>System.Object[]</T><T>System.Array</T></TN>'
+    array = f'<Obj RefId="0">{types}<LST><S>a</S><I32>1</I32></LST></Obj>'
     assert record(Serializer().deserialize(array)).value == ("a", 1)
 
 
@@ -113,7 +114,8 @@ def test_an_error_record_keeps_what_can_be_acted_on():
     xml = (
         '<Obj RefId="0"><TN RefId="0"><T>System.Management.Automation.ErrorRecord</T><T>System.Object</T></TN>'
         "<ToString>Cannot find an object</ToString><MS>"
-        '<Obj N="Exception" RefId="1"><TN RefId="1"><T>Deserialized.A.ADIdentityNotFoundException</T><T>System.Object</T></TN>'
+        '<Obj N="Exception" RefId="1"><TN RefId="1"><T>Deserialized.A.ADIdentityNotFoundException</T>'
+        "<T>System.Object</T></TN>"
         "<ToString>x</ToString></Obj>"
         '<S N="FullyQualifiedErrorId">NotFound,GetADUser</S><I32 N="ErrorCategory_Category">13</I32>'
         '<S N="ErrorCategory_Activity">Get-ADUser</S><S N="ErrorCategory_Reason">ADIdentityNotFoundException</S>'

@@ -31,7 +31,7 @@ class Estate:
     Not thread-safe: whoever shares it serialises the calls (:class:`orchestrator.lab.record.Lab` does).
 
     Raises:
-        ValueError: the specification names an object, a container or a machine that it does not define.
+        EstateInvalid: the specification names an object or a container that it does not define.
     """
 
     def __init__(self, spec: EstateSpec) -> None:

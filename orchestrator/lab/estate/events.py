@@ -11,11 +11,7 @@ if TYPE_CHECKING:
 
 
 def carry_out(estate: Estate, event: w.Event) -> None:
-    """Let *event* happen now. What it is to befall but is not there any more is left alone.
-
-    Raises:
-        KeyError: it names a machine or a service that the estate does not have.
-    """
+    """Let *event* happen now. What it is to befall but is not there any more is left alone."""
     match event:
         case w.HostDown():
             estate.take_down(estate.machine(event.host), estate.now + event.lasts)

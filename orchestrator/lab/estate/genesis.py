@@ -10,7 +10,7 @@ from orchestrator.lab.estate import dn as names
 from orchestrator.lab.estate import identity
 from orchestrator.lab.estate.descriptor import CHILD_PROTECTION, PROTECTION, Ace, default, migration_grant
 from orchestrator.lab.estate.directory import Directory
-from orchestrator.lab.estate.spec import DmsaSpec, EstateSpec, GroupSpec, UserSpec
+from orchestrator.lab.estate.spec import DmsaSpec, EstateInvalid, EstateSpec, GroupSpec, UserSpec
 
 DMSA_CLASS = "msDS-DelegatedManagedServiceAccount"
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -63,7 +63,11 @@ class Genesis:
         self._replica = next(iter(directory.replicas.values()))
 
     def run(self) -> None:
-        """Create everything."""
+        """Create everything.
+
+        Raises:
+            EstateInvalid: the specification names a container or an object that it does not define.
+        """
         self._naming_contexts()
         self._well_known()
         for dn in sorted(self._spec.ous, key=lambda item: len(names.split(item))):
@@ -80,7 +84,9 @@ class Genesis:
         rdn, *above = names.split(dn)
         parent = self._replica.at_dn(names.join(*above)) if above else None
         if parent is None:
-            raise ValueError(f"{dn}: the container {names.join(*above)} is not in the estate file (list it in ous)")
+            raise EstateInvalid(
+                [f"{dn}: the container {names.join(*above)} is not in the estate file (list it in ous)"]
+            )
         return self._seed(dn, rdn, parent.guid, kind, values)
 
     def _seed(self, dn: str, rdn: str, parent: UUID | None, kind: str, values: dict[str, object]) -> UUID:
@@ -229,7 +235,7 @@ class Genesis:
         found = {dn: self._replica.at_dn(dn) for dn in group.members}
         for dn, entry in found.items():
             if entry is None:
-                raise ValueError(f"{group.dn}: its member {dn} is not in the estate file")
+                raise EstateInvalid([f"{group.dn}: its member {dn} is not in the estate file"])
         members = tuple(entry.guid for entry in found.values() if entry)
         sid = f"{self._directory.sid}-{group.rid}" if group.rid else self._directory.take_rid()
         self._seed_group(group.dn, sid, members, group.sam)
@@ -239,7 +245,7 @@ class Genesis:
         for dn in dmsa.principals:
             principal = self._replica.at_dn(dn)
             if principal is None:
-                raise ValueError(f"{dmsa.dn}: its principal {dn} is not in the estate file")
+                raise EstateInvalid([f"{dmsa.dn}: its principal {dn} is not in the estate file"])
             sids.append(principal.sid)
         name = _sam(None, dmsa.dn)
         values: dict[str, object] = {
@@ -261,7 +267,7 @@ class Genesis:
     def _link(self, guid: UUID, dmsa: DmsaSpec) -> None:
         account = self._replica.at_dn(str(dmsa.supersedes))
         if account is None:
-            raise ValueError(f"{dmsa.dn}: the account {dmsa.supersedes} is not in the estate file")
+            raise EstateInvalid([f"{dmsa.dn}: the account {dmsa.supersedes} is not in the estate file"])
         at = self._at
         self._directory.seed(guid, {"msDS-ManagedAccountPrecededByLink": (account.guid,)}, at)
         state = dmsa.state or None

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from orchestrator.lab.estate import dn as names
 from orchestrator.lab.estate.quantities import Duration, Name, Spec, TimeOfDay
-from orchestrator.lab.estate.weather_spec import WeatherSpec
+from orchestrator.lab.estate.weather_spec import Partition, ServiceBroken, WeatherSpec
 
 
 class EstateInvalid(ValueError):
@@ -232,11 +232,30 @@ class EstateSpec(Spec):
                 raise ValueError(f"{name} appears twice among dcs and hosts")
         if not any(dc.writable for dc in self.dcs):
             raise ValueError("dcs: at least one must be writable")
+        for number, rule in enumerate(self.weather):
+            self._weather_meets(rule, f"weather[{number}]")
         named = [user.dn for user in self.users] + [group.dn for group in self.groups]
         for dn in (*self.ous, *named, *(dmsa.dn for dmsa in self.dmsas)):
             if not names.is_under(dn, self.domain.dn):
                 raise ValueError(f"{dn} is not below {self.domain.dn}")
         return self
+
+    def _weather_meets(self, rule: WeatherSpec, where: str) -> None:
+        controllers = {form for dc in self.dcs for form in _forms(dc.name)}
+        hosts = {form: host for host in self.hosts for form in _forms(host.name)}
+        wanted = getattr(rule, "host", None)
+        if wanted is not None and wanted.lower() not in {*controllers, *hosts}:
+            raise ValueError(f"{where}: there is no machine {wanted}")
+        if isinstance(rule, Partition) and rule.host.lower() not in controllers:
+            raise ValueError(f"{where}: {rule.host} is no domain controller")
+        if isinstance(rule, ServiceBroken):
+            host = hosts.get(rule.host.lower())
+            if host is None or rule.service.lower() not in {service.name.lower() for service in host.services}:
+                raise ValueError(f"{where}: {rule.host} has no service {rule.service}")
+
+
+def _forms(name: str) -> tuple[str, str]:
+    return name.lower(), name.lower().partition(".")[0]
 
 
 def load_spec(text: str) -> EstateSpec:

@@ -36,6 +36,15 @@ def test_every_shipped_estate_loads(path):
         (SMALL + "users: [{dn: 'CN=x,DC=else'}]", "not below DC=corp,DC=example"),
         (SMALL + "weather: [{kind: host-down, host: a}]", "exactly one of at and when"),
         (SMALL + "weather: [{kind: snow}]", "weather[0]"),
+        (SMALL + "weather: [{kind: host-down, host: a, at: 2026-01-01T00:00:00Z}]", "no machine a"),
+        (
+            SMALL + "hosts: [{name: a}]\nweather: [{kind: partition, host: a, at: 2026-01-01T00:00:00Z}]",
+            "no domain controller",
+        ),
+        (
+            SMALL + "hosts: [{name: a}]\nweather: [{kind: service-broken, host: a, service: b, when: {}}]",
+            "a has no service b",
+        ),
         ("domain: {dns: a.b, netbios: A}\ndcs: [{name: x, writable: false}]", "at least one must be writable"),
     ],
 )
@@ -55,7 +64,7 @@ def test_what_is_wrong_is_said(text, said):
     ],
 )
 def test_a_name_without_an_object_is_refused(text):
-    with pytest.raises(ValueError, match="not in the estate file"):
+    with pytest.raises(EstateInvalid, match="not in the estate file"):
         Estate(load_spec(SMALL + text))
 
 

@@ -19,10 +19,10 @@ domain: {dns: corp.example, netbios: CORP}
 dcs: [{name: dc01.corp.example}]
 hosts: [{name: app01.corp.example, services: [{name: Erp}]}]
 weather:
-  - {kind: lost-request, "on": {cmdlet: Get-ADDomain, nth: 1}}
-  - {kind: lost-reply, "on": {cmdlet: Get-ADDomain, nth: 2}}
-  - {kind: access-denied, "on": {cmdlet: Get-ADDomain, nth: 3}}
-  - {kind: busy, "on": {cmdlet: Get-ADDomain, nth: 4}}
+  - {kind: lost-request, when: {cmdlet: Get-ADDomain, nth: 1}}
+  - {kind: lost-reply, when: {cmdlet: Get-ADDomain, nth: 2}}
+  - {kind: access-denied, when: {cmdlet: Get-ADDomain, nth: 3}}
+  - {kind: busy, when: {cmdlet: Get-ADDomain, nth: 4}}
 """
 
 

@@ -1,0 +1,145 @@
+"""Calls in the air: what has been sent for which subject, and what has come back.
+
+A flight is everything that is under way for one subject of one migration: the reads of one observation, one write, or
+the end of a shell. It is boarded first and takes off only once its intent is on disk.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from uuid import UUID
+
+from orchestrator.model.call import Read, Ticket, Write
+from orchestrator.model.lifecycle import Intention, Phase
+from orchestrator.model.observation import Reply
+from orchestrator.remote.pool import CallPool
+from orchestrator.remote.transport import Transport
+
+Key: TypeAlias = tuple[str, str]
+"""A migration's id and one of its subjects."""
+
+
+@dataclass
+class Flight:
+    """What is under way for one subject; ``stage`` is where its migration stood when it took off.
+
+    ``more`` adds to what was seen before. ``guarded``: the guards' probes are among the reads. ``disruptive``: a
+    workload or the host restarts.
+    """
+
+    key: Key
+    stage: tuple[Phase, Intention]
+    more: bool = False
+    guarded: bool = False
+    disruptive: bool = False
+    todo: list[Read] = field(default_factory=list)
+    replies: list[tuple[Read, Reply]] = field(default_factory=list)
+    open: int = 0
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A flight that has ended. ``result``: None for an observation, whose replies the flight has."""
+
+    flight: Flight
+    result: Reply | bool | None
+
+
+class Flights:
+    """All calls in the air. For one thread, the conductor's."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._pool: CallPool[int] = CallPool(transport)
+        self._tokens = itertools.count()
+        self._air: dict[int, tuple[Flight, Read | None]] = {}
+        self._busy: dict[Key, Flight] = {}
+        self._boarded: list[tuple[Flight, Read | None, Callable[[int], None]]] = []
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is in the air."""
+        return bool(self._pool.in_flight)
+
+    def busy(self, key: Key) -> bool:
+        """Whether something is under way for a subject."""
+        return key in self._busy
+
+    def disrupted(self, host: str) -> bool:
+        """Whether something restarts at a host right now."""
+        return any(flight.disruptive and flight.key[1] == host for flight in self._busy.values())
+
+    def observe(self, flight: Flight) -> bool:
+        """Board as many of a flight's reads as there are sessions for; the others follow. Say whether any could."""
+        boarded = False
+        for read in list(flight.todo):
+            ticket = self._transport.ticket(read.endpoint)
+            if ticket is not None:
+                flight.todo.remove(read)
+                self._board(flight, read, _starts(self._pool, read, ticket))
+                boarded = True
+        return boarded
+
+    def perform(self, flight: Flight, write: Write, ticket: Ticket) -> None:
+        """Board a write under a ticket whose ids are being written down."""
+        self._board(flight, None, _starts(self._pool, write, ticket))
+
+    def end_shell(self, flight: Flight, endpoint: str, shell: UUID) -> None:
+        """Board the end of a shell."""
+        self._board(flight, None, lambda token: self._pool.end_shell(token, endpoint, shell))
+
+    def take_off(self) -> None:
+        """Send what was boarded. Its intents are on disk."""
+        boarded, self._boarded = self._boarded, []
+        for flight, read, start in boarded:
+            token = next(self._tokens)
+            self._air[token] = (flight, read)
+            start(token)
+
+    def abandon(self) -> None:
+        """Let nothing of what was boarded go: its intents are not on disk. Reads of a flight under way board again."""
+        boarded, self._boarded = self._boarded, []
+        for flight, read, _ in boarded:
+            flight.open -= 1
+            if read is not None:
+                flight.todo.append(read)
+        for flight, _, _ in boarded:
+            if not flight.open:
+                self._busy.pop(flight.key, None)
+
+    def landed(self, timeout: float) -> Iterator[Landed]:
+        """Yield what has ended, waiting *timeout* seconds for the first.
+
+        Raises:
+            Exception: what a call raised, a refusal of the gate or a defect.
+        """
+        finished = self._pool.next_finished(timeout)
+        while finished is not None:
+            token, result = finished
+            flight, read = self._air.pop(token)
+            flight.open -= 1
+            if isinstance(result, Exception):
+                raise result
+            if read is not None and isinstance(result, Reply):
+                flight.replies.append((read, result))
+                self.observe(flight)
+            if not flight.open and not flight.todo:
+                del self._busy[flight.key]
+                yield Landed(flight, None if read is not None else result)
+            finished = self._pool.next_finished(0.0)
+
+    def close(self, timeout: float) -> None:
+        """Take no more calls; wait so many seconds for those in the air."""
+        self._pool.close(timeout)
+
+    def _board(self, flight: Flight, read: Read | None, start: Callable[[int], None]) -> None:
+        self._busy[flight.key] = flight
+        flight.open += 1
+        self._boarded.append((flight, read, start))
+
+
+def _starts(pool: CallPool[int], call: Read | Write, ticket: Ticket) -> Callable[[int], None]:
+    return lambda token: pool.start(token, call, ticket)
