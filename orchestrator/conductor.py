@@ -21,7 +21,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,7 +34,7 @@ from orchestrator.engine.decide import after_end_shell, next_action, subjects
 from orchestrator.engine.outcome import reached
 from orchestrator.engine.waves import Go, NotYet, Spent, admissible, step_of
 from orchestrator.errors import SafetyRefusal
-from orchestrator.flights import Flight, Flights, Key
+from orchestrator.flights import Flight, Flights, Key, Landed
 from orchestrator.journal import Journal, JournalUnusable, Lease, LeaseLost
 from orchestrator.model.action import EndShell, Observe, Perform, Record, Wait
 from orchestrator.model.call import Call
@@ -55,7 +55,7 @@ from orchestrator.model.event import (
     WaitBegan,
 )
 from orchestrator.model.lifecycle import Intention, Phase, Trigger
-from orchestrator.model.observation import Fault, FaultKind, Outcome, Reply
+from orchestrator.model.observation import FaultKind, Outcome, Reply
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.remote.gate import check
@@ -200,7 +200,7 @@ class Conductor:
                     for subject in subjects(Case.of(self.state, self._plan, id_, at)):
                         progressed |= self._advance((id_, subject), at)
                 case Spent():
-                    self._log.write(_budget_spent(id_, answer))
+                    self._log.write(answer.held(id_))
                     progressed = True
                 case NotYet() if answer.until is not None:
                     self._dues.append(answer.until)
@@ -331,17 +331,21 @@ class Conductor:
         if not self._flights.any:
             return False
         ended = list(self._flights.landed(timeout))
-        self._surely(lambda: [self._take_in(one.flight, one.result) for one in ended])
+        self._surely(lambda: self._take_in(ended))
         return True
 
-    def _take_in(self, flight: Flight, result: Reply | bool | None) -> None:
+    def _take_in(self, ended: Iterable[Landed]) -> None:
+        for one in ended:
+            self._take_in_one(one.flight, one.result)
+
+    def _take_in_one(self, flight: Flight, result: Reply | bool | None) -> None:
         id_, subject = flight.key
         if result is None:
             if self._stage(flight.key) == flight.stage:
                 before = self._seen.get(flight.key) if flight.more else None
                 self._seen[flight.key] = (before or Seen(id_)).plus(flight.replies, flight.guarded)
         elif isinstance(result, Reply):
-            fault = _fault_seen(result.fault)
+            fault = FaultSeen.of(result.fault) if result.fault else None
             self._log.write(AttemptFinished(migration=id_, subject=subject, outcome=result.outcome, fault=fault))
         elif subject in self.state[id_].open:
             case = Case.of(self.state, self._plan, id_, self._clock.now())
@@ -383,18 +387,3 @@ def _step(case: Case) -> Trigger:
     if step is None:
         raise ValueError(f"{case.migration.id} is in no step")
     return step
-
-
-def _fault_seen(fault: Fault | None) -> FaultSeen | None:
-    if fault is None:
-        return None
-    return FaultSeen(kind=fault.kind, code=fault.code, message=fault.message, remedy=fault.remedy)
-
-
-def _budget_spent(id_: str, spent: Spent) -> Held:
-    return Held(
-        migration=id_,
-        reason="budget-spent",
-        detail=spent.detail,
-        release="mend the failed migrations and release them, then release this one",
-    )

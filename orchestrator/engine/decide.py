@@ -162,7 +162,6 @@ def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen) -> Record
     """Return the retry of a transient fault, or the hold when the attempts are spent."""
     tries = case.state.tries.get((subject, of), 0) + 1
     until = again_at(case.policy.retry, tries, case.at) if case.at else None
-    seen = FaultSeen(kind=fault.kind, code=fault.code, message=fault.message, remedy=fault.remedy)
     if until is None:
         stop = Stop("retries-spent", f"{fault.message} (tried {tries} times)", fault.remedy)
         return _hold(case, current_step(case), subject, stop)
@@ -170,7 +169,7 @@ def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen) -> Record
         (
             RetryDue.model_validate(
                 {"migration": case.migration.id, "subject": subject, "of": of, "tries": tries, "until": until}
-                | {"fault": seen}
+                | {"fault": FaultSeen.of(fault)}
             ),
         )
     )

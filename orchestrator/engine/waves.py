@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from orchestrator.engine.windows import next_opening, open_until
+from orchestrator.model.event import Held
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way, next_step
 from orchestrator.model.plan import Plan, Wave, Window
 from orchestrator.model.run import RunState
@@ -46,6 +47,11 @@ class Spent:
     """The wave's failure budget is spent: what would begin, or is in flight, is held."""
 
     detail: str
+
+    def held(self, id_: str) -> Held:
+        """Return the hold of one migration."""
+        release = "mend the failed migrations of the wave and release them, then release this one"
+        return Held(migration=id_, reason="budget-spent", detail=self.detail, release=release)
 
 
 Admission: TypeAlias = Go | NotYet | Still | Spent

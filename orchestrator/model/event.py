@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
-from orchestrator.model.observation import FaultKind, Outcome
+from orchestrator.model.observation import Fault, FaultKind, Outcome
 
 VERSION = 1
 
@@ -58,6 +58,11 @@ class FaultSeen(_Event):
     code: str
     message: str
     remedy: str = ""
+
+    @classmethod
+    def of(cls, fault: Fault | FaultSeen) -> FaultSeen:
+        """Return a fault in the form that is written down."""
+        return cls(kind=fault.kind, code=fault.code, message=fault.message, remedy=fault.remedy)
 
 
 class RunBegan(_Event):
