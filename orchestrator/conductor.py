@@ -59,6 +59,7 @@ from orchestrator.model.observation import FaultKind, Outcome, Reply
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.remote.gate import check
+from orchestrator.remote.pool import CallPool, Pool
 from orchestrator.remote.transport import Transport
 from orchestrator.runlog import Notice, Overtaken, RunLog
 
@@ -98,10 +99,11 @@ class Conductor:
         transport: Transport,
         clock: EstateClock,
         notice: Notice = lambda _event, _at: None,
+        pool: Pool[int] | None = None,
     ) -> None:
         self._job, self._plan = assignment, assignment.plan
         self._transport, self._clock = transport, clock
-        self._flights = Flights(transport)
+        self._flights = Flights(transport, pool or CallPool(transport))
         self._seen: dict[Key, Seen] = {}
         self._again: dict[Key, datetime | None] = {}
         self._dues: list[datetime] = []

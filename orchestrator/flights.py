@@ -15,7 +15,7 @@ from uuid import UUID
 from orchestrator.model.call import Read, Ticket, Write
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.observation import Reply
-from orchestrator.remote.pool import CallPool
+from orchestrator.remote.pool import Pool
 from orchestrator.remote.transport import Transport
 
 Key: TypeAlias = tuple[str, str]
@@ -51,9 +51,8 @@ class Landed:
 class Flights:
     """All calls in the air. For one thread, the conductor's."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._pool: CallPool[int] = CallPool(transport)
+    def __init__(self, transport: Transport, pool: Pool[int]) -> None:
+        self._transport, self._pool = transport, pool
         self._tokens = itertools.count()
         self._air: dict[int, tuple[Flight, Read | None]] = {}
         self._busy: dict[Key, Flight] = {}
@@ -141,5 +140,5 @@ class Flights:
         self._boarded.append((flight, read, start))
 
 
-def _starts(pool: CallPool[int], call: Read | Write, ticket: Ticket) -> Callable[[int], None]:
+def _starts(pool: Pool[int], call: Read | Write, ticket: Ticket) -> Callable[[int], None]:
     return lambda token: pool.start(token, call, ticket)

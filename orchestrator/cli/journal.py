@@ -77,24 +77,22 @@ def line(row: Row) -> str:
     """Return a row as a person reads it, on one line."""
     from orchestrator.views.status import iso
 
-    subject = row.body.get("migration", "")
-    return _printable(
-        f"{iso(row.at) or '-':<20}  {row.seq:>6}  {row.kind:<17}  {subject:<15}  {sentence(row)}"
-    ).rstrip()
+    subject, said = row.body.get("migration", ""), sentence(row).replace("\n", "; ")
+    return _printable(f"{iso(row.at) or '-':<20}  {row.seq:>6}  {row.kind:<17}  {subject:<15}  {said}").rstrip()
 
 
 def sentence(row: Row) -> str:
     """Return what happened in words; a row of a vocabulary that this version does not know is shown as it is."""
+    import contextlib
+
     from pydantic import ValidationError
 
     from orchestrator.model.event import VERSION, from_body
     from orchestrator.views import sentence as words
 
-    try:
-        if row.version <= VERSION:
+    if row.version <= VERSION:
+        with contextlib.suppress(ValidationError):
             return words.sentence(from_body(row.kind, row.body))
-    except ValidationError:
-        pass  # shown as it is, below
     return " ".join(f"{key}={value}" for key, value in row.body.items() if key != "migration")
 
 
@@ -107,11 +105,8 @@ def _run(plan: str | None, journal: Journal) -> str | None:
     name = load_plan(Path(plan)).plan.name if Path(plan).is_file() else plan
     runs = journal.runs()
     if name not in runs:
-        raise InputInvalid(
-            f"the journal has no run of {plan}, and there is no such plan file. "
-            if name == plan
-            else f"the journal has no run of {name}. " + f"It has {', '.join(runs) or 'none at all'}"
-        )
+        file = "" if name != plan else ", and no plan file is there by that name"
+        raise InputInvalid(f"the journal has no run of {name}{file}. It has {', '.join(runs) or 'none at all'}")
     return name
 
 
@@ -129,7 +124,7 @@ def _good(verdict: Verdict) -> str:
     end = (
         f"its end is confirmed up to row {verdict.witnessed}"
         if verdict.witnessed is not None
-        else "no mark lies beside it, so rows lost from its end would not show: compare the hash with the mirror or report"
+        else "no mark lies beside it: compare the hash with a copy, for rows lost from its end would not show"
     )
     return f"{verdict.rows} rows, each as it was written; last hash {verdict.hash}; {end}"
 

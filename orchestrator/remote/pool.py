@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from orchestrator.model.call import Call, Ticket
@@ -26,6 +26,26 @@ Token = TypeVar("Token", bound=Hashable)
 class _Job(Generic[Token]):
     token: Token
     work: Callable[[], Reply | bool]
+
+
+class Pool(Protocol[Token]):
+    """What the conductor needs of whatever carries its calls at the same time."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls were started and not yet handed out."""
+
+    def start(self, token: Token, call: Call, ticket: Ticket) -> None:
+        """Run a call; *token* comes back with its reply."""
+
+    def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
+        """Delete a shell on the far side; *token* comes back with whether that is certain."""
+
+    def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
+        """Wait so many seconds for the next call to finish."""
+
+    def close(self, timeout: float) -> bool:
+        """Take no more calls."""
 
 
 class CallPool(Generic[Token]):

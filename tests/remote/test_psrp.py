@@ -15,6 +15,7 @@ from orchestrator.lab.wire.engine import Kind
 from orchestrator.lab.wire.operations import Operation
 from orchestrator.model.call import Read, Ticket, Write, cmdlet
 from orchestrator.model.observation import FaultKind, Outcome
+from orchestrator.model.plan import Tls
 from orchestrator.remote import session as session_module
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.gate import Refused
@@ -365,3 +366,27 @@ def test_times_and_spans_are_written_as_clixml_has_them():
     assert session_module.outgoing(timedelta(hours=1)).text == "PT3600.000000S"
     assert session_module.outgoing(2**40).tag == "I64"
     assert session_module.outgoing((1, "a")) == [1, "a"]
+
+
+def test_a_restricted_endpoint_is_asked_with_its_own_functions(far_side, broken):
+    transport = broken(configuration="DmsaMigration")
+    far_side.answer = lambda _: Result(("O:BAD:",))
+    asked = {"Identity": "CN=svc,DC=corp,DC=example", "Attribute": "nTSecurityDescriptor", "Server": DC}
+    reply = run(transport, Read(HOST, (cmdlet("Get-DmsaDescriptor", **asked),)))
+    assert [record.text("Sddl") for record in reply.of("ActiveDirectorySecurity")] == ["O:BAD:"]
+    run(transport, Write(HOST, cmdlet("wevtutil", arguments=("sl", LOG, "/e:true"))))
+    assert [request.configuration for request in far_side.requests] == ["DmsaMigration"] * 2
+    first, second = far_side.commands
+    assert (first.name, dict(first.parameters)) == ("Get-DmsaDescriptor", asked)
+    assert (second.name, dict(second.parameters)) == ("Enable-DmsaEventLog", {})
+
+
+def test_certificates_that_cannot_be_used_are_named(broken, tmp_path):
+    (tmp_path / "empty.pem").write_text("")
+    tls = Tls(ca="empty.pem")
+    reply = run(broken(tls=tls), READ)
+    assert (reply.fault.code, reply.fault.reached) == ("unusable-ca", False)
+    assert "empty.pem" in reply.fault.message
+    for key in ("${file:empty.pem}", "${env:PW}"):
+        reply = run(broken(auth="certificate", certificate="empty.pem", key=key), READ)
+        assert (reply.fault.code, reply.fault.kind) == ("unusable-certificate", FaultKind.PERMANENT)

@@ -1,7 +1,8 @@
 """The XPath that event queries use: conditions on ``System`` and ``EventData`` of one event.
 
-Source: Microsoft Learn, "Consuming Events", XPath 1.0 limitations: ``and``, ``or``, comparisons, ``timediff``;
-no ``not()``. A literal stands in single or double quotes, without escapes.
+Source: Microsoft Learn, "Consuming Events": ``and``, ``or``, comparisons, ``timediff``, as its examples use
+them; a compound expression of more than 20 expressions needs a structured query, so it is refused here. A
+literal stands in single or double quotes, without escapes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from orchestrator.lab.estate.machine import EventRecord
 Condition: TypeAlias = Callable[[EventRecord], bool]
 
 _TOKEN = re.compile(r"""\s*('[^']*'|"[^"]*"|-?\d+|[<>!]=|timediff|@\w+|\w+|[*\[\]()=<>/])""")
+
+_MOST = 20
 
 
 class QueryInvalid(ValueError):
@@ -55,6 +58,7 @@ class _Reader:
     def __init__(self, tokens: list[str], now: datetime) -> None:
         self._tokens = [*tokens, ""]
         self._now = now
+        self._expressions = 0
 
     @property
     def here(self) -> str:
@@ -84,6 +88,11 @@ class _Reader:
             self.take()
             parts.append(self._one(scope, field))
         return lambda row: all(part(row) for part in parts)
+
+    def _count(self) -> None:
+        self._expressions += 1
+        if self._expressions > _MOST:
+            raise QueryInvalid(f"more than {_MOST} expressions need a structured query")
 
     def _one(self, scope: str, field: str) -> Condition:
         if self.here == "(":
@@ -121,12 +130,14 @@ class _Reader:
         return self._compare(lambda row: _data(row, wanted))
 
     def _timediff(self) -> Condition:
+        self._count()
         for expected in ("timediff", "(", "@SystemTime", ")"):
             self.take(expected)
         sign, limit = self.take(), int(self.take())
         return lambda row: _ordered((self._now - row.at) // timedelta(milliseconds=1), sign, limit)
 
     def _compare(self, values: Callable[[EventRecord], list[str]]) -> Condition:
+        self._count()
         sign = self.take()
         if sign not in {"=", "!=", "<", ">", "<=", ">="}:
             raise QueryInvalid(f"expected a comparison instead of {sign or 'the end'}")

@@ -161,6 +161,13 @@ def test_what_is_no_event_query_is_refused(text):
         xpath.parse(text, NOW)(EVENT)
 
 
+def test_a_query_of_more_than_twenty_expressions_is_refused():
+    for count, fits in ((20, True), (21, False)):
+        text = f"*[System[{' or '.join(f'EventID={4768 + each}' for each in range(count))}]]"
+        with contextlib.nullcontext() if fits else pytest.raises(xpath.QueryInvalid):
+            assert xpath.parse(text, NOW)(EVENT)
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
