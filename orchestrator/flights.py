@@ -48,6 +48,16 @@ class Landed:
     result: Reply | bool | None
 
 
+@dataclass(frozen=True)
+class _Boarded:
+    """A call that is ready to go: how it starts, and the ticket that goes back if it may not."""
+
+    flight: Flight
+    start: Callable[[int], None]
+    read: Read | None = None
+    ticket: Ticket | None = None
+
+
 class Flights:
     """All calls in the air. For one thread, the conductor's."""
 
@@ -56,7 +66,7 @@ class Flights:
         self._tokens = itertools.count()
         self._air: dict[int, tuple[Flight, Read | None]] = {}
         self._busy: dict[Key, Flight] = {}
-        self._boarded: list[tuple[Flight, Read | None, Callable[[int], None]]] = []
+        self._boarded: list[_Boarded] = []
 
     @property
     def any(self) -> bool:
@@ -78,36 +88,38 @@ class Flights:
             ticket = self._transport.ticket(read.endpoint)
             if ticket is not None:
                 flight.todo.remove(read)
-                self._board(flight, read, _starts(self._pool, read, ticket))
+                self._board(_Boarded(flight, _starts(self._pool, read, ticket), read, ticket))
                 boarded = True
         return boarded
 
     def perform(self, flight: Flight, write: Write, ticket: Ticket) -> None:
         """Board a write under a ticket whose ids are being written down."""
-        self._board(flight, None, _starts(self._pool, write, ticket))
+        self._board(_Boarded(flight, _starts(self._pool, write, ticket), None, ticket))
 
     def end_shell(self, flight: Flight, endpoint: str, shell: UUID) -> None:
         """Board the end of a shell."""
-        self._board(flight, None, lambda token: self._pool.end_shell(token, endpoint, shell))
+        self._board(_Boarded(flight, lambda token: self._pool.end_shell(token, endpoint, shell)))
 
     def take_off(self) -> None:
         """Send what was boarded. Its intents are on disk."""
         boarded, self._boarded = self._boarded, []
-        for flight, read, start in boarded:
+        for one in boarded:
             token = next(self._tokens)
-            self._air[token] = (flight, read)
-            start(token)
+            self._air[token] = (one.flight, one.read)
+            one.start(token)
 
     def abandon(self) -> None:
         """Let nothing of what was boarded go: its intents are not on disk. Reads of a flight under way board again."""
         boarded, self._boarded = self._boarded, []
-        for flight, read, _ in boarded:
-            flight.open -= 1
-            if read is not None:
-                flight.todo.append(read)
-        for flight, _, _ in boarded:
-            if not flight.open:
-                self._busy.pop(flight.key, None)
+        for one in boarded:
+            one.flight.open -= 1
+            if one.read is not None:
+                one.flight.todo.append(one.read)
+            if one.ticket is not None:
+                self._transport.discard(one.ticket.endpoint, one.ticket.shell)
+        for one in boarded:
+            if not one.flight.open:
+                self._busy.pop(one.flight.key, None)
 
     def landed(self, timeout: float) -> Iterator[Landed]:
         """Yield what has ended, waiting *timeout* seconds for the first.
@@ -134,10 +146,10 @@ class Flights:
         """Take no more calls; wait so many seconds for those in the air."""
         self._pool.close(timeout)
 
-    def _board(self, flight: Flight, read: Read | None, start: Callable[[int], None]) -> None:
-        self._busy[flight.key] = flight
-        flight.open += 1
-        self._boarded.append((flight, read, start))
+    def _board(self, boarded: _Boarded) -> None:
+        self._busy[boarded.flight.key] = boarded.flight
+        boarded.flight.open += 1
+        self._boarded.append(boarded)
 
 
 def _starts(pool: Pool[int], call: Read | Write, ticket: Ticket) -> Callable[[int], None]:
