@@ -56,6 +56,7 @@ class Estate:
         )
         for machine in self.machines.values():
             self.workloads.first_day(machine)
+        self.every(self.spec.domain.ticket_lifetime, self._renew_tickets)
         for use in self.spec.other_use:
             self.every(use.every, partial(self._other_use, use))
         for rule in self.spec.weather:
@@ -180,6 +181,11 @@ class Estate:
             self.clock.after(interval, happen)
 
         self.clock.after(interval, happen)
+
+    def _renew_tickets(self) -> None:
+        for machine in self.machines.values():
+            if self.reachable(machine):
+                self.workloads.renew_tickets(machine)
 
     def _other_use(self, use: OtherUse) -> None:
         dc = next((dc for dc in self.authority.controllers.values() if self.reachable(dc)), None)

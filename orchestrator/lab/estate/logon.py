@@ -4,7 +4,8 @@ Sources: Microsoft Learn, "Delegated Managed Service Accounts overview" and "Set
 Service Accounts"; MS-KILE 2.2.13 and 2.2.14. During the started state a capable host adds itself, as the
 account, to the principals that may retrieve the dMSA's password, and goes on as the account. Once completed,
 the DC refuses the account and points to the dMSA, which a capable host on that list can then become. The
-service's own log-on name never changes, which is why a deleted account logs on no more.
+service's own log-on name never changes, which is why a deleted account logs on no more. A host adds itself not
+only at a log-on but at every renewal of a ticket too, which is what heals a list that two sites wrote at once.
 """
 
 from __future__ import annotations
@@ -87,6 +88,17 @@ class Authority:
             self._client_event(machine, 309, account, dmsa)
             return Session.DMSA
         return None
+
+    def renew(self, machine: Machine, name: str) -> None:
+        """Renew the tickets of something that runs on *machine* as *name*: a host that was lost adds itself again."""
+        dc = None if name.lower().startswith(_LOCAL) else self.dc_for(machine)
+        if dc is None or dc.dc is None or not machine.capable:
+            return
+        replica = self.directory.replicas[dc.dc]
+        account = self.account(replica, name)
+        dmsa = self._superseding(replica, account) if account else None
+        if account and dmsa and account.number(SUPERSEDED_STATE) == 1:
+            self._register(machine, account, dmsa)
 
     def account(self, replica: Replica, name: str) -> Entry | None:
         """Return the account that a log-on name means: ``CORP\\sam``, ``corp.example\\sam`` or ``sam@corp.example``."""

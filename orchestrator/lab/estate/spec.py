@@ -35,6 +35,8 @@ class DomainSpec(Spec):
     dns: Name
     netbios: Name
     recycle_bin: bool = True
+    ticket_lifetime: Duration = timedelta(hours=10)
+    """How often what runs renews its tickets (Microsoft Learn, "Maximum lifetime for user ticket": 10 hours)."""
     schema_version: int = 91
     kds_root_key_age: Duration | None = timedelta(days=30)
     """How long before the clock's start a KDS root key became effective; null for a forest without one."""

@@ -100,6 +100,15 @@ class Workloads:
                 task.last_run, task.last_result = due - timedelta(days=1), 0
             self.schedule(machine, task)
 
+    def renew_tickets(self, machine: Machine) -> None:
+        """Let everything that runs under an account renew its tickets."""
+        for service in machine.services.values():
+            if service.running:
+                self.authority.renew(machine, service.spec.log_on)
+        for pool in machine.pools.values():
+            if pool.started:
+                self.authority.renew(machine, pool.spec.log_on)
+
     def shut_down(self, machine: Machine) -> None:
         """Stop everything, as a machine that goes down does."""
         for service in machine.services.values():
