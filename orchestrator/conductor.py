@@ -29,10 +29,11 @@ from typing import Any
 import structlog
 
 from orchestrator import __version__
+from orchestrator.agenda import Agenda
 from orchestrator.clock import EstateClock
 from orchestrator.engine.decide import after_end_shell, next_action, subjects
 from orchestrator.engine.outcome import reached
-from orchestrator.engine.waves import Go, NotYet, Spent, admissible, step_of
+from orchestrator.engine.waves import Go, NotYet, Spent, step_of
 from orchestrator.errors import SafetyRefusal
 from orchestrator.flights import Flight, Flights, Key, Landed
 from orchestrator.journal import Journal, JournalUnusable, Lease, LeaseLost
@@ -105,8 +106,7 @@ class Conductor:
         self._transport, self._clock = transport, clock
         self._flights = Flights(transport, pool or CallPool(transport))
         self._seen: dict[Key, Seen] = {}
-        self._again: dict[Key, datetime | None] = {}
-        self._dues: list[datetime] = []
+        self._agenda = Agenda(self._plan, assignment.chosen)
         self._stopping = False
         self._log = RunLog(self._plan.name, journal, lease, clock.now, notice)
 
@@ -133,7 +133,7 @@ class Conductor:
                 progressed = self._turn()
                 if self._collect(0.0 if progressed else LISTEN) or progressed:
                     continue
-                due = min(self._dues, default=None)
+                due = self._agenda.next_due()
                 if due is None or not self._worth_waiting(due):
                     break
                 self._clock.wait_until(due, self._interrupted)
@@ -173,17 +173,15 @@ class Conductor:
     def _hear(self) -> None:
         """Fold in what operators said meanwhile; what was read before they spoke is read again."""
         if self._log.hear():
-            self._seen.clear()
-            self._again.clear()
+            self._forget()
 
     def _commit(self) -> None:
-        """Put the turn's events on disk, then let the calls go whose intents they hold."""
+        """Put the turn's events on disk, then let the calls go whose intents they hold; without them none goes."""
         try:
             self._log.commit()
-        except Overtaken:
+        except (Overtaken, LeaseLost, JournalUnusable):
             self._flights.abandon()
-            self._seen.clear()
-            self._again.clear()
+            self._forget()
             raise
         self._flights.take_off()
 
@@ -192,9 +190,8 @@ class Conductor:
     def _turn(self) -> bool:
         """Begin everything that may begin now; say whether anything did."""
         at = self._clock.now()
-        self._dues = []
         progressed = False
-        for id_, answer in admissible(self.state, self._plan, at, self._job.chosen).items():
+        for id_, answer in self._agenda.worth_a_look(self.state, at):
             match answer:
                 case Go() if not reached(self.state[id_], self._job.until):
                     if answer.admits:
@@ -205,7 +202,7 @@ class Conductor:
                     self._log.write(answer.held(id_))
                     progressed = True
                 case NotYet() if answer.until is not None:
-                    self._dues.append(answer.until)
+                    self._agenda.wait((id_, answer.waiting_for), answer.until)
         try:
             self._commit()
         except Overtaken:
@@ -214,9 +211,9 @@ class Conductor:
 
     def _advance(self, key: Key, at: datetime | None) -> bool:
         """Take the next action of one subject; say whether anything came of it."""
+        id_, subject = key
         if self._flights.busy(key) or self._not_before(key, at):
             return False
-        id_, subject = key
         recorded = False
         while True:
             case = Case.of(self.state, self._plan, id_, at)
@@ -240,7 +237,7 @@ class Conductor:
                     self._check(key[0], read)
                 flight = Flight(key, self._stage(key), more=action.more, guarded=action.guarded)
                 flight.todo = list(action.reads)
-                return self._flights.observe(flight)
+                return self._boarded(key, self._flights.observe(flight))
             case Perform():
                 return self._perform(key, case, action)
             case EndShell():
@@ -250,26 +247,21 @@ class Conductor:
                 raise TypeError(f"no such action: {action!r}")
 
     def _not_before(self, key: Key, at: datetime | None) -> bool:
+        """Whether a subject is to be left alone: what it waits for is not due."""
+        if self._agenda.waits(key):
+            return True
         id_, subject = key
         waiting = self.state[id_].waits.get(subject)
-        due = self._again.get(key)
-        if waiting and waiting.waiting_for in {"retry", "settle"} and waiting.until:
-            due = waiting.until
-        if due is None:
-            return key in self._again
-        if at is not None and at >= due:
-            self._again.pop(key, None)
-            return False
-        self._dues.append(due)
-        return True
+        if waiting and waiting.waiting_for in {"retry", "settle"} and waiting.until and at and at < waiting.until:
+            self._agenda.wait(key, waiting.until)
+            return True
+        return False
 
     def _wait(self, key: Key, wait: Wait, at: datetime | None) -> bool:
         id_, subject = key
         self._seen.pop(key, None)
         again = wait.again or (wait.until if wait.until and at and wait.until > at else None)
-        self._again[key] = again
-        if again is not None:
-            self._dues.append(again)
+        self._agenda.wait(key, again)
         known = self.state[id_].waits.get(subject)
         if known and (known.waiting_for, known.until) == (wait.waiting_for, wait.until):
             return False
@@ -288,11 +280,11 @@ class Conductor:
         id_, subject = key
         host = perform.write.endpoint
         if perform.disruptive and self._flights.disrupted(host):
-            return False
+            return self._boarded(key, False)
         self._check(id_, perform.write)
         ticket = self._transport.ticket(host)
         if ticket is None:
-            return False
+            return self._boarded(key, False)
         statement = perform.write.statement
         parameters = {name: plain(value) for name, value in statement.parameters.items()}
         self._log.write(
@@ -314,10 +306,17 @@ class Conductor:
         self._flights.perform(flight, perform.write, ticket)
         return True
 
+    def _boarded(self, key: Key, boarded: bool) -> bool:
+        """Say whether a call could be boarded; where it could not (no session, another restart), look again."""
+        if not boarded:
+            self._agenda.stir(key[0])
+        return boarded
+
     def _check(self, id_: str, call: Call) -> None:
         try:
             check(call)
         except SafetyRefusal as refusal:
+            self._flights.abandon()
             self._log.write(CallRefused(migration=id_, detail=str(refusal)))
             self._commit()
             raise
@@ -342,6 +341,7 @@ class Conductor:
 
     def _take_in_one(self, flight: Flight, result: Reply | bool | None) -> None:
         id_, subject = flight.key
+        self._agenda.stir(id_)
         if result is None:
             if self._stage(flight.key) == flight.stage:
                 before = self._seen.get(flight.key) if flight.more else None
@@ -353,10 +353,11 @@ class Conductor:
             case = Case.of(self.state, self._plan, id_, self._clock.now())
             self._log.write(*after_end_shell(case, subject, result).events)
 
-    def _forget(self, id_: str) -> None:
-        for key in [key for key in (*self._seen, *self._again) if key[0] == id_]:
-            self._seen.pop(key, None)
-            self._again.pop(key, None)
+    def _forget(self, id_: str | None = None) -> None:
+        """Forget what was read of a migration (None: of any), and what it waited for."""
+        self._agenda.forget(id_)
+        for key in [key for key in self._seen if id_ is None or key[0] == id_]:
+            del self._seen[key]
 
     # Waiting and leaving.
 
@@ -370,6 +371,7 @@ class Conductor:
     def _leave(self) -> None:
         """Let calls in the air end, write down those that did not as unknown, and close the pool."""
         deadline = time.monotonic() + LAST_CALLS
+        self._flights.abandon()
         try:
             while self._flights.any and time.monotonic() < deadline:
                 self._collect(LISTEN)

@@ -101,7 +101,13 @@ class Flights:
         self._board(_Boarded(flight, lambda token: self._pool.end_shell(token, endpoint, shell)))
 
     def take_off(self) -> None:
-        """Send what was boarded. Its intents are on disk."""
+        """Send what was boarded. Its intents are on disk.
+
+        Reads that found every session of their endpoint lent are boarded now, if one is free: a flight that has
+        nothing in the air is otherwise never looked at again.
+        """
+        for flight in list(self._busy.values()):
+            self.observe(flight)
         boarded, self._boarded = self._boarded, []
         for one in boarded:
             token = next(self._tokens)

@@ -37,12 +37,13 @@ class RunLog:
             journal: where it is written down.
             lease: the right to drive, which every append carries.
             now: estate time.
-            notice: is told of every event once it is durable.
+            notice: is told of every event from now on, once it is durable; what is history already is in ``state``.
         """
         self._run, self._journal, self._lease, self._now, self._notice = run, journal, lease, now, notice
         self._pending: list[tuple[Event, datetime | None]] = []
         self._head = 0
         self.state = RunState(run)
+        self._told = journal.head()
         self._read_new_rows()
 
     def write(self, *events: Event) -> None:
@@ -73,6 +74,7 @@ class RunLog:
             self.state, self._head = RunState(self._run), 0
             self._read_new_rows()
             raise Overtaken from None
+        self._told = self._head
         for (event, at), entry in zip(pending, entries, strict=True):
             log.debug(event.kind, at=at, **entry.body)
             self._notice(event, at)
@@ -89,9 +91,12 @@ class RunLog:
         return True
 
     def _read_new_rows(self) -> None:
+        """Fold in the rows after the last one that was read; tell of those that nobody was told of yet."""
         for row in self._journal.read(after=self._head):
             if row.run == self._run:
                 event = from_body(row.kind, row.body)
                 self.state.apply(event, row.at)
-                self._notice(event, row.at)
+                if row.seq > self._told:
+                    self._notice(event, row.at)
             self._head = row.seq
+        self._told = max(self._told, self._head)

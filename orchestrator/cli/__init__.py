@@ -5,9 +5,11 @@ Nothing heavy is imported before a verb needs it, so that ``--help`` and ``check
 
 from __future__ import annotations
 
+import io
 import sys
+import traceback
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -61,21 +63,24 @@ def main() -> None:
     """Run ``dmsa``. A foreseeable fault is one message and its exit code; the traceback is for ``-v``."""
     from orchestrator.errors import Exit, OrchestratorError
 
+    # Names come from plans and directories; one that a terminal's encoding lacks must not stop a run.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except OrchestratorError as error:
-        if "-v" in sys.argv or "--verbose" in sys.argv:
-            raise
-        typer.echo(f"dmsa: {error}", err=True)
-        raise SystemExit(int(error.exit_code)) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except Exception as error:
-        if "-v" in sys.argv or "--verbose" in sys.argv:
-            raise
-        typer.echo(
-            f"dmsa: a defect in the program stopped it: {type(error).__name__}: {error}. What was done is in the "
-            "journal; the same command goes on from there. With -v the traceback is shown.",
-            err=True,
+        _fail(f"{error}", error.exit_code)
+    except Exception as error:  # noqa: BLE001 - nobody is left to handle it; here it is at least said
+        _fail(
+            f"a defect in the program stopped it: {type(error).__name__}: {error}. What was done is in the journal; "
+            "the same command goes on from there. With -v the traceback is shown.",
+            Exit.DEFECT,
         )
-        raise SystemExit(int(Exit.DEFECT)) from None
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    if not {"-v", "--verbose"}.isdisjoint(sys.argv):
+        traceback.print_exc()
+    typer.echo(f"dmsa: {message}", err=True)
+    raise SystemExit(int(code))

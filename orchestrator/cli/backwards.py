@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.cli.compose import open_existing, refuse_other_plan, replay
+from orchestrator.cli.history import open_existing, refuse_other_plan, replay
 from orchestrator.cli.selection import who
 from orchestrator.errors import Exit, InputInvalid, PersonNeeded
 from orchestrator.journal import Entry, Journal, JournalConflict
@@ -35,7 +35,7 @@ class Asked:
     wait: Callable[[], RunState]
 
 
-def say(place: str, run: str, events: Callable[[RunState], list[Event]]) -> RunState:
+def append_words(place: str, run: str, events: Callable[[RunState], list[Event]]) -> RunState:
     """Append an operator's words, decided on the newest state; return the state with them.
 
     Raises:
@@ -79,7 +79,7 @@ def ask_way_back(loaded: Loaded, place: str, chosen: tuple[str, ...], way: Way, 
         ids[:] = [id_ for id_ in chosen if not _there(state[id_], way)]
         return [WayBackAsked(migration=id_, way=way, by=who(), reason=reason) for id_ in ids]
 
-    state = say(place, loaded.plan.name, words)
+    state = append_words(place, loaded.plan.name, words)
     journal = open_existing(place)
     if journal is None:
         raise InputInvalid(f"the journal {place} is gone")
@@ -132,4 +132,4 @@ def _exit(state: MigrationState, way: Way) -> Exit:
     return Exit.HELD if state.held else Exit.WAITING
 
 
-__all__ = ["Asked", "Journal", "ask_way_back", "reached_of", "say"]
+__all__ = ["Asked", "Journal", "ask_way_back", "reached_of"]

@@ -10,59 +10,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from orchestrator.cli.history import refuse_other_plan, replay
 from orchestrator.cli.selection import who
 from orchestrator.clock import EstateClock
 from orchestrator.conductor import Assignment, Conductor
 from orchestrator.errors import InputInvalid, PersonNeeded
-from orchestrator.journal import Journal, JournalUnusable, open_journal
+from orchestrator.journal import JournalUnusable, journal_file, open_journal
 from orchestrator.model.call import Read, cmdlet
-from orchestrator.model.event import Event, from_body
+from orchestrator.model.event import Event
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.plan import Connection, Directory, Estate, Plan, Tls
-from orchestrator.model.run import RunState
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.psrp import PsrpTransport
 
 PATIENCE = timedelta(minutes=10)
 """How long ``run`` waits for what is due, on an estate that is not a lab."""
-
-
-def journal_path(place: str) -> Path:
-    """Return the file of a journal."""
-    return Path(place.removeprefix("sqlite:///"))
-
-
-def open_existing(place: str) -> Journal | None:
-    """Open a journal that is there; None where no run has begun yet."""
-    if "://" not in place.removeprefix("sqlite:///") and not journal_path(place).exists():
-        return None
-    return open_journal(place, create=False)
-
-
-def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
-    """Fold a run's rows; return its state and the number of the journal's last row that was read."""
-    state, head = RunState(plan), 0
-    if journal is not None:
-        for row in journal.read():
-            head = row.seq
-            if row.run == plan:
-                state.apply(from_body(row.kind, row.body), row.at)
-    return state, head
-
-
-def refuse_other_plan(state: RunState, loaded: Loaded) -> None:
-    """Refuse to go on with a plan that is not the one the run began with.
-
-    Raises:
-        InputInvalid: the digests differ.
-    """
-    if state.digest is not None and state.digest != loaded.digest:
-        raise InputInvalid(
-            f"{loaded.path} is not the plan that the run {loaded.plan.name} began with (digest {loaded.digest[:12]}, "
-            f"the journal has {state.digest[:12]}). Nothing was done. Use the plan as it was, or another --journal; "
-            "`dmsa amend` (accepting a changed plan) is not in this version."
-        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +46,7 @@ def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
     from orchestrator.lab.estate.spec import load_spec
 
     file = loaded.directory / loaded.plan.estate.lab
-    state = Path(f"{journal_path(place).resolve()}.lab")
+    state = Path(f"{journal_file(place).resolve()}.lab")
     with EmbeddedLab(file, state) as lab:
         spec = load_spec((lab.state / "estate.yaml").read_text(encoding="utf-8"))
         controller = next((dc.name for dc in spec.dcs if dc.writable and dc.build >= 26100), spec.dcs[0].name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,9 +22,6 @@ from orchestrator.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from orchestrator.conductor import Conductor
     from orchestrator.model.lifecycle import Phase
     from orchestrator.model.run import RunState
     from orchestrator.planfile import Loaded
@@ -64,7 +60,7 @@ def run(
     chosen = select(loaded.plan, only)
     state, signalled = _conduct(loaded, journal, chosen, phase, watch=watch, quiet=json)
     code = exit_of(state, loaded.plan, chosen, phase)
-    _report(loaded, state, plan, journal, as_json=json)
+    _report(loaded, state, plan, journal, as_json=json, signalled=signalled)
     raise typer.Exit(128 + signalled if signalled else int(code))
 
 
@@ -134,29 +130,29 @@ def _go_back(
     verbose: bool,
     log_format: str,
 ) -> None:
+    if (only is None) == (not all_) or (all_ and not yes):
+        raise typer.BadParameter(f"say which: `{verb} PLAN --only NAME`, or `{verb} PLAN --all --yes` for every one")
     from orchestrator.cli.backwards import ask_way_back, reached_of, way_back_end
     from orchestrator.cli.logs import configure
     from orchestrator.cli.selection import select
+    from orchestrator.errors import Exit
     from orchestrator.model.lifecycle import Way
     from orchestrator.planfile import load_plan
 
     configure(verbose, log_format)
-    if (only is None) == (not all_):
-        raise typer.BadParameter(f"say which: `{verb} PLAN --only NAME`, or `{verb} PLAN --all --yes` for every one")
     loaded = load_plan(plan)
     chosen = select(loaded.plan, only)
-    if all_ and not yes:
-        typer.confirm(f"{verb} {len(chosen)} migrations of {loaded.plan.name}?", abort=True)
     way = Way(verb)
     asked = ask_way_back(loaded, journal, chosen, way, reason)
     state, signalled = asked.state, 0
-    if asked.ids and asked.driver is None:
-        state, signalled = _conduct(loaded, journal, asked.ids, None, watch=False, quiet=json)
-    elif asked.ids:
+    if asked.ids and asked.driver is not None:
         typer.echo(f"{asked.driver} drives, and carries this out; waiting for it.", err=True)
         state = asked.wait()
+    if asked.ids and reached_of(state, asked.ids, way) is Exit.WAITING:
+        state, signalled = _conduct(loaded, journal, asked.ids, None, watch=False, quiet=json)
     code = reached_of(state, asked.ids, way)
-    _report(loaded, state, plan, journal, as_json=json, end=way_back_end(way, asked.ids, chosen, code))
+    end = way_back_end(way, asked.ids, chosen, code)
+    _report(loaded, state, plan, journal, as_json=json, end=end, signalled=signalled)
     raise typer.Exit(128 + signalled if signalled else int(code))
 
 
@@ -176,49 +172,33 @@ def _conduct(
 ) -> tuple[RunState, int]:
     """Drive, showing what happens; return the state and the signal that ended it (0 for none)."""
     from orchestrator.cli.compose import conducting
+    from orchestrator.cli.signals import Signals
     from orchestrator.views.progress import watching
 
+    signals = Signals()
     with (
+        signals.heard(),
         watching(loaded.plan, quiet=quiet) as progress,
         conducting(loaded, place, chosen, progress.notice, until, watch=watch) as conductor,
-        _signals(conductor) as seen,
+        signals.stopping(conductor.stop),
     ):
+        progress.begin(conductor.state)
         state = conductor.run()
-    return state, (seen[0] if seen else 0)
-
-
-@contextlib.contextmanager
-def _signals(conductor: Conductor) -> Iterator[list[int]]:
-    """Let SIGINT and SIGTERM end the run in good order; a second one ends it at once."""
-    seen: list[int] = []
-
-    def stop(number: int, _frame: object) -> None:
-        if seen:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        seen.append(number)
-        typer.echo("stopping: nothing new begins, what is under way ends or is recorded as unknown …", err=True)
-        conductor.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return state, signals.number
 
 
 def _report(
-    loaded: Loaded, state: RunState, plan: Path, journal: str, *, as_json: bool, end: str | None = None
+    loaded: Loaded, state: RunState, plan: Path, journal: str, *, as_json: bool, end: str | None = None, signalled: int
 ) -> None:
-    import json
-
+    from orchestrator.views.output import say, say_document
     from orchestrator.views.status import status_document
     from orchestrator.views.summary import summary
 
     document = status_document(state, loaded.plan, loaded.digest, state.last_at)
     if as_json:
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        say_document(document)
         return
-    where = "" if journal == DEFAULT_JOURNAL else f" --journal {journal}"
-    typer.echo(summary(document, f"{plan}{where}", end=end))
+    where = f"{plan}" if journal == DEFAULT_JOURNAL else f"{plan} --journal {journal}"
+    if signalled:
+        end = f"Stopped by {signal.Signals(signalled).name}. `dmsa run {where}` goes on from here."
+    say(summary(document, where, end=end))

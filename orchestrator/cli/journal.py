@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json
+from orchestrator.views.output import say, say_document
 
 if TYPE_CHECKING:
     from orchestrator.journal import Journal, JournalCorrupt, Row, Verdict
@@ -41,10 +42,10 @@ def show(plan: RunOf = None, journal: JournalPlace = DEFAULT_JOURNAL, last: Last
         if last is not None:
             rows = deque(rows, maxlen=last)
         if json:
-            _echo({"journal": journal, "rows": [_document(row) for row in rows]})
+            say_document({"journal": journal, "rows": [_document(row) for row in rows]})
             return
         for row in rows:
-            typer.echo(line(row))
+            say(line(row))
 
 
 @app.command()
@@ -63,14 +64,14 @@ def verify(journal: JournalPlace = DEFAULT_JOURNAL, json: Json = False) -> None:
             verdict = opened.verify()
     except JournalCorrupt as error:
         if json:
-            _echo(_damage(journal, error))
+            say_document(_damage(journal, error))
         else:
-            typer.echo(f"{journal}: {error}")
+            say(f"{journal}: {error}")
         raise typer.Exit(Exit.FAILED) from error
     if json:
-        _echo(_soundness(journal, verdict))
+        say_document(_soundness(journal, verdict))
     else:
-        typer.echo(f"{journal}: {_good(verdict)}")
+        say(f"{journal}: {_good(verdict)}")
 
 
 def line(row: Row) -> str:
@@ -157,9 +158,3 @@ def _document(row: Row) -> dict[str, Any]:
         "epoch": row.epoch,
         "hash": row.hash,
     }
-
-
-def _echo(document: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import Json
+from orchestrator.views.output import say, say_document
 
 app = typer.Typer(help="The simulated estate.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -39,8 +40,6 @@ def show(
 
     Example: dmsa lab show --state .dmsa/journal.db.lab --record
     """
-    import json as json_
-
     from orchestrator.errors import InputInvalid
     from orchestrator.lab.record import read_estate, read_record
     from orchestrator.views.lab import described, recorded
@@ -52,6 +51,6 @@ def show(
             f"{state} is no lab's state directory. `dmsa lab serve` and `dmsa run` (in <journal>.lab) make one."
         ) from None
     if json:
-        typer.echo(json_.dumps(found, indent=2, ensure_ascii=False))
+        say_document(found)
     else:
-        typer.echo(recorded(found) if isinstance(found, list) else described(found))
+        say(recorded(found) if isinstance(found, list) else described(found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typer
+from orchestrator.views.output import say
 
 
 def lifecycle() -> None:
@@ -12,4 +12,4 @@ def lifecycle() -> None:
     """
     from orchestrator.model.lifecycle import mermaid
 
-    typer.echo(mermaid(), nl=False)
+    say(mermaid().rstrip())

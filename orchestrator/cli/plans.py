@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.views.output import say, say_document
+
 if TYPE_CHECKING:
     from orchestrator.planfile import Loaded, PlanInvalid
 
@@ -30,10 +32,10 @@ def check(
         except PlanInvalid as invalid:
             results.append(invalid)
     if json:
-        _print_json({"plans": [_as_json(result) for result in results]})
+        say_document({"plans": [_as_json(result) for result in results]})
     else:
         for result in results:
-            typer.echo(_as_text(result))
+            say(_as_text(result))
     if any(isinstance(result, PlanInvalid) for result in results):
         raise typer.Exit(PlanInvalid.exit_code)
 
@@ -45,13 +47,7 @@ def schema() -> None:
     """
     from orchestrator.planfile import json_schema
 
-    _print_json(json_schema())
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    say_document(json_schema())
 
 
 def _as_json(result: Loaded | PlanInvalid) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json, PlanFile
+from orchestrator.views.output import say, say_document
 
 
 def status(plan: PlanFile, journal: JournalPlace = DEFAULT_JOURNAL, json: Json = False) -> None:
@@ -13,9 +12,8 @@ def status(plan: PlanFile, journal: JournalPlace = DEFAULT_JOURNAL, json: Json =
     Example: dmsa status plans/quickstart.yaml --json
     """
     import contextlib
-    import json as json_
 
-    from orchestrator.cli.compose import open_existing, refuse_other_plan, replay
+    from orchestrator.cli.history import open_existing, refuse_other_plan, replay
     from orchestrator.planfile import load_plan
     from orchestrator.views.status import status_document
     from orchestrator.views.summary import summary
@@ -28,7 +26,7 @@ def status(plan: PlanFile, journal: JournalPlace = DEFAULT_JOURNAL, json: Json =
     refuse_other_plan(state, loaded)
     document = status_document(state, loaded.plan, loaded.digest, state.last_at)
     if json:
-        typer.echo(json_.dumps(document, indent=2, ensure_ascii=False))
+        say_document(document)
         return
     where = "" if journal == DEFAULT_JOURNAL else f" --journal {journal}"
-    typer.echo(summary(document, f"{plan}{where}", driver.holder if driver else None))
+    say(summary(document, f"{plan}{where}", driver.holder if driver else None))

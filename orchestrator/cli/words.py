@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Only, PlanFile, Verbose
+from orchestrator.views.output import say
 
 
 def hold(
@@ -20,8 +21,8 @@ def hold(
 
     Example: dmsa hold plans/quickstart.yaml --only main --reason "incident 4711"
     """
-    from orchestrator.cli.backwards import say
-    from orchestrator.cli.compose import refuse_other_plan
+    from orchestrator.cli.backwards import append_words
+    from orchestrator.cli.history import refuse_other_plan
     from orchestrator.cli.logs import configure
     from orchestrator.cli.selection import select, who
     from orchestrator.model.event import Event, Held
@@ -36,16 +37,13 @@ def hold(
     def words(state: RunState) -> list[Event]:
         refuse_other_plan(state, loaded)
         free = [id_ for id_ in chosen if state[id_].held is None and state[id_].phase not in FINAL]
-        return [
-            Held(migration=id_, reason="operator", detail=reason, release="`dmsa release`", by=who()) for id_ in free
-        ]
+        by = who()
+        return [Held(migration=id_, reason="operator", detail=reason, release=_release(id_), by=by) for id_ in free]
 
-    state = say(journal, loaded.plan.name, words)
+    state = append_words(journal, loaded.plan.name, words)
     for id_ in chosen:
         held = state[id_].held
-        typer.echo(
-            f"{id_}: {f'held ({held.reason}): {held.detail}' if held else f'not held: it is {state[id_].phase}'}"
-        )
+        say(f"{id_}: {f'held ({held.reason}): {held.detail}' if held else f'not held: it is {state[id_].phase}'}")
 
 
 def release(
@@ -63,8 +61,8 @@ def release(
 
     Example: dmsa release plans/quickstart.yaml --only dmsa-report --reason "app01 is back"
     """
-    from orchestrator.cli.backwards import say
-    from orchestrator.cli.compose import refuse_other_plan
+    from orchestrator.cli.backwards import append_words
+    from orchestrator.cli.history import refuse_other_plan
     from orchestrator.cli.logs import configure
     from orchestrator.cli.selection import select, who
     from orchestrator.errors import PersonNeeded
@@ -73,6 +71,7 @@ def release(
     from orchestrator.model.run import RunState
     from orchestrator.model.state import MigrationState
     from orchestrator.planfile import load_plan
+    from orchestrator.views.summary import advice
 
     configure(verbose, "console")
     loaded = load_plan(plan)
@@ -87,7 +86,8 @@ def release(
             )
         if not forward and state.held and state.held.reason == "undone":
             raise PersonNeeded(
-                f"{state.id} was undone as asked. Nothing was done. Say where it shall go: {state.held.release}"
+                f"{state.id} was undone as asked. Nothing was done. Say where it shall go: "
+                f"{advice(state.held.release, str(plan))}"
             )
         return state.held is not None or (forward and back)
 
@@ -99,6 +99,10 @@ def release(
             if may(state[id_])
         ]
 
-    released = say(journal, loaded.plan.name, words)
+    released = append_words(journal, loaded.plan.name, words)
     for id_ in chosen:
-        typer.echo(f"{id_}: {released[id_].phase}, {released[id_].intention}")
+        say(f"{id_}: {released[id_].phase}, {released[id_].intention}")
+
+
+def _release(id_: str) -> str:
+    return f"`dmsa release PLAN --only {id_} --reason TEXT`"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from orchestrator.engine.backoff import again_at
-from orchestrator.engine.waves import step_of
+from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
 from orchestrator.guards import ask, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
@@ -35,6 +35,7 @@ from orchestrator.model.event import (
 )
 from orchestrator.model.lifecycle import Intention, Phase, Way
 from orchestrator.model.observation import Fault, FaultKind, Unreadable
+from orchestrator.model.state import Attempt, spelled
 from orchestrator.steps import Step, step_for
 
 ALONE = frozenset({"Get-WebAppPoolState"})
@@ -88,11 +89,21 @@ def _settle(case: Case, subject: str, seen: Seen | None) -> Action | None:
         return None
     if not attempt.shell_ended:
         return EndShell(attempt.started.endpoint, attempt.started.shell)
-    due = attempt.unsettled_since + case.policy.settle if attempt.unsettled_since else None
-    if due and case.at and case.at < due:
+    due = _settled_at(case, subject, attempt)
+    if due is None or case.at is None or case.at < due:
         detail = f"the outcome of {attempt.started.cmdlet} is unknown; it may still take effect"
         return Wait("settle", due, due, detail)
     return Record((AttemptSettled(migration=case.migration.id, subject=subject),)) if seen else None
+
+
+def _settled_at(case: Case, subject: str, attempt: Attempt) -> datetime | None:
+    """Return when a lost call can no longer take effect; counted from now where nobody knew the time it was lost."""
+    if attempt.unsettled_since is not None:
+        return attempt.unsettled_since + case.policy.settle
+    waiting = case.state.waits.get(subject)
+    if waiting is not None and waiting.waiting_for == "settle" and waiting.until is not None:
+        return waiting.until
+    return case.at + case.policy.settle if case.at else None
 
 
 def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
@@ -197,18 +208,21 @@ def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
 
 
 def _perform(case: Case, step: Step, subject: str, perform: Perform, said: tuple[Event, ...]) -> Action:
-    """Let a write happen, unless the last one like it failed or it has been tried too often."""
+    """Let a write happen, unless it failed, was tried too often, or would outlast the window."""
     fault = case.state.faults.get(subject)
     if fault is not None and fault.kind is FaultKind.TRANSIENT:
         return retry(case, subject, "write", fault)
     if fault is not None:
         return _hold(case, step, subject, Stop("fault", fault.message, fault.remedy))
     statement = perform.write.statement
-    key = (subject, f"{statement.name} {statement.parameters.get('Name', '')}".strip())
-    sent = case.state.performed.get(key, 0)
+    sent = case.state.performed.get((subject, spelled(statement.name, statement.parameters)), 0)
     if sent >= case.policy.retry.attempts:
         detail = f"{statement} was sent {sent} times and what it should do cannot be read back at {subject}."
         return _hold(case, step, subject, Stop("retries-spent", detail))
+    if perform.disruptive and case.state.intention is Intention.FORWARD:
+        late = outside_window(case.state, case.plan, step.trigger, case.at)
+        if late is not None:
+            return Wait("window", late.until, late.until, late.detail)
     return Perform(perform.write, perform.wish, perform.disruptive, said)
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
-from orchestrator.engine.windows import next_opening, open_until
+from orchestrator.engine.windows import blacked_out, next_opening, open_until
 from orchestrator.model.event import Held
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way, next_step
 from orchestrator.model.plan import Plan, Wave, Window
@@ -66,6 +67,9 @@ NEEDS_WINDOW = {
     Trigger.COMPLETE: "complete",
 }
 
+RESTARTING = frozenset({Trigger.RESTART, Trigger.COMPLETE})
+"""Steps that begin only if a restart can end in the window: Complete is followed by one at once."""
+
 
 def step_of(state: MigrationState, plan: Plan) -> Trigger | None:
     """Return the step that a migration takes next, or None where only a person moves it."""
@@ -86,20 +90,29 @@ def admissible(
     """
     answers: dict[str, Admission] = {}
     for wave in plan.waves:
-        states = [run[migration.id] for migration in wave.migrations]
-        free = wave.at_once - sum(state.in_flight for state in states)
-        needs = unmet_needs(run, plan, wave)
-        spent = budget_spent(wave, states)
-        for state in states:
-            if chosen is not None and state.id not in chosen:
-                answers[state.id] = Still("not selected")
-                continue
-            answer = _one(state, plan, wave, at, needs, spent)
-            if isinstance(answer, Go) and answer.admits:
-                if free <= 0:
-                    answer = NotYet("at-once", None, f"{wave.at_once} of wave {wave.name} are in flight")
-                free -= 1
-            answers[state.id] = answer
+        answers |= admissible_in(run, plan, wave, at, chosen)
+    return answers
+
+
+def admissible_in(
+    run: RunState, plan: Plan, wave: Wave, at: datetime | None, chosen: Collection[str] | None = None
+) -> dict[str, Admission]:
+    """Say it for the migrations of one wave; see :func:`admissible`."""
+    answers: dict[str, Admission] = {}
+    states = [run[migration.id] for migration in wave.migrations]
+    free = wave.at_once - sum(state.in_flight for state in states)
+    needs = unmet_needs(run, plan, wave)
+    spent = budget_spent(wave, states)
+    for state in states:
+        if chosen is not None and state.id not in chosen:
+            answers[state.id] = Still("not selected")
+            continue
+        answer = _one(state, plan, wave, at, needs, spent)
+        if isinstance(answer, Go) and answer.admits:
+            if free <= 0:
+                answer = NotYet("at-once", None, f"{wave.at_once} of wave {wave.name} are in flight")
+            free -= 1
+        answers[state.id] = answer
     return answers
 
 
@@ -121,7 +134,8 @@ def _one(
     unmet = list(needs)
     if unmet and state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
         return NotYet("needs", None, f"wave {wave.name} needs {', '.join(unmet)}")
-    if spent and (step in ADMITTING or state.phase is Phase.PLANNED or plan.policy_of(state.id).on_failure == "hold"):
+    begins = step in ADMITTING or step is Trigger.PREPARE
+    if spent and (begins or plan.policy_of(state.id).on_failure == "hold"):
         return Spent(spent)
     admits = step in ADMITTING and state.admitted is not step
     return _gate(state, plan, wave, step, at, admits) or Go(step, admits)
@@ -130,11 +144,12 @@ def _one(
 def _gate(
     state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, admits: bool
 ) -> NotYet | None:
-    """Return what the step still waits for: its window, or (when it is admitted) people's approval."""
-    gate = NEEDS_WINDOW.get(step)
-    window = window_of(wave, gate) if gate else None
-    if window is not None:
-        closed = _closed(wave, window, at)
+    """Return what the step still waits for: its window, or (when it is admitted) people's approval.
+
+    A step that has begun to write ends, whatever the window.
+    """
+    if not state.performed and not state.open:
+        closed = outside_window(state, plan, step, at)
         if closed:
             return closed
     if admits and getattr(plan.policy_of(state.id).approvals, ADMITTING[step]):
@@ -143,15 +158,31 @@ def _gate(
     return None
 
 
-def _closed(wave: Wave, window: Window, at: datetime | None) -> NotYet | None:
+def outside_window(state: MigrationState, plan: Plan, step: Trigger, at: datetime | None) -> NotYet | None:
+    """Return what a step waits for where its window is closed, or closes before what it restarts can be back."""
+    gate = NEEDS_WINDOW.get(step)
+    wave = plan.wave_of(state.id)
+    window = window_of(wave, gate) if gate else None
+    if window is None:
+        return None
+    takes = plan.policy_of(state.id).restart_takes if step in RESTARTING else timedelta(0)
+    return _closed(wave, window, at, takes)
+
+
+def _closed(wave: Wave, window: Window, at: datetime | None, takes: timedelta) -> NotYet | None:
     if at is None:
         return NotYet("window", None, "estate time could not be read")
-    if open_until(window, wave.blackout, at):
+    closes = open_until(window, wave.blackout, at)
+    if closes is not None and at + takes <= closes:
         return None
     opens = next_opening(window, wave.blackout, at)
-    in_blackout = open_until(window, (), at) is not None
-    reason = next((span.reason for span in wave.blackout if span.reason), "blackout")
-    return NotYet("blackout" if in_blackout else "window", opens, reason if in_blackout else "the window is closed")
+    if closes is not None:
+        return NotYet("window", opens, f"the window closes at {closes.isoformat()}, too soon for a restart")
+    if open_until(window, (), at) is None:
+        return NotYet("window", opens, "the window is closed")
+    days = (at - timedelta(days=back) for back in (0, 1))
+    spans = [blacked_out(day.astimezone(ZoneInfo(window.zone)).date(), wave.blackout) for day in days]
+    return NotYet("blackout", opens, next((span.reason for span in spans if span and span.reason), "blackout"))
 
 
 def window_of(wave: Wave, gate: str) -> Window | None:

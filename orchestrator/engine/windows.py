@@ -1,5 +1,8 @@
 """When a change window is open. A window's days are the days on which it opens; it may cross midnight.
 
+Nothing begins on a blacked-out date, in the window's zone: a window does not open on it, and one that opened the
+evening before closes at midnight.
+
 Times of day are in the window's zone, so that an hour that daylight saving skips or repeats is the zone's affair:
 the window opens and closes when the wall clock there says so.
 """
@@ -18,18 +21,25 @@ HORIZON = timedelta(days=800)
 
 
 def openings(window: Window, blackout: Sequence[Blackout], at: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the spans (UTC) in which the window is open, from the one that is open at *at* on."""
+    """Yield the spans (UTC) in which the window is open, from the one that is open at *at* on.
+
+    A span that daylight saving leaves nothing of is not among them.
+    """
     zone = ZoneInfo(window.zone)
     first = at.astimezone(zone).date() - timedelta(days=2)
     opens, closes = time.fromisoformat(window.open), time.fromisoformat(window.close)
     for offset in range(HORIZON.days):
         day = first + timedelta(days=offset)
-        if _DAYS[day.weekday()] not in window.days or _blacked_out(day, blackout):
+        if _DAYS[day.weekday()] not in window.days or blacked_out(day, blackout):
             continue
-        last = day + timedelta(days=1) if closes <= opens else day
+        next_day = day + timedelta(days=1)
         begin = datetime.combine(day, opens, zone).astimezone(UTC)
-        end = datetime.combine(last, closes, zone).astimezone(UTC)
-        if end > at:
+        if closes > opens:
+            end = datetime.combine(day, closes, zone).astimezone(UTC)
+        else:
+            until = time.min if blacked_out(next_day, blackout) else closes
+            end = datetime.combine(next_day, until, zone).astimezone(UTC)
+        if end > max(at, begin):
             yield begin, end
 
 
@@ -44,5 +54,6 @@ def next_opening(window: Window, blackout: Sequence[Blackout], at: datetime) -> 
     return next((begin for begin, _ in openings(window, blackout, at) if begin > at), None)
 
 
-def _blacked_out(day: date, blackout: Sequence[Blackout]) -> bool:
-    return any(span.from_ <= day <= span.to for span in blackout)
+def blacked_out(day: date, blackout: Sequence[Blackout]) -> Blackout | None:
+    """Return the blackout that a date lies in."""
+    return next((span for span in blackout if span.from_ <= day <= span.to), None)

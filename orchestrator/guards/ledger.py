@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.guards.guard import Guard
@@ -80,10 +81,13 @@ class DwellMinimum(Guard):
     id = "dwell-minimum"
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
-        """The dwell is over; while it is not, this is a matter of time, not of a person."""
-        del stage, seen
-        due = dwell_due(case, floor_waived=case.migration.waiver(self.id) is not None and case.plan.is_lab)
-        yield _in_time(case, due, "dwell", "the dwell")
+        """The dwell is over; while it is not, this is a matter of time, not of a person.
+
+        A waiver is counted in what is due: it lifts the floor, and the plan's own dwell holds all the same.
+        """
+        del seen
+        verdict = _in_time(case, dwell_due(case, floor_waived=case.waived(self.id, stage)), "dwell", "the dwell")
+        yield replace(verdict, waivable=False)
 
 
 class LedgerFlat(Guard):

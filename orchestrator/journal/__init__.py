@@ -6,7 +6,7 @@ for simulation; both keep the contract of :class:`Journal`.
 
 from orchestrator.journal.errors import JournalConflict, JournalCorrupt, JournalHeld, JournalUnusable, LeaseLost
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.journal.opening import open_journal
+from orchestrator.journal.opening import journal_file, open_journal
 from orchestrator.journal.protocol import Entry, Journal, Lease, Row, Verdict
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "MemoryJournal",
     "Row",
     "Verdict",
+    "journal_file",
     "open_journal",
 ]

@@ -22,13 +22,18 @@ def open_journal(place: str | Path, *, create: bool) -> Journal:
         JournalUnusable: there is none, it is not ours, of another version, or cannot be opened; names the cause.
         JournalCorrupt: it is ours, and its rules were changed or rows are gone from its end.
     """
-    path = _path(place)
+    path = journal_file(place)
     if create and not path.exists():
         create_file(path)
     return SqliteJournal(path)
 
 
-def _path(place: str | Path) -> Path:
+def journal_file(place: str | Path) -> Path:
+    """Return the file that *place* names; nothing is opened.
+
+    Raises:
+        JournalUnusable: it names none, or a kind of store that this version does not have.
+    """
     text = str(place)
     if text.startswith(_SQLITE):
         text = text.removeprefix(_SQLITE)

@@ -13,6 +13,7 @@ from datetime import datetime
 from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.directory import PairSeen, pair_seen
 from orchestrator.model.event import HostBefore
+from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.host import HostSeen, host_seen
 from orchestrator.model.observation import Fault, Outcome, Reply, Unreadable
 from orchestrator.model.plan import Directory, Migration, Plan, Policy
@@ -73,6 +74,20 @@ class Case:
     def host_names(self) -> tuple[str, ...]:
         """The hosts of the migration, as the plan spells them."""
         return tuple(host.name for host in self.migration.hosts)
+
+    def waived(self, guard: str, stage: Stage) -> bool:
+        """Whether a waiver of the plan counts for a guard at a stage.
+
+        Names alone suffice on a lab estate; elsewhere people must approve them.
+        """
+        waiver, rule = self.migration.waiver(guard), GUARDS[guard]
+        if waiver is None or stage not in rule.waivable_at:
+            return False
+        return self.plan.is_lab and len(set(waiver.approved_by)) >= rule.approvers
+
+    def needs_switch(self, host: str) -> bool:
+        """Whether this migration has written the host's registry value, or may have, and not put it back."""
+        return self.run.needs(host, self.migration.id)
 
     def needed_elsewhere(self, host: str) -> frozenset[str]:
         """Other migrations that need the host's registry value."""
@@ -149,13 +164,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A guard's answer for one subject, with its evidence; ``waits`` where time alone can still satisfy it."""
+    """A guard's answer for one subject, with its evidence; ``waits`` where time alone can still satisfy it.
+
+    ``waivable`` is False where no waiver helps, whatever the guard's rule says.
+    """
 
     passed: bool | None
     subject: str
     evidence: str
     remedy: str = ""
     waits: tuple[str, datetime | None] | None = None
+    waivable: bool = True
 
     @classmethod
     def of(cls, passed: bool, subject: str, evidence: str, remedy: str = "") -> Verdict:

@@ -41,6 +41,8 @@ from orchestrator.model.state import (
     Ledger,
     MigrationState,
     Waiting,
+    spelled,
+    thing,
 )
 
 Fold: TypeAlias = Callable[[MigrationState, Any, datetime | None], MigrationState]
@@ -60,11 +62,10 @@ def _admitted(state: MigrationState, event: Admitted, _at: datetime | None) -> M
 
 
 def _started(state: MigrationState, event: AttemptStarted, at: datetime | None) -> MigrationState:
-    key = (event.subject, f"{event.cmdlet} {event.parameters.get('Name', '')}".strip())
+    key = (event.subject, spelled(event.cmdlet, event.parameters))
     touched = state.touched
     if event.cmdlet in RESTARTS:
-        name = event.parameters.get("Name") or f"{event.parameters.get('TaskPath')}{event.parameters.get('TaskName')}"
-        touched |= {(event.subject, RESTARTS[event.cmdlet], str(name))}
+        touched |= {(event.subject, RESTARTS[event.cmdlet], thing(event.parameters))}
     return replace(
         state,
         open={**state.open, event.subject: Attempt(event, at)},
@@ -139,7 +140,6 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
     if event.source is not state.phase:
         raise IllegalMove(state.phase, event.trigger, event.dest, event.pair)
     move(event.source, event.trigger, None, event.dest)
-    again = event.source is Phase.ROLLED_BACK
     moved = replace(
         state,
         phase=event.dest,
@@ -158,10 +158,8 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
         converged_at=at if event.dest is Phase.LINKED else state.converged_at,
         anew_at=at if event.dest is Phase.REOPENED else state.anew_at,
     )
-    if again:
-        moved = replace(moved, touched=frozenset())
-    if again or event.dest is Phase.REOPENED:
-        moved = replace(moved, sent=frozenset() if again else moved.sent - {"Complete-ADServiceAccountMigration"})
+    if event.dest is Phase.REOPENED:
+        return replace(moved, sent=moved.sent - {"Complete-ADServiceAccountMigration"})
     return moved
 
 
@@ -181,7 +179,8 @@ def _retry(state: MigrationState, event: RetryDue, _at: datetime | None) -> Migr
 
 
 def _recovered(state: MigrationState, event: Recovered, _at: datetime | None) -> MigrationState:
-    return replace(state, tries=_without(state.tries, event.subject), waits=_without(state.waits, event.subject))
+    tries = _without(state.tries, (event.subject, "read"))
+    return replace(state, tries=tries, waits=_without(state.waits, event.subject))
 
 
 _NO_FAILURE = {"operator", "undone", "budget-spent"}
@@ -200,7 +199,7 @@ def _held(state: MigrationState, event: Held, at: datetime | None) -> MigrationS
 
 def _released(state: MigrationState, event: Released, at: datetime | None) -> MigrationState:
     released = replace(state, held=None, failure=None, waits={}, tries={}, faults={}, performed={})
-    if not event.forward:
+    if not event.forward or state.intention is Intention.FORWARD:
         return released
     if state.phase is Phase.ROLLED_BACK:
         return replace(
@@ -208,22 +207,32 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
             intention=Intention.FORWARD,
             way=None,
             attempt=state.attempt + 1,
+            sent=frozenset(),
+            touched=frozenset(),
             snapshot=None,
             ledger=Ledger(),
             converged_at=None,
             registry_at=None,
             anew_at=None,
         )
-    if state.phase is Phase.REOPENED:
-        row = move(state.phase, Trigger.RELEASE, Pair.STARTED)
-        return replace(released, phase=row.dest, since=at, intention=Intention.FORWARD, way=None)
-    return released
+    row = move(state.phase, Trigger.RELEASE, Pair.STARTED)
+    return replace(
+        released,
+        phase=row.dest,
+        since=at,
+        intention=Intention.FORWARD,
+        way=None,
+        done=frozenset(),
+        baselines={},
+        wish=None,
+        reached=None,
+    )
 
 
 def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) -> MigrationState:
     if state.phase is Phase.PLANNED:
         move(state.phase, Trigger(event.way) if event.way is not Way.ROLLBACK else Trigger.UNDO)
-    same_step = state.intention is Intention.BACK
+    same_step = state.intention is Intention.BACK and state.way is event.way
     return replace(
         state,
         intention=Intention.BACK,

@@ -125,9 +125,9 @@ def _named(reply: Reply) -> Sequence[tuple[str, str]]:
 def worth_writing(case: Case, seen: LedgerSeen) -> bool:
     """Whether this reading belongs in the journal: something changed, or the last row is a day old."""
     before = case.state.ledger
-    if before.read_at is None or before.present != frozenset(seen.principals):
+    if before.present != frozenset(seen.principals):
         return True
-    return case.at is not None and case.at - before.read_at >= timedelta(days=1)
+    return case.at is not None and (before.read_at is None or case.at - before.read_at >= timedelta(days=1))
 
 
 def dwell_due(case: Case, floor_waived: bool) -> datetime | None:

@@ -284,10 +284,16 @@ class Plan(Model):
 
     def needs_of(self, wave: Wave) -> tuple[str, ...]:
         """Return the waves that must be met first: ``needs``, or the wave above."""
-        if wave.needs is not None:
-            return wave.needs
-        above = self.waves.index(wave) - 1
-        return (self.waves[above].name,) if above >= 0 else ()
+        return self._needs[wave.name]
+
+    @cached_property
+    def _needs(self) -> dict[str, tuple[str, ...]]:
+        above: tuple[str, ...] = ()
+        needs = {}
+        for wave in self.waves:
+            needs[wave.name] = above if wave.needs is None else wave.needs
+            above = (wave.name,)
+        return needs
 
     @property
     def is_lab(self) -> bool:

@@ -47,10 +47,16 @@ class RunState:
     registry: dict[str, RegistryUse] = field(default_factory=dict)
     refused: str | None = None
     last_at: datetime | None = None
+    changes: int = 0
+    """How many events were folded in."""
+    _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
 
     def __getitem__(self, id_: str) -> MigrationState:
         """Return the state of a migration; one that was never mentioned is ``planned``."""
-        return self.migrations.get(id_) or MigrationState(id=id_)
+        state = self.migrations.get(id_)
+        if state is None:
+            state = self._planned.setdefault(id_, MigrationState(id=id_))
+        return state
 
     def apply(self, event: Event, at: datetime | None) -> None:
         """Fold one event in.
@@ -79,6 +85,12 @@ class RunState:
         elif isinstance(event, RunnerTook | RunnerLeft):
             self.refused = None
         self.last_at = at or self.last_at
+        self.changes += 1
+
+    def needs(self, host: str, id_: str) -> bool:
+        """Return whether a migration needs the host's registry value, from its first write there on."""
+        use = self.registry.get(host.lower())
+        return use is not None and id_ in use.needed_by
 
     def needed_elsewhere(self, host: str, id_: str) -> frozenset[str]:
         """Return the other migrations that need the host's registry value."""

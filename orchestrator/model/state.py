@@ -33,6 +33,16 @@ RESTARTS = {
 MIGRATION_CMDLETS = frozenset(f"{verb}-ADServiceAccountMigration" for verb in ("Start", "Complete", "Undo", "Reset"))
 
 
+def thing(parameters: Mapping[str, object]) -> str:
+    """Return what a write is about on its host: a service, a pool, a value, or the full path of a task."""
+    return str(parameters.get("Name") or f"{parameters.get('TaskPath', '')}{parameters.get('TaskName', '')}")
+
+
+def spelled(cmdlet: str, parameters: Mapping[str, object]) -> str:
+    """Return the name under which writes of one kind to one thing are counted."""
+    return f"{cmdlet} {thing(parameters)}".strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Why a migration stands still, since when, and what lets it go on."""

@@ -31,12 +31,11 @@ class Kind:
 
 def _is_text(value: Value, limit: int = 1024) -> bool:
     """Say whether a person can read this: no control, format or lone surrogate character, not blank."""
-    return (
-        type(value) is str
-        and 0 < len(value) <= limit
-        and bool(value.strip())
-        and not any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in value)
-    )
+    if type(value) is not str or not 0 < len(value) <= limit or not value.strip():
+        return False
+    if value.isascii():
+        return value.isprintable()
+    return not any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in value)
 
 
 def matching(name: str, pattern: str, flags: re.RegexFlag = re.NOFLAG) -> Kind:

@@ -74,9 +74,12 @@ class Prepare(Step):
                     f"{host.name} has no {', no '.join(absent)}. Nothing was changed.",
                     "correct the plan, or install what is missing, then `dmsa release`",
                 )
-            unseen = {name for s in found.services.values() for name in s.dependents or ()} - _names(found)
+            unseen = {n for s in found.services.values() for n in s.dependents or () if n.lower() not in found.services}
             if unseen:
-                return Observe((services_read(host.name, unseen),), more=True)
+                read = services_read(host.name, unseen)
+                if seen.reply_to(read.statements[0], host.name) is not None:
+                    raise Unreadable(f"{host.name} does not show {', '.join(sorted(unseen))}, on which others depend")
+                return Observe((read,), more=True)
             hosts[host.name] = _before(host, found)
         return Record((_taken(case, pair, hosts),))
 
@@ -116,10 +119,6 @@ def _create(case: Case) -> Cmdlet:
 
 def _protect(case: Case) -> Cmdlet:
     return cmdlet("Set-ADObject", Identity=case.account, ProtectedFromAccidentalDeletion=True, Server=case.server)
-
-
-def _names(found: HostSeen) -> set[str]:
-    return {name for service in found.services.values() for name in (service.name, service.name.lower())}
 
 
 def _absent(host: Host, found: HostSeen) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Wait
+from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.event import BaselineRead
@@ -28,6 +28,7 @@ from orchestrator.model.plan import Host
 from orchestrator.steps.step import LOOK_AGAIN, Groups, Step, did
 
 REBOOT_TAKES = timedelta(minutes=30)
+_PROVED = frozenset({"set", "was-set"})
 
 
 class Registry(Step):
@@ -49,17 +50,17 @@ class Registry(Step):
         host = seen.host(subject)
         if not host.enabled:
             return enable(host, 1)
-        ours = did(case, subject, "New-ItemProperty") > 0
-        if ours and case.policy.reboot == "after_registry":
+        known = case.state.hosts[subject].registry
+        ours = case.needs_switch(subject)
+        reboots = ours and known not in _PROVED and case.policy.reboot == "after_registry"
+        if reboots:
             if subject not in case.state.baselines:
                 return Record((baseline(case, host, self.trigger),))
             if host.boot_time <= case.state.baselines[subject].local_time:
-                write = Write(subject, cmdlet("Restart-Computer", Force=True))
-                return Perform(write, disruptive=True) if not did(case, subject, "Restart-Computer") else _booting(case)
-        known = case.state.hosts[subject].registry
+                return _reboot(case, subject)
         return Done(
-            registry=known if known in {"set", "was-set"} else "set" if ours else "was-set",
-            rebooted=True if ours and case.policy.reboot == "after_registry" else None,
+            registry=known if known in _PROVED else "set" if ours else "was-set",
+            rebooted=True if reboots else None,
             evidence={ENABLED: host.value, "boot_time": host.boot_time.isoformat()},
         )
 
@@ -70,7 +71,7 @@ class Registry(Step):
             return None
         if began and began.waiting_for == "reboot" and began.until and case.at >= began.until:
             return None
-        return _booting(case)
+        return _booting(case, subject)
 
 
 def enable(host: HostSeen, value: int) -> Answer:
@@ -106,7 +107,22 @@ def baseline(case: Case, host: HostSeen, step: Trigger) -> BaselineRead:
     )
 
 
-def _booting(case: Case) -> Wait:
-    began = [wait for wait in case.state.waits.values() if wait.waiting_for == "reboot"]
-    until = began[0].until if began else case.at + REBOOT_TAKES if case.at else None
+def _reboot(case: Case, subject: str) -> Answer:
+    """Tell the host to reboot; then wait for it, and for a newer boot time."""
+    if not did(case, subject, "Restart-Computer"):
+        return Perform(Write(subject, cmdlet("Restart-Computer", Force=True)), disruptive=True)
+    booting = _booting(case, subject)
+    if case.at is None or booting.until is None or case.at < booting.until:
+        return booting
+    return Stop(
+        "fault",
+        f"{subject} was told to reboot and has not done so within {REBOOT_TAKES}; its switch is set.",
+        "reboot it, then `dmsa release`",
+    )
+
+
+def _booting(case: Case, subject: str) -> Wait:
+    began = case.state.waits.get(subject)
+    until = began.until if began and began.waiting_for == "reboot" else None
+    until = until or (case.at + REBOOT_TAKES if case.at else None)
     return Wait("reboot", until, case.at + LOOK_AGAIN if case.at else None, "the host was told to reboot")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from orchestrator.model.action import Answer, Done, Perform
+from orchestrator.model.action import Answer, Done, Perform, Stop
 from orchestrator.model.call import Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.host import ENABLED, KERBEROS_KEY, host_reads
@@ -37,11 +37,18 @@ class Restore(Step):
         host = seen.host(subject)
         needed_by = sorted(case.needed_elsewhere(subject))
         before = case.original(subject)
-        if needed_by or before is None or case.state.hosts[subject].registry == "pending":
+        if needed_by or before is None or not case.needs_switch(subject):
             kept = "kept" if needed_by else "pending"
             return Done(registry=kept, evidence={ENABLED: host.value, "needed_by": needed_by})
         if host.value == before.value:
             return Done(registry="restored", evidence={ENABLED: host.value})
         if before.value is None:
             return Perform(Write(subject, cmdlet("Remove-ItemProperty", LiteralPath=KERBEROS_KEY, Name=ENABLED)))
-        return enable(host, int(before.value))
+        if before.value in (0, 1) and isinstance(before.value, int):
+            return enable(host, before.value)
+        return Stop(
+            "restored-by-hand",
+            f"{subject}: {ENABLED} under {KERBEROS_KEY} was {before.value!r} and is {host.value!r}; nothing here "
+            "writes any other value than the DWORDs 0 and 1.",
+            "set the value back by hand, then `dmsa release`",
+        )

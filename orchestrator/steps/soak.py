@@ -12,6 +12,7 @@ from typing import ClassVar
 from orchestrator.model.action import Answer, Done, Observe, Record, Stop, Wait
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
+from orchestrator.model.guard_ids import Stage
 from orchestrator.model.ledger import dwell_due, flat_due, ledger_reads, ledger_seen, worth_writing
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.steps.step import IN_DIRECTORY, Groups, Step, not_matching, original_missing
@@ -63,7 +64,7 @@ def _iso(at: datetime | None) -> str | None:
 
 def _vanished(case: Case) -> Stop | None:
     gone = sorted(case.state.ledger.vanished)
-    if not gone or case.migration.waiver("ledger-flat"):
+    if not gone or case.waived("ledger-flat", Stage.COMPLETE):
         return None
     return Stop(
         "guard:ledger-flat",
@@ -73,8 +74,8 @@ def _vanished(case: Case) -> Stop | None:
 
 
 def _waiting(case: Case) -> Wait | None:
-    dwell = dwell_due(case, floor_waived=case.migration.waiver("dwell-minimum") is not None)
-    flat = flat_due(case)
+    dwell = dwell_due(case, floor_waived=case.waived("dwell-minimum", Stage.COMPLETE))
+    flat = dwell if case.waived("ledger-flat", Stage.COMPLETE) else flat_due(case)
     if case.at is None or dwell is None or flat is None:
         return Wait("dwell", dwell, None, "the dwell has not begun")
     poll = case.at + case.policy.ledger_every

@@ -29,6 +29,8 @@ from orchestrator.steps.step import (
 )
 from orchestrator.steps.workloads import running
 
+_UNLINKING = frozenset({"Undo-ADServiceAccountMigration", "Reset-ADServiceAccountMigration"})
+
 
 class Unlink(Step):
     """The way from a linked pair towards an unlinked one; subclasses say with which cmdlet, and how far."""
@@ -73,7 +75,7 @@ class Unlink(Step):
         """Return where the pair that was reached leads."""
         if case.state.reached is Pair.STARTED:
             return Phase.REOPENED
-        untouched = case.state.phase is Phase.PREPARED and case.state.wish is None
+        untouched = case.state.phase is Phase.PREPARED and not case.state.sent & _UNLINKING
         return Phase.ROLLED_BACK if untouched else Phase.UNLINKED
 
 

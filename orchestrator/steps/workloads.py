@@ -167,7 +167,7 @@ def _task(
             f"{host}: the task {path} ran at {found.last_run} and ended with 0x{found.last_result or 0:x}.",
             "mend the task and run it once, then `dmsa release`",
         )
-    if run and not did(case, host, "Start-ScheduledTask"):
+    if run and not did(case, host, "Start-ScheduledTask", path):
         folder, name = split_task(path)
         return Perform(Write(host, cmdlet("Start-ScheduledTask", TaskPath=folder, TaskName=name)))
     return _task_wait(case, path, found.next_run)

@@ -1,6 +1,7 @@
 """What ``run`` shows while it runs: on a terminal a calm table that changes, elsewhere plain lines.
 
-It listens to the events that the conductor has committed, and reads nothing else.
+It is shown where things stand at the beginning, then listens to the events that the conductor has committed; it reads
+nothing else.
 """
 
 from __future__ import annotations
@@ -11,22 +12,31 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.model.event import Event, Held, Moved, WaitBegan
-from orchestrator.model.lifecycle import PATH
-from orchestrator.model.plan import Plan
+from orchestrator.model.event import Event, Held, Moved, Released, WaitBegan
+from orchestrator.model.lifecycle import FINAL, PATH
+from orchestrator.model.plan import Plan, Wave
+from orchestrator.model.run import RunState
+from orchestrator.views.output import say
 from orchestrator.views.sentence import STANDS_OUT, sentence
 from orchestrator.views.status import iso
 
 if TYPE_CHECKING:
-    from rich.console import Group
-    from rich.live import Live
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
 
 SHORT = ("plan", "prep", "start", "link", "reg", "rest", "soak", "switch", "done")
 """The forward phases, short enough that a row of them fits beside a name at 80 columns."""
 
+_FINAL = frozenset(phase.value for phase in FINAL)
+_MARGIN = 39
+"""Where sentences begin in a plain line; what continues one begins there too."""
+
 
 class Progress(Protocol):
     """Whatever shows events as they are committed."""
+
+    def begin(self, state: RunState) -> None:
+        """Take in where everything stands before the first event."""
 
     def notice(self, event: Event, at: datetime | None) -> None:
         """Take in one event."""
@@ -38,22 +48,21 @@ def watching(plan: Plan, *, quiet: bool) -> Iterator[Progress]:
     if quiet:
         yield Lines(lambda _line: None)
     elif sys.stdout.isatty():
-        from rich.console import Console
         from rich.live import Live
 
-        console = Console()
         table = Table(plan)
-        with Live(table.render(), console=console, refresh_per_second=8, transient=True) as live:
-            table.live = live
+        with Live(table, refresh_per_second=8, transient=True):
             yield table
     else:
-        yield Lines(print_line)
+        yield Lines(say)
 
 
-def print_line(line: str) -> None:
-    """Write one line at once, so that a pipe sees it."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+def show_cursor() -> None:
+    """Give a terminal its cursor back, for a process that ends without leaving :func:`watching`."""
+    terminal = sys.__stdout__
+    if terminal is not None and terminal.isatty():
+        terminal.write("\x1b[?25h\n")
+        terminal.flush()
 
 
 class Lines:
@@ -62,51 +71,86 @@ class Lines:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
 
+    def begin(self, state: RunState) -> None:
+        """Write nothing: what was is in the journal."""
+
     def notice(self, event: Event, at: datetime | None) -> None:
         """Write the event, if somebody who reads along wants to see it."""
         if isinstance(event, (*STANDS_OUT, WaitBegan)):
-            said = sentence(event).replace("\n", "\n" + " " * 39)
+            said = sentence(event).replace("\n", "\n" + " " * _MARGIN)
             self._write(f"{iso(at) or '-':<20}  {getattr(event, 'migration', ''):<15}  {said}".rstrip())
 
 
 class Table:
-    """Waves and migrations as rows of phases, and what each is doing or waiting for."""
+    """Waves and migrations as rows of phases, and what each is doing or waiting for; what rich calls a renderable.
+
+    Where a terminal is too low for every migration, those that have not begun or have ended are counted instead.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._phase = {migration.id: PATH[0].value for migration in plan.migrations()}
-        self._back: set[str] = set()
         self._doing: dict[str, str] = {}
         self._at: datetime | None = None
-        self.live: Live | None = None
+
+    def begin(self, state: RunState) -> None:
+        """Show where everything stands."""
+        self._at = state.last_at
+        for id_ in self._phase:
+            self._phase[id_] = state[id_].phase.value
+            held = state[id_].held
+            if held is not None:
+                self._doing[id_] = f"HELD ({held.reason}): {held.detail}"
 
     def notice(self, event: Event, at: datetime | None) -> None:
-        """Take an event in and show the table anew."""
+        """Take an event in; the next refresh shows it."""
         self._at = at or self._at
         id_ = getattr(event, "migration", None)
-        if id_ in self._phase:
-            if isinstance(event, Moved):
-                self._phase[id_] = event.dest.value
-                self._doing[id_] = ""
-            elif isinstance(event, (*STANDS_OUT, WaitBegan)):
-                self._doing[id_] = "HELD: " + event.detail if isinstance(event, Held) else sentence(event)
-        if self.live is not None:
-            self.live.update(self.render())
+        if id_ not in self._phase:
+            return
+        if isinstance(event, Moved):
+            self._phase[id_] = event.dest.value
+            self._doing[id_] = ""
+        elif isinstance(event, Released):
+            self._doing[id_] = ""
+        elif isinstance(event, Held):
+            self._doing[id_] = f"HELD ({event.reason}): {event.detail}"
+        elif isinstance(event, (*STANDS_OUT, WaitBegan)):
+            self._doing[id_] = sentence(event)
 
-    def render(self) -> Group:
-        """Return the table as rich shows it."""
-        from rich.console import Group
-        from rich.text import Text
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give rich the lines, as many as the terminal has room for."""
+        whole = self._lines(everything=True)
+        yield from whole if len(whole) < options.size.height else self._lines(everything=False)
 
-        rows: list[Text] = [Text(f"{self._plan.name}   estate time {iso(self._at) or 'not read yet'}", style="bold")]
+    def _lines(self, *, everything: bool) -> list[Text]:
+        time = iso(self._at) or "not read yet"
+        lines = [_line(f"{self._plan.name}   estate time {time}", "bold")]
         for wave in self._plan.waves:
-            rows.append(Text(f"wave {wave.name}"))
+            lines.append(_line(f"wave {wave.name}" + ("" if everything else self._counted(wave))))
             for migration in wave.migrations:
-                phase, doing = self._phase[migration.id], self._doing.get(migration.id, "")
-                rows.append(Text(f"  {migration.id:<15} {bar(phase)}", no_wrap=True, overflow="ellipsis"))
-                if doing:
-                    rows.append(Text(f"      {doing}", style="dim", no_wrap=True, overflow="ellipsis"))
-        return Group(*rows)
+                if everything or self._moves(migration.id):
+                    lines += self._row(migration.id)
+        return lines
+
+    def _row(self, id_: str) -> Iterator[Text]:
+        yield _line(f"  {id_:<15} {bar(self._phase[id_])}")
+        doing = self._doing.get(id_)
+        if doing:
+            yield _line(f"      {' '.join(doing.split())}", "dim")
+
+    def _moves(self, id_: str) -> bool:
+        return bool(self._doing.get(id_)) or self._phase[id_] not in {PATH[0].value, *_FINAL}
+
+    def _counted(self, wave: Wave) -> str:
+        ended = sum(self._phase[migration.id] in _FINAL for migration in wave.migrations)
+        return f": {ended} of {len(wave.migrations)} ended"
+
+
+def _line(text: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def bar(phase: str) -> str:

@@ -1,4 +1,4 @@
-"""One line of plain words per event, for whoever reads along or reads the journal."""
+"""Plain words for each event, for whoever reads along or reads the journal: one line, but for a hold."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     WaitBegan: _wait,
     RetryDue: lambda e: f"try {e.tries + 1}{_at(e.subject)} at {iso(e.until)}: {e.fault.message}",
     Recovered: lambda e: f"{e.subject} answers again",
-    Held: lambda e: f"HELD ({e.reason}): {e.detail} To go on: {e.release}",
+    Held: lambda e: f"HELD ({e.reason}): {e.detail}\nTo go on: {e.release}",
     Released: _released,
     WayBackAsked: _way_back,
     CallRefused: lambda e: f"REFUSED by the safety rule: {e.detail}",

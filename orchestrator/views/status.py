@@ -9,6 +9,7 @@ from orchestrator.engine.outcome import exit_of, waiting_of, wave_state
 from orchestrator.engine.waves import Admission, admissible
 from orchestrator.model.case import Case
 from orchestrator.model.event import WorkloadSeen
+from orchestrator.model.guard_ids import Stage
 from orchestrator.model.ledger import dwell_due
 from orchestrator.model.lifecycle import PATH, Intention, Phase
 from orchestrator.model.plan import Host, Plan
@@ -77,7 +78,7 @@ def _held(state: MigrationState) -> dict[str, Any] | None:
 def _dwell(case: Case) -> dict[str, Any] | None:
     if case.state.dwell_started is None:
         return None
-    waived = case.migration.waiver("dwell-minimum") is not None
+    waived = case.waived("dwell-minimum", Stage.COMPLETE)
     return {"started": iso(case.state.dwell_started), "due": iso(dwell_due(case, floor_waived=waived))}
 
 

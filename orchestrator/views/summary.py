@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+_PLAN = re.compile(r"\bPLAN\b")
+
 ENDS = {
-    0: "All done.",
-    4: "A person is needed: what is held says what for.",
-    5: "Ended with failures, or rolled back.",
-    7: "Nothing failed; it waits.",
+    0: "All done. `dmsa rollback {plan} --all --yes` would bring everything back.",
+    4: "A person is needed: what is held says what for. Then `dmsa run {plan}` goes on.",
+    7: "Nothing failed; it waits. `dmsa run {plan}` goes on when it is due.",
     8: "The safety rule refused something; nothing outside the catalogue was sent.",
 }
 
@@ -23,23 +25,32 @@ def summary(document: dict[str, Any], command: str, driver: str | None = None, e
         driver: who drives now, if anybody does.
         end: the last line, where it is not about what ``run`` would do next.
     """
-    return "\n".join((*_lines(document, driver), "", end or _end(document, command)))
+    return "\n".join((*_lines(document, command, driver), "", end or _end(document, command)))
 
 
-def _lines(document: dict[str, Any], driver: str | None) -> Iterator[str]:
+def advice(release: str, command: str) -> str:
+    """Return how a held migration goes on. Holds call the plan PLAN, for the journal does not know its file."""
+    return _PLAN.sub(lambda _: command, release)
+
+
+def _lines(document: dict[str, Any], command: str, driver: str | None) -> Iterator[str]:
     time = f", estate time {document['estate_time']}" if document["estate_time"] else ""
     yield f"{document['plan']} ({document['digest'][:12]}){time}"
     if driver:
         yield f"driven by {driver}"
-    width = max(len(migration["dmsa"]) for wave in document["waves"] for migration in wave["migrations"])
+    width = max(len(migration["dmsa"]) for migration in _migrations(document))
     for wave in document["waves"]:
         yield ""
         yield f"wave {wave['name']}: {wave['state']}{_until(wave['waiting'])}"
         for migration in wave["migrations"]:
-            yield from _migration(migration, width)
+            yield from _migration(migration, width, command)
 
 
-def _migration(migration: dict[str, Any], width: int) -> Iterator[str]:
+def _migrations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [migration for wave in document["waves"] for migration in wave["migrations"]]
+
+
+def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[str]:
     again = f" (attempt {migration['attempt']})" if migration["attempt"] > 1 else ""
     back = " on the way back" if migration["intention"] == "back" and migration["phase"] != "rolled_back" else ""
     state = f"{migration['phase']}{back}{again}"
@@ -47,10 +58,13 @@ def _migration(migration: dict[str, Any], width: int) -> Iterator[str]:
     mark = "HELD " if held else "waits" if waiting else "     "
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else _until(waiting)}"
     if held:
-        first, *more = held["detail"].splitlines() or [""]
-        yield f"    {held['reason']}: {first}"
-        yield from (f"      {line}" for line in more)
-        yield f"    to go on: {held['release']}"
+        lines = held["detail"].splitlines()
+        if len(lines) == 1:
+            yield f"    {held['reason']}: {lines[0]}"
+        else:
+            yield f"    {held['reason']}:"
+            yield from (f"      {line}" for line in lines)
+        yield f"    to go on: {advice(held['release'], command)}"
 
 
 def _until(waiting: dict[str, Any] | None) -> str:
@@ -60,9 +74,14 @@ def _until(waiting: dict[str, Any] | None) -> str:
 
 
 def _end(document: dict[str, Any], command: str) -> str:
-    code = document["exit"]
-    if code == 0:
-        return f"{ENDS[0]} `dmsa rollback {command} --all --yes` would bring everything back."
-    if code == 7:
-        return f"{ENDS[7]} `dmsa run {command}` goes on when it is due."
-    return ENDS.get(code, f"exit {code}")
+    migrations = _migrations(document)
+    back = [one["dmsa"] for one in migrations if one["phase"] == "rolled_back"]
+    if document["exit"] == 5:
+        name = back[0] if len(back) == 1 else "NAME"
+        return (
+            f"Rolled back: {len(back)} of {len(migrations)}. To begin anew: `dmsa release {command} --only {name} "
+            f"--forward --reason TEXT`, then `dmsa run {command}`."
+        )
+    if document["exit"] == 7 and all(one["phase"] == "planned" for one in migrations):
+        return f"Nothing was changed yet. `dmsa run {command}` begins."
+    return ENDS[document["exit"]].format(plan=command)

@@ -148,15 +148,29 @@ class Session:
             waiting.extend(child for child in self.replica.children(entry) if not child.get("ncHead"))
 
     def _by_index(self, parsed: ldapfilter.Filter) -> list[Entry] | None:
-        parts = parsed.parts if isinstance(parsed, ldapfilter.And) else (parsed,)
-        for part in parts:
-            if isinstance(part, Test) and len(part.pieces) == 1 and part.relation == "=" and not part.rule:
-                name = part.attribute.lower()
-                if name in {"samaccountname", "serviceprincipalname", "dnshostname"}:
-                    return self.replica.having(name, part.value.decode(errors="replace"))
-                if name == "objectguid" and len(part.value) == 16:
-                    entry = self.replica.entries.get(UUID(bytes_le=part.value))
-                    return [entry] if entry else []
+        """Return a few entries among which all matches are, by an attribute that is indexed; None without one."""
+        match parsed:
+            case ldapfilter.And(parts):
+                return next((found for part in parts if (found := self._by_index(part)) is not None), None)
+            case ldapfilter.Or(parts):
+                each = [self._by_index(part) for part in parts]
+                if any(found is None for found in each):
+                    return None
+                return list({entry.guid: entry for found in each for entry in found or ()}.values())
+            case Test():
+                return self._by_indexed(parsed)
+            case _:
+                return None
+
+    def _by_indexed(self, test: Test) -> list[Entry] | None:
+        if len(test.pieces) != 1 or test.relation != "=" or test.rule:
+            return None
+        name = test.attribute.lower()
+        if name in {"samaccountname", "serviceprincipalname", "dnshostname"}:
+            return self.replica.having(name, test.value.decode(errors="replace"))
+        if name == "objectguid" and len(test.value) == 16:
+            entry = self.replica.entries.get(UUID(bytes_le=test.value))
+            return [entry] if entry else []
         return None
 
     def _lies_under(self, entry: Entry, root: Entry) -> bool:

@@ -1,0 +1,39 @@
+"""A run as its journal tells it, for verbs that read it or add a word; nothing that talks to hosts is loaded here."""
+
+from __future__ import annotations
+
+from orchestrator.errors import InputInvalid
+from orchestrator.journal import Journal, journal_file, open_journal
+from orchestrator.model.event import from_body
+from orchestrator.model.run import RunState
+from orchestrator.planfile import Loaded
+
+
+def open_existing(place: str) -> Journal | None:
+    """Open a journal that is there; None where no run has begun yet."""
+    return open_journal(place, create=False) if journal_file(place).exists() else None
+
+
+def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
+    """Fold a run's rows; return its state and the number of the journal's last row that was read."""
+    state, head = RunState(plan), 0
+    if journal is not None:
+        for row in journal.read():
+            head = row.seq
+            if row.run == plan:
+                state.apply(from_body(row.kind, row.body), row.at)
+    return state, head
+
+
+def refuse_other_plan(state: RunState, loaded: Loaded) -> None:
+    """Refuse to go on with a plan that is not the one the run began with.
+
+    Raises:
+        InputInvalid: the digests differ.
+    """
+    if state.digest is not None and state.digest != loaded.digest:
+        raise InputInvalid(
+            f"{loaded.path} is not the plan that the run {loaded.plan.name} began with (digest {loaded.digest[:12]}, "
+            f"the journal has {state.digest[:12]}). Nothing was done. Use the plan as it was, or another --journal; "
+            "`dmsa amend` (accepting a changed plan) is not in this version."
+        )

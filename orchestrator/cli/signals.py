@@ -1,0 +1,56 @@
+"""SIGINT and SIGTERM: the first ends a run in good order, a second one at once.
+
+In good order means: nothing new begins, what is in the air ends or is written down as unknown, and the lease is given
+back. At once is what ``kill -9`` is; the journal is made for that too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+import typer
+
+from orchestrator.views.progress import show_cursor
+
+
+class Signals:
+    """Listens while its context lasts. ``number`` is the signal that ended the run, 0 if none did."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._stop: Callable[[], None] | None = None
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[Signals]:
+        """Listen. A signal before :meth:`stopping` ends the command with its cleaning up, for nothing began yet."""
+        before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Let the first signal call *stop* while the context lasts."""
+        self._stop = stop
+        try:
+            yield
+        finally:
+            self._stop = None
+
+    def _hear(self, number: int, _frame: object) -> None:
+        if self.number:
+            show_cursor()
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.number = number
+        name = signal.Signals(number).name
+        if self._stop is None:
+            typer.echo(f"dmsa: ended by {name}; nothing is under way", err=True)
+            sys.exit(128 + number)
+        typer.echo(f"{name}: nothing new begins; what is under way ends, or is recorded as unknown", err=True)
+        self._stop()

@@ -1,0 +1,41 @@
+"""Standard output, whatever becomes of whoever reads it.
+
+That the reader has gone (``dmsa run … | head``) changes nothing of what a verb does, nor of its exit code: a migration
+is not left half-way because nobody looks any more.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from typing import Any
+
+
+def say(text: str) -> None:
+    """Write a line, or several, at once, so that a pipe sees them."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        if not _reader_is_gone(error):
+            raise
+        _write_nowhere()
+
+
+def say_document(document: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Write JSON, in ASCII: no encoding of any terminal or pipe can spoil it."""
+    say(json.dumps(document, indent=2))
+
+
+def _reader_is_gone(error: OSError) -> bool:
+    # Windows calls a closed pipe an invalid argument (python/cpython issue 79935).
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
+
+
+def _write_nowhere() -> None:
+    """Let the file descriptor lead nowhere: what is still buffered is written at the interpreter's end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,247 @@
+"""An operator's desk: a folder with a plan, and the real command run in it, over the real wire.
+
+Everything here goes through ``python -m orchestrator`` in a process of its own; what happened is asked of the far side
+(the lab's record of every command that arrived) and of ``status --json``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestrator.journal import open_journal
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "orchestrator")
+PATIENCE = 120
+"""Seconds after which a process is taken to hang; the machine that tests run on may be busy."""
+SERVICES = {"ReportServer", "BatchRunner", "ErpApi", "ErpQueue", "WebFront", "DirSync"}
+
+Plan = dict[str, Any]
+
+
+def read_plan(name: str) -> Plan:
+    """Return one of the plans that ship."""
+    plan: Plan = yaml.safe_load((ROOT / "plans" / name).read_text(encoding="utf-8"))
+    return plan
+
+
+def hasten(plan: Plan) -> None:
+    """Let two weeks be one day: fewer readings of the lab's clock, the same steps. The floor is waived by name."""
+    plan["policy"] = {**plan.get("policy", {}), "dwell": "1d", "flat_for": "1d"}
+    waiver = {"guard": "dwell-minimum", "reason": "the estate is simulated", "approved_by": ["ad-lead"]}
+    for wave in plan["waves"]:
+        for migration in wave["migrations"]:
+            migration["waivers"] = [*migration.get("waivers", []), waiver]
+
+
+class Running:
+    """A command under way: its lines as they come, and its end."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.out: list[str] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def until(self, told: Callable[[str], bool]) -> str:
+        """Wait for a line of standard output."""
+        while True:
+            line = self._lines.get(timeout=PATIENCE)
+            assert line is not None, f"it ended before that: {''.join(self.out)}{self._process.communicate()[1]}"
+            self.out.append(line)
+            if told(line):
+                return line
+
+    def until_line(self, number: int) -> str:
+        """Wait for so many lines of standard output."""
+        return self.until(lambda _: len(self.out) >= number)
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def end(self) -> subprocess.CompletedProcess[str]:
+        """Wait for the end, and return what was printed in all."""
+        status = self._process.wait(PATIENCE)
+        while (line := self._lines.get(timeout=PATIENCE)) is not None:
+            self.out.append(line)
+        assert self._process.stderr is not None
+        with self._process.stderr as stderr:
+            said = stderr.read()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return subprocess.CompletedProcess(self._process.args, status, "".join(self.out), said)
+
+
+class Desk:
+    """A folder with ``plan.yaml`` and ``estates/quickstart.yaml``; the journal is where it is by default."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def new(cls, folder: Path, change: Callable[[Plan], None] | None = hasten) -> Desk:
+        """Put the quick start on a desk; as it ships, if nothing is to be changed."""
+        (folder / "estates").mkdir(parents=True)
+        shutil.copy(ROOT / "plans" / "estates" / "quickstart.yaml", folder / "estates")
+        desk = cls(folder)
+        if change is None:
+            shutil.copy(ROOT / "plans" / "quickstart.yaml", folder / "plan.yaml")
+        else:
+            plan = read_plan("quickstart.yaml")
+            change(plan)
+            desk.write_plan(plan)
+        return desk
+
+    @property
+    def journal(self) -> Path:
+        """The default journal."""
+        return self.folder / ".dmsa" / "journal.db"
+
+    @property
+    def lab(self) -> Path:
+        """The state directory of the lab that ``run`` starts."""
+        return self.folder / ".dmsa" / "journal.db.lab"
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write the plan, as JSON, which is YAML without its traps."""
+        (self.folder / "plan.yaml").write_text(json.dumps(plan, default=str), encoding="utf-8")
+
+    def dmsa(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end, without a terminal and with an empty input."""
+        return subprocess.run(
+            [*COMMAND, *args],
+            cwd=self.folder,
+            env=_environment(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+        )
+
+    def done(self, *args: str) -> str:
+        """Run a command that must exit with 0; return what it printed."""
+        ended = self.dmsa(*args)
+        assert ended.returncode == 0, (ended.stdout, ended.stderr)
+        assert "Traceback" not in ended.stderr
+        return ended.stdout
+
+    @contextlib.contextmanager
+    def running(self, *args: str) -> Iterator[Running]:
+        """Run a command beside the test; it is killed at the end of the context if it is still there."""
+        process = subprocess.Popen(
+            [*COMMAND, *args],
+            cwd=self.folder,
+            env=_environment({}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        running = Running(process)
+        try:
+            yield running
+        finally:
+            if process.poll() is None:
+                process.kill()
+                running.end()
+
+    def rows(self) -> int:
+        """Return how many rows the journal has; 0 while there is none."""
+        if not self.journal.exists():
+            return 0
+        with contextlib.closing(open_journal(self.journal, create=False)) as journal:
+            return journal.head()
+
+    def kill_after(self, rows: int) -> bool:
+        """Start ``run`` and kill it -9 once it has written so many rows; False if it ended before."""
+        before = self.rows()
+        with self.running("run", "plan.yaml") as run:
+            while run.alive and self.rows() < before + rows:
+                pass  # each look opens and reads a file: no other rest is needed
+            alive = run.alive
+            run.signal(signal.SIGKILL)
+            run.end()
+        return alive
+
+    def status(self) -> dict[str, Any]:
+        """Return the status document."""
+        document: dict[str, Any] = json.loads(self.done("status", "plan.yaml", "--json"))
+        return document
+
+    def migrations(self) -> dict[str, dict[str, Any]]:
+        """Return each migration as ``status --json`` shows it."""
+        return {one["dmsa"]: one for wave in self.status()["waves"] for one in wave["migrations"]}
+
+    def phases(self) -> dict[str, str]:
+        """Return where each migration stands."""
+        return {name: one["phase"] for name, one in self.migrations().items()}
+
+    def shown(self, state: Path | None = None) -> dict[str, Any]:
+        """Return the simulated estate as ``lab show`` describes it."""
+        shown: dict[str, Any] = json.loads(self.done("lab", "show", "--state", str(state or self.lab), "--json"))
+        return shown
+
+
+def record(state: Path) -> list[dict[str, Any]]:
+    """Return every command that arrived on the far side."""
+    lines = (state / "commands.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def writes(state: Path) -> list[dict[str, Any]]:
+    """Return every write that arrived."""
+    return [row for row in record(state) if row["write"]]
+
+
+def targets(state: Path, cmdlet: str) -> Counter[str]:
+    """Return how often a cmdlet arrived for each object."""
+    arrived = (row["parameters"] for row in record(state) if row["cmdlet"] == cmdlet)
+    return Counter(str(one.get("SupersededAccount") or one.get("Identity") or one.get("Name")) for one in arrived)
+
+
+def assert_once_each(state: Path, accounts: int = 5) -> None:
+    """Exactly one Start and one Complete arrived for each account."""
+    started = targets(state, "Start-ADServiceAccountMigration")
+    completed = targets(state, "Complete-ADServiceAccountMigration")
+    assert set(started.values()) == {1}
+    assert len(started) == accounts
+    assert completed == started
+
+
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    """Return this process's environment without what would change the command: its own variables, and colours."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DMSA_", "COV"))}
+    return {**inherited, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "80", **more}

@@ -1,0 +1,240 @@
+"""What a far side answers to reads, from a few lines of YAML: the observations of step and guard cases.
+
+Whatever a case leaves out is an ordinary, healthy estate: two domain controllers, an account, its dMSA, the hosts of
+the plan. Nothing here knows the simulated estate; the answers have the shape in which replies arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from orchestrator.engine.decide import merge
+from orchestrator.model.call import Cmdlet, Read
+from orchestrator.model.case import Seen
+from orchestrator.model.directory import ACCOUNT_LINK, ACCOUNT_STATE, DMSA_CLASS, DMSA_LINK, DMSA_STATE, PRINCIPALS
+from orchestrator.model.host import ENABLED, KERBEROS_KEY, KERBEROS_PARENT
+from orchestrator.model.observation import Fault, FaultKind, Outcome, RemoteError, Reply
+from orchestrator.model.observation import Record as Found
+
+ACCOUNT = "CN=svc-app,OU=Service Accounts,DC=corp,DC=example"
+DMSA = "CN=dmsa-app,OU=Managed,DC=corp,DC=example"
+ABSENT = "(absent)"
+"""As a value in a case: the property did not come back."""
+
+_ACCOUNT = {
+    "ObjectGUID": UUID(int=1),
+    "DistinguishedName": ACCOUNT,
+    "SID": "S-1-5-21-1-2-3-1105",
+    "SamAccountName": "svc-app",
+    "ObjectClass": "user",
+    "userAccountControl": 0x200,
+    "ProtectedFromAccidentalDeletion": True,
+    "primaryGroupID": 513,
+    "servicePrincipalName": ["HTTP/app.corp.example"],
+}
+_DMSA = {
+    "ObjectGUID": UUID(int=2),
+    "DistinguishedName": DMSA,
+    "SamAccountName": "dmsa-app$",
+    "ObjectClass": DMSA_CLASS,
+    "userAccountControl": 0x1000,
+    DMSA_STATE: 0,
+}
+_LINKED = ({ACCOUNT_LINK: DMSA}, {DMSA_LINK: ACCOUNT})
+_MOVED = ({"userAccountControl": 0x202, "servicePrincipalName": []}, {"servicePrincipalName": ["HTTP/app.corp.example"]})
+_PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "0/-": ({}, {}),
+    "1/1": ({ACCOUNT_STATE: 1, **_LINKED[0]}, {DMSA_STATE: 1, **_LINKED[1]}),
+    "2/2": ({ACCOUNT_STATE: 2, **_LINKED[0], **_MOVED[0]}, {DMSA_STATE: 2, **_LINKED[1], **_MOVED[1]}),
+    "broken": ({}, {DMSA_STATE: 1, **_LINKED[1]}),
+}
+_CONTROLLER = {"IsReadOnly": False, "OperatingSystemVersion": "10.0 (26100)"}
+_SCHEMA = "CN=Schema,CN=Configuration,DC=corp,DC=example"
+_DIRECTORY: dict[str, Any] = {
+    "controllers": [{"HostName": "dc01.corp.example"}, {"HostName": "dc02.corp.example"}],
+    "root": [{"schemaNamingContext": _SCHEMA}],
+    "schema": [{"objectVersion": 91}],
+    "class": [{"lDAPDisplayName": DMSA_CLASS}],
+    "keys": [{"EffectiveTime": datetime(2026, 1, 1, tzinfo=UTC)}],
+    "groups": [{"SID": "S-1-5-21-1-2-3-1200", "Name": "App operators"}],
+}
+_SERVICE = {"State": "Running", "StartMode": "Auto", "StartName": r"CORP\svc-app"}
+_LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Refusal(Exception):
+    """The statement ends its pipeline."""
+
+    def __init__(self, category: str, message: str, cmdlet: str) -> None:
+        super().__init__(message)
+        self.error = RemoteError(category, category, "", message, cmdlet=cmdlet)
+
+
+class FarSide:
+    """Answers reads from the facts of a case.
+
+    ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``copies``: what another DC shows;
+    ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
+    of existing computers, ``members``: who is in a group; ``hosts``: see :meth:`_host`; ``faults``: endpoints that do
+    not answer; ``refused``: cmdlets that are denied.
+    """
+
+    def __init__(self, facts: Mapping[str, Any], hosts: Mapping[str, tuple[str, ...]], at: datetime) -> None:
+        self.facts, self.services, self.at = facts, hosts, at
+
+    def seen(self, dmsa: str, reads: tuple[Read, ...], before: Seen | None = None) -> Seen:
+        """Return what a round of reads brings."""
+        return (before or Seen(dmsa)).plus([(read, self.reply(read)) for read in merge(reads)])
+
+    def reply(self, read: Read) -> Reply:
+        """Answer one pipeline: statement after statement, up to the first that ends it."""
+        fault = self.facts.get("faults", {}).get(read.endpoint.partition(".")[0])
+        if fault:
+            kind = FaultKind(fault.get("kind", "transient"))
+            outcome = Outcome.UNKNOWN if kind is FaultKind.UNKNOWN else Outcome.FAILED
+            message = fault.get("message", f"{read.endpoint} refuses connections")
+            reached = fault.get("reached", False)
+            return Reply(outcome, fault=Fault(kind, fault.get("code", "refused"), message, reached=reached))
+        records: list[Found] = []
+        try:
+            for statement in read.statements:
+                records += self._answer(read.endpoint, statement)
+        except Refusal as refusal:
+            fault = Fault(FaultKind.PERMANENT, refusal.error.id, refusal.error.message)
+            return Reply(Outcome.FAILED, tuple(records), (refusal.error,), fault)
+        return Reply(Outcome.SUCCEEDED, tuple(records))
+
+    def _answer(self, endpoint: str, statement: Cmdlet) -> Iterator[Found]:
+        if statement.name in self.facts.get("refused", ()):
+            raise Refusal("PermissionDenied", "Access is denied", statement.name)
+        asks = statement.parameters
+        match statement.name:
+            case "Get-ADUser" | "Get-ADServiceAccount":
+                yield from self._objects(str(asks["Server"]), statement.name)
+            case "Get-ADComputer":
+                yield from self._computers(str(asks["LDAPFilter"]))
+            case "Get-ADObject":
+                yield from self._listed("schema" if "Identity" in asks else "class", "ADObject")
+            case "Get-ADDomainController" | "Get-ADRootDSE" | "Get-KdsRootKey" | "Get-ADGroup":
+                key = {"Controller": "controllers", "RootDSE": "root", "RootKey": "keys", "Group": "groups"}
+                yield from self._listed(
+                    next(word for end, word in key.items() if statement.name.endswith(end)),
+                    statement.name.partition("-")[2],
+                )
+            case _:
+                yield from self._host(endpoint.partition(".")[0], statement)
+
+    def _listed(self, key: str, kind: str) -> Iterator[Found]:
+        for given in self.facts.get(key, _DIRECTORY[key]):
+            yield _found(kind, (_CONTROLLER if key == "controllers" else {}) | given)
+
+    def _objects(self, server: str, asked_by: str) -> Iterator[Found]:
+        facts = {**self.facts, **self.facts.get("copies", {}).get(server.partition(".")[0], {})}
+        ours, theirs = _PAIRS[facts.get("pair", "0/-")]
+        if asked_by == "Get-ADServiceAccount":
+            if facts.get("dmsa", {}) is not None:
+                yield _found("ADServiceAccount", {**_DMSA, **theirs, **_principals(facts), **facts.get("dmsa", {})})
+        elif facts.get("account", {}) is None:
+            raise Refusal("ObjectNotFound", f"Cannot find an object with identity on {server}", asked_by)
+        else:
+            yield _found("ADUser", {**_ACCOUNT, **ours, **facts.get("account", {})})
+
+    def _computers(self, asked: str) -> Iterator[Found]:
+        known = self.facts.get("computers", [f"{name}.corp.example" for name in ("app01", "app02")])
+        groups = self.facts.get("members", {})
+        inside = [name for group, names in groups.items() if group in asked for name in names]
+        for name in (*known, *inside):
+            if f"={name})" in asked or computer(name) in asked or name in inside:
+                yield _found("ADComputer", {"DistinguishedName": computer(name), "dNSHostName": name})
+
+    def _host(self, name: str, statement: Cmdlet) -> Iterator[Found]:
+        facts = self.facts.get("hosts", {}).get(name, {})
+        asks = statement.parameters
+        match statement.name, asks.get("ClassName") or asks.get("LiteralPath"):
+            case "Get-CimInstance", "Win32_Service":
+                wanted = str(asks["Filter"]).lower()
+                yield from (one for one, _ in self._services(name) if f"'{one.text('Name').lower()}'" in wanted)
+            case "Get-CimInstance", "Win32_Process":
+                yield from (one for _, one in self._services(name) if f"={one.get('ProcessId')}" in str(asks["Filter"]))
+            case "Get-CimInstance", str(kind):
+                yield _found(kind, self._machine(name) | facts.get("system", {}))
+            case "Test-Path", path:
+                there = {KERBEROS_KEY: facts.get("key", True), KERBEROS_PARENT: facts.get("parent", True)}
+                yield _found("Boolean", {"": there[str(path)]})
+            case "Get-ItemProperty", _:
+                if facts.get("value") is not None:
+                    yield _found("PSCustomObject", {ENABLED: facts["value"], "PSPath": KERBEROS_KEY})
+            case "Get-Service", _:
+                for service in asks["Name"]:  # type: ignore[union-attr]
+                    given = facts.get("services", {}).get(service, {})
+                    if given is not None:
+                        needs = given.get("dependents", [])
+                        yield _found("ServiceController", {"Name": service, "DependentServices": needs})
+            case "Get-WebAppPoolState", _:
+                yield _found("WebState", {"Value": facts.get("pools", {}).get(asks["Name"], "Started")})
+            case ("Get-ScheduledTask" | "Get-ScheduledTaskInfo"), _:
+                yield from self._task(facts, statement)
+            case _:
+                raise AssertionError(f"no case was written for {statement}")
+
+    def _machine(self, name: str) -> dict[str, Any]:
+        return {
+            "BuildNumber": "26100",
+            "ProductType": 3,
+            "Caption": "Microsoft Windows Server 2025 Standard",
+            "LocalDateTime": self.at,
+            "LastBootUpTime": _LONG_AGO,
+            "Name": name.upper(),
+            "Domain": "corp.example",
+            "PartOfDomain": True,
+            "DomainRole": 3,
+        }
+
+    def _services(self, host: str) -> Iterator[tuple[Found, Found]]:
+        given = self.facts.get("hosts", {}).get(host, {}).get("services", {})
+        for number, name in enumerate(dict.fromkeys((*self.services.get(host, ()), *given)), 100):
+            facts = given.get(name, {})
+            if facts is None:
+                continue
+            pid = facts.get("ProcessId", number if facts.get("State", "Running") == "Running" else 0)
+            shown = {name: value for name, value in facts.items() if name not in {"started", "dependents"}}
+            yield (
+                _found("Win32_Service", {**_SERVICE, "Name": name, **shown, "ProcessId": pid}),
+                _found("Win32_Process", {"ProcessId": pid, "CreationDate": facts.get("started", _LONG_AGO)}),
+            )
+
+    def _task(self, facts: Mapping[str, Any], statement: Cmdlet) -> Iterator[Found]:
+        folder, name = str(statement.parameters["TaskPath"]), str(statement.parameters["TaskName"])
+        task = facts.get("tasks", {}).get(folder + name, {})
+        if task is None:
+            return
+        if statement.name == "Get-ScheduledTask":
+            yield _found("MSFT_ScheduledTask", {"TaskPath": folder, "TaskName": name, "State": task.get("State", "Ready")})
+        else:
+            run = {"LastRunTime": _LONG_AGO, "LastTaskResult": 0, "NextRunTime": None}
+            run |= {key: value for key, value in task.items() if key != "State"}
+            yield _found("MSFT_TaskDynamicInfo", {"TaskPath": folder, "TaskName": name, **run})
+
+
+def _principals(facts: Mapping[str, Any]) -> dict[str, Any]:
+    names = facts.get("principals")
+    return {PRINCIPALS: [name if "=" in name else computer(name) for name in names]} if names else {}
+
+
+def computer(name: str) -> str:
+    """Return the DN of a computer by its DNS name."""
+    return f"CN={name.partition('.')[0].upper()},OU=Servers,DC=corp,DC=example"
+
+
+def _found(kind: str, properties: Mapping[str, Any]) -> Found:
+    kept = {name: _value(value) for name, value in properties.items() if value != ABSENT}
+    return Found(f"Test.{kind}", kept)
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return tuple(value) if isinstance(value, list) else value
