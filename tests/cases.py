@@ -80,7 +80,7 @@ def situation(facts: dict[str, Any]) -> Situation:
     run = RunState(plan.name)
     state = facts.get("state", {})
     if state.get("snapshot", True):
-        before = FarSide({**BEFORE, **facts.get("before", {})}, services, at)
+        before = FarSide({**BEFORE, **facts.get("before", {})}, services, at or AT)
         run.apply(snapshot(Case.of(run, plan, MIGRATION, at), before), at)
     run.migrations[MIGRATION] = _state(run[MIGRATION], state)
     for host, use in facts.get("registry", {}).items():
@@ -89,7 +89,7 @@ def situation(facts: dict[str, Any]) -> Situation:
         run.registry[full] = RegistryUse(original, frozenset(use.get("needed_by", [MIGRATION])))
     subject = facts.get("subject", "directory")
     subject = subject if subject == "directory" else f"{subject}.corp.example"
-    far = FarSide(facts.get("read", {}), services, at)
+    far = FarSide(facts.get("read", {}), services, at or AT)
     return Situation(facts, Case.of(run, plan, MIGRATION, at), far, subject)
 
 

@@ -79,7 +79,7 @@ class FarSide:
     ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``copies``: what another DC shows;
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
     of existing computers, ``members``: who is in a group; ``hosts``: see :meth:`_host`; ``faults``: endpoints that do
-    not answer; ``refused``: cmdlets that are denied.
+    not answer; ``unasked``: endpoints whose reads were never sent; ``refused``: cmdlets that are denied.
     """
 
     def __init__(self, facts: Mapping[str, Any], hosts: Mapping[str, tuple[str, ...]], at: datetime) -> None:
@@ -87,17 +87,20 @@ class FarSide:
 
     def seen(self, dmsa: str, reads: tuple[Read, ...], before: Seen | None = None) -> Seen:
         """Return what a round of reads brings."""
-        return (before or Seen(dmsa)).plus([(read, self.reply(read)) for read in merge(reads)])
+        unasked = self.facts.get("unasked", ())
+        asked = [read for read in merge(reads) if read.endpoint.partition(".")[0] not in unasked]
+        return (before or Seen(dmsa)).plus([(read, self.reply(read)) for read in asked])
 
     def reply(self, read: Read) -> Reply:
         """Answer one pipeline: statement after statement, up to the first that ends it."""
         fault = self.facts.get("faults", {}).get(read.endpoint.partition(".")[0])
-        if fault:
+        if fault is not None:
             kind = FaultKind(fault.get("kind", "transient"))
             outcome = Outcome.UNKNOWN if kind is FaultKind.UNKNOWN else Outcome.FAILED
             message = fault.get("message", f"{read.endpoint} refuses connections")
             reached = fault.get("reached", False)
-            return Reply(outcome, fault=Fault(kind, fault.get("code", "refused"), message, reached=reached))
+            remedy = "Check that the host is up."
+            return Reply(outcome, fault=Fault(kind, fault.get("code", "refused"), message, remedy, reached))
         records: list[Found] = []
         try:
             for statement in read.statements:

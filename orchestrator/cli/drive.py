@@ -19,6 +19,7 @@ from orchestrator.cli.options import (
     Reason,
     Verbose,
     Yes,
+    as_typed,
 )
 
 if TYPE_CHECKING:
@@ -147,7 +148,11 @@ def _go_back(
     state, signalled = asked.state, 0
     if asked.ids and asked.driver is not None:
         typer.echo(f"{asked.driver} drives, and carries this out; waiting for it.", err=True)
-        state = asked.wait()
+        try:
+            state = asked.wait()
+        except KeyboardInterrupt:
+            typer.echo(f"No longer waiting; {asked.driver} still carries it out.", err=True)
+            raise typer.Exit(130) from None
     if asked.ids and reached_of(state, asked.ids, way) is Exit.WAITING:
         state, signalled = _conduct(loaded, journal, asked.ids, None, watch=False, quiet=json)
     code = reached_of(state, asked.ids, way)
@@ -198,7 +203,7 @@ def _report(
     if as_json:
         say_document(document)
         return
-    where = f"{plan}" if journal == DEFAULT_JOURNAL else f"{plan} --journal {journal}"
+    typed = as_typed(plan, journal)
     if signalled:
-        end = f"Stopped by {signal.Signals(signalled).name}. `dmsa run {where}` goes on from here."
-    say(summary(document, where, end=end))
+        end = f"Stopped by {signal.Signals(signalled).name}. `dmsa run {typed}` goes on from here."
+    say(summary(document, typed, end=end))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -29,5 +30,10 @@ Only: TypeAlias = Annotated[
     str | None, typer.Option("--only", metavar="WAVE|DMSA|ACCOUNT", help="Only this wave, dMSA, or account (DN).")
 ]
 All: TypeAlias = Annotated[bool, typer.Option("--all", help="Every migration of the plan.")]
-Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Do not ask; needed with --all.")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Yes, every one; needed with --all.")]
 Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]
+
+
+def as_typed(plan: Path, journal: str) -> str:
+    """Return plan and journal as they would be given to the next command."""
+    return shlex.join([str(plan)] if journal == DEFAULT_JOURNAL else [str(plan), "--journal", journal])

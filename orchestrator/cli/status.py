@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json, PlanFile
+from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json, PlanFile, as_typed
 from orchestrator.views.output import say, say_document
 
 
@@ -28,5 +28,4 @@ def status(plan: PlanFile, journal: JournalPlace = DEFAULT_JOURNAL, json: Json =
     if json:
         say_document(document)
         return
-    where = "" if journal == DEFAULT_JOURNAL else f" --journal {journal}"
-    say(summary(document, f"{plan}{where}", driver.holder if driver else None))
+    say(summary(document, as_typed(plan, journal), driver.holder if driver else None))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Only, PlanFile, Verbose
+from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Only, PlanFile, Verbose, as_typed
 from orchestrator.views.output import say
 
 
@@ -76,32 +76,36 @@ def release(
     configure(verbose, "console")
     loaded = load_plan(plan)
     chosen = select(loaded.plan, only)
+    typed = as_typed(plan, journal)
+    released: list[str] = []
 
     def may(state: MigrationState) -> bool:
         back = state.intention is Intention.BACK
         if forward and back and state.phase not in {Phase.REOPENED, Phase.ROLLED_BACK}:
             raise PersonNeeded(
                 f"{state.id} is {state.phase} on its way back; forward it can only go from reopened or rolled_back. "
-                f"Nothing was done. `dmsa rollback {plan} --only {state.id}` ends the way back first."
+                f"Nothing was done. `dmsa rollback {typed} --only {state.id}` ends the way back first."
             )
         if not forward and state.held and state.held.reason == "undone":
             raise PersonNeeded(
                 f"{state.id} was undone as asked. Nothing was done. Say where it shall go: "
-                f"{advice(state.held.release, str(plan))}"
+                f"{advice(state.held.release, typed)}"
             )
         return state.held is not None or (forward and back)
 
     def words(state: RunState) -> list[Event]:
         refuse_other_plan(state, loaded)
+        released[:] = [id_ for id_ in chosen if may(state[id_])]
         return [
             Released(migration=id_, by=who(), reason=reason, forward=forward and state[id_].intention is Intention.BACK)
-            for id_ in chosen
-            if may(state[id_])
+            for id_ in released
         ]
 
-    released = append_words(journal, loaded.plan.name, words)
+    state = append_words(journal, loaded.plan.name, words)
     for id_ in chosen:
-        say(f"{id_}: {released[id_].phase}, {released[id_].intention}")
+        phase = state[id_].phase
+        freed = f"released; `dmsa run {typed}` goes on from {phase}"
+        say(f"{id_}: {freed if id_ in released else f'not held: it is {phase}'}")
 
 
 def _release(id_: str) -> str:

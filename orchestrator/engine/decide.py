@@ -249,12 +249,7 @@ def _hold(case: Case, step: Step | None, subject: str, stop: Stop) -> Record:
 
 
 def _probes(case: Case, step: Step, seen: Seen | None) -> tuple[Read, ...]:
-    if step.stage is None:
-        return ()
-    try:
-        return probes(case, step.stage, seen or Seen(case.migration.id))
-    except Unreadable:
-        return ()
+    return probes(case, step.stage, seen or Seen(case.migration.id)) if step.stage else ()
 
 
 def _open(reads: Iterable[Read], seen: Seen) -> tuple[Read, ...]:

@@ -59,8 +59,18 @@ def guards_at(stage: Stage) -> tuple[Guard, ...]:
 
 
 def probes(case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-    """Return what the guards of a stage want to read, given what was read so far."""
-    return tuple(read for guard in guards_at(stage) for read in guard.probe(case, stage, seen))
+    """Return what the guards of a stage want to read, given what was read so far.
+
+    A guard that cannot go on from what it read asks nothing more, and keeps no other from asking.
+    """
+    return tuple(read for guard in guards_at(stage) for read in _probe(guard, case, stage, seen))
+
+
+def _probe(guard: Guard, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+    try:
+        return guard.probe(case, stage, seen)
+    except Unreadable:
+        return ()
 
 
 def ask(case: Case, stage: Stage, seen: Seen) -> tuple[Answer, ...]:

@@ -22,7 +22,10 @@ from typing import Any
 
 import yaml
 
+from orchestrator.cli.history import replay
 from orchestrator.journal import open_journal
+from orchestrator.planfile import load_plan
+from orchestrator.views.status import status_document
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "orchestrator")
@@ -67,14 +70,20 @@ class Running:
         """Wait for a line of standard output."""
         while True:
             line = self._lines.get(timeout=PATIENCE)
-            assert line is not None, f"it ended before that: {''.join(self.out)}{self._process.communicate()[1]}"
+            assert line is not None, f"it ended before that, after {''.join(self.out)}"
             self.out.append(line)
             if told(line):
                 return line
 
-    def until_line(self, number: int) -> str:
-        """Wait for so many lines of standard output."""
-        return self.until(lambda _: len(self.out) >= number)
+    def until_line(self, number: int) -> bool:
+        """Wait for so many lines of standard output; False if it ended before."""
+        while len(self.out) < number:
+            line = self._lines.get(timeout=PATIENCE)
+            if line is None:
+                self._lines.put(None)
+                return False
+            self.out.append(line)
+        return True
 
     @property
     def pid(self) -> int:
@@ -178,6 +187,11 @@ class Desk:
                 process.kill()
                 running.end()
 
+    def copy(self, folder: Path) -> Desk:
+        """Return a desk in the same state, for a test that goes on from here."""
+        shutil.copytree(self.folder, folder)
+        return Desk(folder)
+
     def rows(self) -> int:
         """Return how many rows the journal has; 0 while there is none."""
         if not self.journal.exists():
@@ -185,25 +199,30 @@ class Desk:
         with contextlib.closing(open_journal(self.journal, create=False)) as journal:
             return journal.head()
 
-    def kill_after(self, rows: int) -> bool:
-        """Start ``run`` and kill it -9 once it has written so many rows; False if it ended before."""
-        before = self.rows()
-        with self.running("run", "plan.yaml") as run:
-            while run.alive and self.rows() < before + rows:
-                pass  # each look opens and reads a file: no other rest is needed
-            alive = run.alive
-            run.signal(signal.SIGKILL)
-            run.end()
-        return alive
+    def kill_after(self, lines: int, *command: str) -> bool:
+        """Start a command and kill it -9 once it has printed so many lines; False if it ended before.
 
-    def status(self) -> dict[str, Any]:
-        """Return the status document."""
-        document: dict[str, Any] = json.loads(self.done("status", "plan.yaml", "--json"))
-        return document
+        A line is printed when its event is on disk, and before anything that it announces is sent.
+        """
+        with self.running(*command) as run:
+            met = run.until_line(lines)
+            run.signal(signal.SIGKILL)
+            return run.end().returncode == -signal.SIGKILL and met
 
     def migrations(self) -> dict[str, dict[str, Any]]:
-        """Return each migration as ``status --json`` shows it."""
-        return {one["dmsa"]: one for wave in self.status()["waves"] for one in wave["migrations"]}
+        """Return each migration as the status document shows it, read from the journal by this process."""
+        loaded = load_plan(self.folder / "plan.yaml")
+        with contextlib.closing(open_journal(self.journal, create=False)) as journal:
+            state, _ = replay(journal, loaded.plan.name)
+        document = status_document(state, loaded.plan, loaded.digest, state.last_at)
+        return {one["dmsa"]: one for wave in document["waves"] for one in wave["migrations"]}
+
+    @property
+    def driver(self) -> str | None:
+        """Who holds the journal's lease."""
+        with contextlib.closing(open_journal(self.journal, create=False)) as journal:
+            lease = journal.holder()
+        return lease.holder if lease else None
 
     def phases(self) -> dict[str, str]:
         """Return where each migration stands."""

@@ -1,114 +1,98 @@
 """A run that is stopped, told to stop twice, or killed, and then goes on; and two runs at once."""
 
+import json
 import random
 import signal
 
 import pytest
 
-from tests.cli.desk import Desk, Running, assert_once_each, targets, writes
+from tests.cli.desk import Desk, assert_once_each, targets, writes
 
-ONE = ("--only", "dmsa-batch")
-
-
-def lease_is_free(desk: Desk) -> bool:
-    return "driven by" not in desk.done("status", "plan.yaml")
+RUN = ("run", "plan.yaml", "--only", "dmsa-batch")
+BACK = ("rollback", "plan.yaml", "--only", "dmsa-batch")
+STOPPING = "nothing new begins; what is under way ends, or is recorded as unknown\n"
 
 
-def stopped(run: Running, number: int, lines: int) -> None:
-    run.until_line(lines)
-    run.signal(number)
-
-
-@pytest.mark.parametrize(
-    ("number", "status", "lines"), [(signal.SIGINT, 130, 3), (signal.SIGINT, 130, 9), (signal.SIGTERM, 143, 6)]
-)
+@pytest.mark.parametrize(("number", "status", "lines"), [(signal.SIGINT, 130, 5), (signal.SIGTERM, 143, 11)])
 def test_a_signal_ends_a_run_in_good_order(desk, number, status, lines):
-    with desk.running("run", "plan.yaml", *ONE) as run:
-        stopped(run, number, lines)
+    with desk.running(*RUN) as run:
+        assert run.until_line(lines)
+        run.signal(number)
         ended = run.end()
     assert ended.returncode == status
-    last = ended.stdout.splitlines()[-1]
-    assert last == f"Stopped by {number.name}. `dmsa run plan.yaml` goes on from here."
-    assert ended.stderr == f"{number.name}: nothing new begins; what is under way ends, or is recorded as unknown\n"
-    assert lease_is_free(desk)
+    assert ended.stdout.splitlines()[-1] == f"Stopped by {number.name}. `dmsa run plan.yaml` goes on from here."
+    assert ended.stderr == f"{number.name}: {STOPPING}"
+    assert desk.driver is None
 
-    assert "completed" in desk.done("run", "plan.yaml", *ONE)
+    desk.done(*RUN)
+    assert desk.phases()["dmsa-batch"] == "completed"
     assert_once_each(desk.lab, accounts=1)
 
 
-def test_a_document_is_a_document_also_when_interrupted(desk):
-    with desk.running("run", "plan.yaml", "--json") as run:
-        while desk.rows() < 5:
+def test_a_document_is_a_document_also_when_interrupted(prepared):
+    before = prepared.rows()
+    with prepared.running(*RUN, "--json") as run:
+        while prepared.rows() < before + 3:
             pass
         run.signal(signal.SIGINT)
         ended = run.end()
     assert ended.returncode == 130
-    assert '"plan": "quickstart"' in ended.stdout
-    assert ended.stdout.rstrip().endswith("}")
+    assert json.loads(ended.stdout)["plan"] == "quickstart"
 
 
-def test_a_second_signal_ends_it_at_once(desk):
-    with desk.running("run", "plan.yaml", *ONE) as run:
-        stopped(run, signal.SIGINT, 4)
+def test_a_second_signal_ends_it_at_once(prepared):
+    with prepared.running(*RUN) as run:
+        assert run.until_line(2)
+        run.signal(signal.SIGINT)
         run.signal(signal.SIGINT)
         ended = run.end()
-    # The first may have been enough: a run that has nothing in the air ends faster than a signal follows another.
+    # Two signals that arrive before Python looks are one to it.
     assert ended.returncode in {-signal.SIGINT, 130}
-    assert lease_is_free(desk)
-    desk.done("run", "plan.yaml", *ONE)
-    assert_once_each(desk.lab, accounts=1)
+    assert prepared.driver is None
 
 
 def test_before_anything_began_there_is_nothing_to_stop(desk):
-    with desk.running("run", "plan.yaml") as run:
+    with desk.running(*RUN) as run:
         while not desk.journal.exists():
             pass
         run.signal(signal.SIGTERM)
         ended = run.end()
     assert ended.returncode == 143
-    assert ended.stderr in {
-        "dmsa: ended by SIGTERM; nothing is under way\n",
-        "SIGTERM: nothing new begins; what is under way ends, or is recorded as unknown\n",
-    }
-    assert lease_is_free(desk)
+    assert ended.stderr in {"dmsa: ended by SIGTERM; nothing is under way\n", f"SIGTERM: {STOPPING}"}
+    assert desk.driver is None
 
 
 def test_killed_again_and_again_it_finishes(desk):
     chance = random.Random(4)
-    killed = [desk.kill_after(chance.randrange(1, 12)) for _ in range(5)]
-    assert killed.count(True) >= 4
-    assert lease_is_free(desk), "the operating system frees it, whatever ended the process"
-    desk.done("run", "plan.yaml", "--only", "pilot")
-    assert_once_each(desk.lab, accounts=2)
+    assert desk.kill_after(chance.randrange(2, 6), *RUN)
+    assert desk.driver is None, "the operating system frees the lease, whatever ended the process"
+    for _ in range(3):
+        desk.kill_after(chance.randrange(2, 9), *RUN)
+    desk.done(*RUN)
+    assert desk.phases()["dmsa-batch"] == "completed"
+    assert_once_each(desk.lab, accounts=1)
     desk.done("journal", "verify")
 
 
-@pytest.mark.parametrize("rows", [2, 9, 16])
-def test_killed_on_the_way_back_it_goes_all_the_way(desk, rows):
-    desk.done("run", "plan.yaml", *ONE, "--until", "restarted")
-    with desk.running("rollback", "plan.yaml", *ONE) as back:
-        before = desk.rows()
-        while back.alive and desk.rows() < before + rows:
-            pass
-        back.signal(signal.SIGKILL)
-        back.end()
-    desk.done("rollback", "plan.yaml", *ONE)
-    assert desk.phases()["dmsa-batch"] == "rolled_back"
-    assert set(targets(desk.lab, "Undo-ADServiceAccountMigration").values()) == {1}
+@pytest.mark.parametrize("lines", [2, 6])
+def test_killed_on_the_way_back_it_goes_all_the_way(completed, lines):
+    assert completed.kill_after(lines, *BACK)
+    completed.done(*BACK)
+    assert completed.phases()["dmsa-batch"] == "rolled_back"
+    assert set(targets(completed.lab, "Undo-ADServiceAccountMigration").values()) == {2}
 
 
-def test_two_runners_on_one_journal(desk):
-    with desk.running("run", "plan.yaml", *ONE) as first:
+def test_two_runners_on_one_journal(tmp_path):
+    desk = Desk.new(tmp_path, change=None)  # two weeks of hold time: it is under way for a while
+    with desk.running(*RUN) as first:
         first.until(lambda line: "drives" in line)
-        sent = len(writes(desk.lab))
-        second = desk.dmsa("run", "plan.yaml")
-        assert second.returncode == 6
-        assert second.stdout == ""
-        assert "the journal is held by " in second.stderr
+        with desk.running("run", "plan.yaml") as other:
+            driven = desk.done("status", "plan.yaml")
+            second = other.end()
+        assert first.alive
+        assert (second.returncode, second.stdout) == (6, "")
+        assert "dmsa: the journal is held by " in second.stderr
         assert f"pid {first.pid} since 20" in second.stderr
         assert "Nothing was written" in second.stderr
-        assert "driven by " in desk.done("status", "plan.yaml")
-        assert len(writes(desk.lab)) >= sent
-        first.until(lambda line: "switched -> completed" in line)
-        assert first.end().returncode == 0
-    assert_once_each(desk.lab, accounts=1)
+        assert f"pid {first.pid}" in next(line for line in driven.splitlines() if line.startswith("driven by "))
+    assert not [row for row in writes(desk.lab) if "svc-report" in str(row["parameters"])]

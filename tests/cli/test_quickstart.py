@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, str]:
     """The quick start after `dmsa run`, with a copy of the untouched estate beside it; and what was printed."""
     desk = Desk.new(tmp_path_factory.mktemp("quickstart"), change=None)
     with desk.running("lab", "serve", "estates/quickstart.yaml", "--state", str(desk.lab), "--json") as lab:
-        lab.until_line(1)
-        lab.signal(15)
+        assert lab.until_line(1)
+        lab.signal(signal.SIGTERM)
         assert lab.end().returncode == 143
     shutil.copytree(desk.lab, desk.folder / "untouched")
     return desk, desk.done("run", "plan.yaml")
@@ -28,9 +29,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, str]:
 @pytest.fixture
 def after(finished: tuple[Desk, str], tmp_path: Path) -> Desk:
     """A copy of the finished desk, for tests that go on from there."""
-    folder = tmp_path / "copy"
-    shutil.copytree(finished[0].folder, folder)
-    return Desk(folder)
+    return finished[0].copy(tmp_path / "copy")
 
 
 def test_five_accounts_are_moved(finished):
@@ -102,7 +101,7 @@ def _host(host: dict) -> dict:
 
 
 def test_the_status_document_is_the_contract(finished):
-    document = finished[0].status()
+    document = json.loads(finished[0].done("status", "plan.yaml", "--json"))
     assert set(document) == {"plan", "digest", "exit", "estate_time", "waves"}
     assert (document["plan"], document["exit"]) == ("quickstart", 0)
     assert re.fullmatch(r"[0-9a-f]{64}", document["digest"])

@@ -111,9 +111,13 @@ def moments() -> int:
 
 
 def _only_two(plan: dict) -> None:
-    """The pilot (a task, a service) and of the other wave only the account that shares a host with it."""
-    main = plan["waves"][1]
+    """Two accounts that share a host, with a dwell of hours: what matters here does not happen while it passes."""
+    pilot, main = plan["waves"]
+    pilot["migrations"] = [m for m in pilot["migrations"] if m["dmsa"]["name"] == "dmsa-batch"]
     main["migrations"] = [m for m in main["migrations"] if m["dmsa"]["name"] == "dmsa-erp"]
+    for migration in (*pilot["migrations"], *main["migrations"]):
+        migration["waivers"] = [{"guard": "dwell-minimum", "reason": "a test of something else", "approved_by": ["a"]}]
+    plan["policy"] = {"dwell": "2h", "flat_for": "2h"}
     plan["estate"] = {"lab": "x"}
 
 
