@@ -23,6 +23,7 @@ from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.lifecycle import MOVES, mermaid
 from orchestrator.model.plan import Plan, Policy, Window
 from orchestrator.model.written import write_duration
+from orchestrator.planfile.crosschecks import CHECKS
 from orchestrator.remote.catalogue import CATALOGUE
 from orchestrator.remote.rows import Effect, Form, Row
 
@@ -122,6 +123,10 @@ def _kind(name: str) -> str:
 
 def plan_keys() -> str:
     return _keys(Plan)
+
+
+def cross_checks() -> str:
+    return table(("id", "says"), ((code(id_), (check.__doc__ or "").split("\n\n")[0]) for id_, check in CHECKS))
 
 
 def estate_keys() -> str:
@@ -252,6 +257,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "guards": guards,
     "catalogue": catalogue,
     "plan-keys": plan_keys,
+    "cross-checks": cross_checks,
     "estate-keys": estate_keys,
     "switches": switches,
     "weather": weather,

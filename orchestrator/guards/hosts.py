@@ -50,7 +50,7 @@ class HostReachable(Guard):
             elif unreached:
                 yield Verdict.of(False, endpoint, unreached[0].message, unreached[0].remedy)
             else:
-                yield Verdict.unknown(endpoint, f"{endpoint} was not asked")
+                yield Verdict.unknown(endpoint, f"{endpoint} was not asked", "mend what kept it from being asked")
 
 
 class HostCapable(Guard):
