@@ -101,6 +101,7 @@ class World:
         estate: str = "plans/estates/quickstart.yaml",
         change_plan: Callable[[dict[str, Any]], None] | None = None,
         change_estate: Callable[[dict[str, Any]], None] | None = None,
+        journal: Any = None,
     ) -> None:
         spec = load_spec(_changed(ROOT / estate, change_estate))
         self.estate = SimulatedEstate(spec)
@@ -110,7 +111,7 @@ class World:
         self.digest, self.canonical = digest(original), canonical(original)
         where = Estate(lab=estate, domain=spec.domain.dns, directory=Directory(endpoint=DC, server=DC))
         self.plan = original.model_copy(update={"estate": where})
-        self.journal = MemoryJournal()
+        self.journal = journal or MemoryJournal()
         self.ids = [migration.id for migration in self.plan.migrations()]
         self.principal = f"{spec.domain.netbios}\\operator"
         self._numbers = itertools.count(1)
@@ -124,7 +125,7 @@ class World:
     ) -> RunState:
         """Run a process to its end, or to its death (:class:`Crash`)."""
         doom = doom or Doom()
-        handle = self.journal.another()
+        handle = self.journal.another() if isinstance(self.journal, MemoryJournal) else self.journal
         journal = MortalJournal(handle, doom)
         transport = MortalTransport(MemoryTransport(self.estate, self.principal, ids=self._ids), doom)
         clock = EstateClock(self._clock_reader(transport), is_lab=True, monotonic=lambda: 0.0)
@@ -141,7 +142,8 @@ class World:
             conductor = Conductor(job, journal, lease, transport, clock, pool=InlinePool(transport, choose))
             return conductor.run()
         finally:
-            handle.close()
+            if handle is not self.journal:
+                handle.close()
 
     def ask_back(self, way: Way, ids: Sequence[str] | None = None) -> None:
         """Let an operator ask for the way back."""

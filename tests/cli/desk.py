@@ -31,7 +31,25 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "orchestrator")
 PATIENCE = 120
 """Seconds after which a process is taken to hang; the machine that tests run on may be busy."""
+DC = "dc01.corp.example"
 SERVICES = {"ReportServer", "BatchRunner", "ErpApi", "ErpQueue", "WebFront", "DirSync"}
+
+QUICKSTART = {
+    ("New-ADServiceAccount", DC): 5,
+    ("Set-ADObject", DC): 5,
+    ("Start-ADServiceAccountMigration", DC): 5,
+    ("Complete-ADServiceAccountMigration", DC): 5,
+    ("New-Item", "app02.corp.example"): 2,
+    ("New-ItemProperty", "app01.corp.example"): 1,
+    ("New-ItemProperty", "app02.corp.example"): 1,
+    ("New-ItemProperty", "app03.corp.example"): 1,
+    ("New-ItemProperty", "db01.corp.example"): 1,
+    ("Restart-Service", "app01.corp.example"): 2,
+    ("Restart-Service", "app02.corp.example"): 4,
+    ("Restart-Service", "app03.corp.example"): 2,
+    ("Restart-Service", "db01.corp.example"): 2,
+}
+"""What the quick start writes on its way forward: cmdlet, host, and how often."""
 
 Plan = dict[str, Any]
 
@@ -243,6 +261,11 @@ def record(state: Path) -> list[dict[str, Any]]:
 def writes(state: Path) -> list[dict[str, Any]]:
     """Return every write that arrived."""
     return [row for row in record(state) if row["write"]]
+
+
+def counted(state: Path) -> dict[tuple[str, str], int]:
+    """Return how often each cmdlet wrote on each host."""
+    return dict(Counter((row["cmdlet"], row["host"]) for row in writes(state)))
 
 
 def targets(state: Path, cmdlet: str) -> Counter[str]:

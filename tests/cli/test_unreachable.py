@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,21 @@ BASIC = {"auth": "basic", "username": "CORP\\operator", "password": "${env:DMSA_
 NOWHERE = dict.fromkeys(FIRST_WAVE, "127.0.0.1:9")  # discard: nothing listens there
 UNRESOLVED = "its name does not resolve (check the name, the DNS of the runner, or add it to estate.addresses)"
 REFUSED = "it refuses connections on port 9 (check that WinRM listens on HTTPS there, and the port of its connection)"
+UNAUTHORIZED = (
+    "it refuses the credentials (HTTP 401) "
+    "(check username, password and auth of its connection; repeating could lock the account out)"
+)
 KERBEROS = (
     "auth: {} needs Kerberos, and its library is not installed "
     "(pip install 'dmsa-orchestrator[kerberos]', or choose another auth)"
 )
-MISSING = "password is to come from the environment variable NOT_SET, which is not set (set NOT_SET for the runner)"
+MISSING = "{0} is to come from the environment variable {1}, which is not set (set {1} for the runner)"
+NOT_SET = MISSING.format("password", "NOT_SET")
 
 
-def no_kerberos(line: str) -> str:
-    """The line where the library is missing; with it, the name is the first thing that fails."""
-    from importlib.util import find_spec
-
-    return UNRESOLVED if find_spec("krb5") and find_spec("gssapi") else line
+def without_kerberos(auth: str, otherwise: str) -> str:
+    """The line where the library is missing; where it is installed, something else is missing."""
+    return otherwise if find_spec("krb5") and find_spec("gssapi") else KERBEROS.format(auth)
 
 
 def refusals(document: dict[str, Any], dmsa: str) -> list[str]:
@@ -49,9 +53,9 @@ def connect(**connection: Any) -> Callable[[dict[str, Any]], None]:
 
 
 CASES = {
-    "as it ships": (lambda estate: None, {}, no_kerberos(KERBEROS.format("kerberos"))),
-    "negotiate": (connect(auth="negotiate"), {}, no_kerberos(KERBEROS.format("negotiate"))),
-    "secret not set": (connect(**{**BASIC, "password": "${env:NOT_SET}"}), {}, MISSING),
+    "as it ships": (dict, {}, without_kerberos("kerberos", MISSING.format("username", "DMSA_USER"))),
+    "negotiate": (connect(auth="negotiate"), {}, without_kerberos("negotiate", UNRESOLVED)),
+    "secret not set": (connect(**{**BASIC, "password": "${env:NOT_SET}"}), {}, NOT_SET),
     "secret's file missing": (
         connect(**{**BASIC, "password": "${file:secret}"}),
         {},
@@ -96,13 +100,13 @@ def test_what_erp_prints_and_leaves_behind(tmp_path):
     assert "Traceback" not in run.stdout
     printed = run.stdout.splitlines()
     for host in FIRST_WAVE:
-        assert f"      {host}: {MISSING}" in printed
+        assert f"      {host}: {NOT_SET}" in printed
     assert "wave main: pending, for needs" in printed
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
         "plan.yaml", "journal.db", "journal.db.head", "journal.db.lock",
     }  # fmt: skip
     history = desk.done("journal", "show")
-    assert all(f"{host}: {MISSING}" in history for host in FIRST_WAVE)
+    assert all(f"{host}: {NOT_SET}" in history for host in FIRST_WAVE)
     assert "attempt-started" not in history, "nothing was written"
 
     again = desk.dmsa("run", "plan.yaml")
@@ -134,10 +138,7 @@ def test_who_can_be_reached_goes_on(served, tmp_path):
     run = desk.dmsa("run", "plan.yaml", "--until", "prepared", "--json")
     assert (run.returncode, run.stderr) == (4, "")
     document = json.loads(run.stdout)
-    assert refusals(document, "dmsa-web") == [
-        "app03.corp.example: it refuses the credentials (HTTP 401) (check username, password and auth of its "
-        "connection; repeating could lock the account out)"
-    ]
+    assert refusals(document, "dmsa-web") == [f"app03.corp.example: {UNAUTHORIZED}"]
     assert refusals(document, "dmsa-sync") == [f"db01.corp.example: {REFUSED}"]
     (untrusted,) = refusals(document, "dmsa-report")
     assert untrusted.startswith("app01.corp.example: its TLS certificate is not trusted: ")
