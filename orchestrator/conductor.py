@@ -59,6 +59,7 @@ from orchestrator.model.lifecycle import Intention, Phase, Trigger
 from orchestrator.model.observation import FaultKind, Outcome, Reply
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
+from orchestrator.remote.faults import said_wrong
 from orchestrator.remote.gate import check
 from orchestrator.remote.pool import CallPool, Pool
 from orchestrator.remote.transport import Transport
@@ -144,7 +145,8 @@ class Conductor:
     # The journal.
 
     def _take_over(self) -> None:
-        self._clock.ask()
+        if self._clock.ask() is None:
+            self._clock.ask()  # one lost reading must not make every migration a question that nobody answered
         self._surely(self._say_who_drives)
 
     def _say_who_drives(self) -> None:
@@ -347,7 +349,8 @@ class Conductor:
                 before = self._seen.get(flight.key) if flight.more else None
                 self._seen[flight.key] = (before or Seen(id_)).plus(flight.replies, flight.guarded)
         elif isinstance(result, Reply):
-            fault = FaultSeen.of(result.fault) if result.fault else None
+            wrong = said_wrong(result, self.state[id_].open[subject].started.endpoint)
+            fault = FaultSeen.of(wrong) if wrong else None
             self._log.write(AttemptFinished(migration=id_, subject=subject, outcome=result.outcome, fault=fault))
         elif subject in self.state[id_].open:
             case = Case.of(self.state, self._plan, id_, self._clock.now())

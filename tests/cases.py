@@ -131,7 +131,7 @@ def _state(state: MigrationState, given: Mapping[str, Any]) -> MigrationState:
         "baselines": lambda times: {_full(h): _baseline(_full(h), _utc(at)) for h, at in times.items()},
         "hosts": lambda hosts: {**state.hosts, **{_full(h): HostProgress(registry=r) for h, r in hosts.items()}},
         "waits": lambda waits: {_full(s): Waiting(w["for"], _utc(w.get("until"))) for s, w in waits.items()},
-        "faults": lambda faults: {_full(s): FaultSeen(**fault) for s, fault in faults.items()},
+        "faults": lambda rows: {(_full(subject), write): FaultSeen(**fault) for subject, write, fault in rows},
         "ledger": _ledger,
     }
     made = {name: make[name](value) for name, value in given.items() if name != "snapshot"}

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from orchestrator.engine.decide import merge
+from orchestrator.engine.merge import merge
 from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.case import Seen
 from orchestrator.model.directory import ACCOUNT_LINK, ACCOUNT_STATE, DMSA_CLASS, DMSA_LINK, DMSA_STATE, PRINCIPALS
@@ -44,7 +44,10 @@ _DMSA = {
     DMSA_STATE: 0,
 }
 _LINKED = ({ACCOUNT_LINK: DMSA}, {DMSA_LINK: ACCOUNT})
-_MOVED = ({"userAccountControl": 0x202, "servicePrincipalName": []}, {"servicePrincipalName": ["HTTP/app.corp.example"]})
+_MOVED = (
+    {"userAccountControl": 0x202, "servicePrincipalName": []},
+    {"servicePrincipalName": ["HTTP/app.corp.example"]},
+)
 _PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "0/-": ({}, {}),
     "1/1": ({ACCOUNT_STATE: 1, **_LINKED[0]}, {DMSA_STATE: 1, **_LINKED[1]}),
@@ -78,8 +81,9 @@ class FarSide:
 
     ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``copies``: what another DC shows;
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
-    of existing computers, ``members``: who is in a group; ``hosts``: see :meth:`_host`; ``faults``: endpoints that do
-    not answer; ``unasked``: endpoints whose reads were never sent; ``refused``: cmdlets that are denied.
+    of existing computers, ``members``: who is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
+    and of the switch ``key``, ``parent``, ``value``; ``faults``: endpoints that do not answer; ``unasked``: endpoints
+    whose reads were never sent; ``refused``: cmdlets that are denied.
     """
 
     def __init__(self, facts: Mapping[str, Any], hosts: Mapping[str, tuple[str, ...]], at: datetime) -> None:
@@ -156,32 +160,33 @@ class FarSide:
     def _host(self, name: str, statement: Cmdlet) -> Iterator[Found]:
         facts = self.facts.get("hosts", {}).get(name, {})
         asks = statement.parameters
-        match statement.name, asks.get("ClassName") or asks.get("LiteralPath"):
-            case "Get-CimInstance", "Win32_Service":
-                wanted = str(asks["Filter"]).lower()
-                yield from (one for one, _ in self._services(name) if f"'{one.text('Name').lower()}'" in wanted)
-            case "Get-CimInstance", "Win32_Process":
-                yield from (one for _, one in self._services(name) if f"={one.get('ProcessId')}" in str(asks["Filter"]))
-            case "Get-CimInstance", str(kind):
-                yield _found(kind, self._machine(name) | facts.get("system", {}))
-            case "Test-Path", path:
+        match statement.name:
+            case "Get-CimInstance":
+                yield from self._cim(name, str(asks["ClassName"]), str(asks.get("Filter")).lower())
+            case "Test-Path":
                 there = {KERBEROS_KEY: facts.get("key", True), KERBEROS_PARENT: facts.get("parent", True)}
-                yield _found("Boolean", {"": there[str(path)]})
-            case "Get-ItemProperty", _:
-                if facts.get("value") is not None:
-                    yield _found("PSCustomObject", {ENABLED: facts["value"], "PSPath": KERBEROS_KEY})
-            case "Get-Service", _:
+                yield _found("Boolean", {"": there[str(asks["LiteralPath"])]})
+            case "Get-ItemProperty" if facts.get("value") is not None:
+                yield _found("PSCustomObject", {ENABLED: facts["value"], "PSPath": KERBEROS_KEY})
+            case "Get-Service":
                 for service in asks["Name"]:  # type: ignore[union-attr]
                     given = facts.get("services", {}).get(service, {})
                     if given is not None:
                         needs = given.get("dependents", [])
                         yield _found("ServiceController", {"Name": service, "DependentServices": needs})
-            case "Get-WebAppPoolState", _:
+            case "Get-WebAppPoolState":
                 yield _found("WebState", {"Value": facts.get("pools", {}).get(asks["Name"], "Started")})
-            case ("Get-ScheduledTask" | "Get-ScheduledTaskInfo"), _:
+            case "Get-ScheduledTask" | "Get-ScheduledTaskInfo":
                 yield from self._task(facts, statement)
-            case _:
-                raise AssertionError(f"no case was written for {statement}")
+
+    def _cim(self, host: str, kind: str, wanted: str) -> Iterator[Found]:
+        if kind == "Win32_Service":
+            yield from (one for one, _ in self._services(host) if f"'{one.text('Name').lower()}'" in wanted)
+        elif kind == "Win32_Process":
+            yield from (one for _, one in self._services(host) if f"={one.get('ProcessId')}" in wanted)
+        else:
+            system = self.facts.get("hosts", {}).get(host, {}).get("system", {})
+            yield _found(kind, self._machine(host) | system)
 
     def _machine(self, name: str) -> dict[str, Any]:
         return {
@@ -215,7 +220,9 @@ class FarSide:
         if task is None:
             return
         if statement.name == "Get-ScheduledTask":
-            yield _found("MSFT_ScheduledTask", {"TaskPath": folder, "TaskName": name, "State": task.get("State", "Ready")})
+            yield _found(
+                "MSFT_ScheduledTask", {"TaskPath": folder, "TaskName": name, "State": task.get("State", "Ready")}
+            )
         else:
             run = {"LastRunTime": _LONG_AGO, "LastTaskResult": 0, "NextRunTime": None}
             run |= {key: value for key, value in task.items() if key != "State"}

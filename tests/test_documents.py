@@ -208,7 +208,7 @@ def _groups(command: object, above: str) -> Iterator[set[str]]:
 
 def test_readmes_two_commands_differ_only_in_what_they_install_and_run():
     run, tests = (marked(name).split(" && ") for name in ("run", "tests"))
-    assert run[0] == tests[0] == "python3.11 -m venv .venv"
+    assert run[0] == tests[0] == "python3.11 -m venv --clear .venv"
     assert run[2] == tests[2]
     assert (run[1], run[3]) == (tests[1].replace("dev.txt", "lab.txt"), ".venv/bin/dmsa run plans/quickstart.yaml")
     assert tests[3].startswith(".venv/bin/python -m pytest ")

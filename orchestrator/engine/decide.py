@@ -13,11 +13,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from orchestrator.engine.backoff import again_at
+from orchestrator.engine.merge import merge
 from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
 from orchestrator.guards import ask, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
-from orchestrator.model.call import Cmdlet, Read
+from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.event import (
     DIRECTORY,
@@ -37,9 +38,8 @@ from orchestrator.model.lifecycle import Intention, Phase, Way
 from orchestrator.model.observation import Fault, FaultKind, Unreadable
 from orchestrator.model.state import Attempt, spelled
 from orchestrator.steps import Step, step_for
-
-ALONE = frozenset({"Get-WebAppPoolState"})
-"""Cmdlets whose output does not say what it is about; each travels alone."""
+from orchestrator.steps.registry import REBOOT_TAKES
+from orchestrator.steps.step import LOOK_AGAIN
 
 
 def current_step(case: Case) -> Step | None:
@@ -69,7 +69,7 @@ def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
     step = current_step(case)
     if step is None:
         raise ValueError(f"{case.migration.id} has no next step")
-    unsettled = _settle(case, subject, seen)
+    unsettled = _settle(case, step, subject, seen)
     if unsettled is not None:
         return unsettled
     if seen is None:
@@ -82,7 +82,7 @@ def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
     return _judged(case, step, subject, seen)
 
 
-def _settle(case: Case, subject: str, seen: Seen | None) -> Action | None:
+def _settle(case: Case, step: Step, subject: str, seen: Seen | None) -> Action | None:
     """Return what an attempt of unknown outcome still needs: its shell ended, the settling time, then a look."""
     attempt = case.state.open.get(subject)
     if attempt is None or not attempt.unsettled:
@@ -93,7 +93,8 @@ def _settle(case: Case, subject: str, seen: Seen | None) -> Action | None:
     if due is None or case.at is None or case.at < due:
         detail = f"the outcome of {attempt.started.cmdlet} is unknown; it may still take effect"
         return Wait("settle", due, due, detail)
-    return Record((AttemptSettled(migration=case.migration.id, subject=subject),)) if seen else None
+    looked = seen is not None and not _faults(case, step, seen)
+    return Record((AttemptSettled(migration=case.migration.id, subject=subject),)) if looked else None
 
 
 def _settled_at(case: Case, subject: str, attempt: Attempt) -> datetime | None:
@@ -182,18 +183,19 @@ def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen) -> Record
     if until is None:
         stop = Stop("retries-spent", f"{fault.message} (tried {tries} times)", fault.remedy)
         return _hold(case, current_step(case), subject, stop)
-    return Record(
-        (
-            RetryDue.model_validate(
-                {"migration": case.migration.id, "subject": subject, "of": of, "tries": tries, "until": until}
-                | {"fault": FaultSeen.of(fault)}
-            ),
-        )
-    )
+    return _again(case, subject, of, fault, tries, until)
+
+
+def _again(case: Case, subject: str, of: str, fault: Fault | FaultSeen, tries: int, until: datetime) -> Record:
+    event = {"migration": case.migration.id, "subject": subject, "of": of, "tries": tries, "until": until}
+    return Record((RetryDue.model_validate(event | {"fault": FaultSeen.of(fault)}),))
 
 
 def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
-    """Return what follows the attempt to end a shell: it is ended, or this is tried again, or a person looks."""
+    """Return what follows the attempt to end a shell: it is ended, or this is tried again, or a person looks.
+
+    A host that was told to reboot is expected to be away for a while.
+    """
     attempt = case.state.open[subject]
     if acknowledged:
         return Record((ShellEnded(migration=case.migration.id, subject=subject, shell=attempt.started.shell),))
@@ -204,6 +206,8 @@ def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
         "outcome is still unknown",
         "make the endpoint answer; nothing is repeated before that",
     )
+    if attempt.started.cmdlet == "Restart-Computer" and case.at and case.at < (attempt.at or case.at) + REBOOT_TAKES:
+        return _again(case, subject, "read", fault, case.state.tries.get((subject, "read"), 0), case.at + LOOK_AGAIN)
     record = retry(case, subject, "read", fault)
     return Record(
         tuple(
@@ -215,13 +219,14 @@ def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
 
 def _perform(case: Case, step: Step, subject: str, perform: Perform, said: tuple[Event, ...]) -> Action:
     """Let a write happen, unless it failed, was tried too often, or would outlast the window."""
-    fault = case.state.faults.get(subject)
+    statement = perform.write.statement
+    key = (subject, spelled(statement.name, statement.parameters))
+    fault = case.state.faults.get(key)
     if fault is not None and fault.kind is FaultKind.TRANSIENT:
         return retry(case, subject, "write", fault)
     if fault is not None:
         return _hold(case, step, subject, Stop("fault", fault.message, fault.remedy))
-    statement = perform.write.statement
-    sent = case.state.performed.get((subject, spelled(statement.name, statement.parameters)), 0)
+    sent = case.state.performed.get(key, 0)
     if sent >= case.policy.retry.attempts:
         detail = f"{statement} was sent {sent} times and what it should do cannot be read back at {subject}."
         return _hold(case, step, subject, Stop("retries-spent", detail))
@@ -340,31 +345,4 @@ def _undone(case: Case, dest: Phase) -> Held:
         reason="undone",
         detail=f"{case.state.way} reached {dest}, as asked.",
         release=f"{forward}`dmsa rollback PLAN {only}` goes all the way back",
-    )
-
-
-def merge(reads: Iterable[Read]) -> tuple[Read, ...]:
-    """Put the statements for one endpoint into one round trip, each once; the account last (its absence ends the rest).
-
-    Statements whose output cannot be told apart (:data:`ALONE`, a second Test-Path) keep a round trip of their own.
-    """
-    together: dict[str, list[Cmdlet]] = {}
-    alone: list[Read] = []
-    for read in reads:
-        batch = together.setdefault(read.endpoint, [])
-        for statement in read.statements:
-            second_test = statement.name == "Test-Path" and any(one.name == "Test-Path" for one in batch)
-            if statement in batch or Read(read.endpoint, (statement,)) in alone:
-                continue
-            if statement.name in ALONE or second_test:
-                alone.append(Read(read.endpoint, (statement,)))
-            else:
-                batch.append(statement)
-    return (
-        *(
-            Read(endpoint, tuple(sorted(batch, key=lambda one: one.name == "Get-ADUser")))
-            for endpoint, batch in together.items()
-            if batch
-        ),
-        *alone,
     )

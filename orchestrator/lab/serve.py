@@ -92,7 +92,9 @@ def serve(estate_file: Path, state: Path, as_json: bool, until_stdin_closes: boo
         text = estate_file.read_text(encoding="utf-8")
         spec = load_spec(text)
         lab = Lab(text, state.resolve(), time.monotonic)
-    except (EstateInvalid, StateMismatch) as error:
+    except EstateInvalid as error:
+        raise InputInvalid(f"{estate_file}: {error}") from error
+    except StateMismatch as error:
         raise InputInvalid(str(error)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputInvalid(f"{estate_file} cannot be used: {error}. Nothing was started.") from error

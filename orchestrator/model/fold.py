@@ -1,7 +1,8 @@
 """One migration's state after one more event: the only place where a state changes.
 
 Each fold takes the state before, the event and estate time, and returns the state after. It raises
-:class:`~orchestrator.model.lifecycle.IllegalMove` where the law has no such move, and then nothing has changed.
+:class:`~orchestrator.model.lifecycle.IllegalEvent` where the law has no such move, or where a write ends that was
+never begun; then nothing has changed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from orchestrator.model.event import (
     WaitBegan,
     WayBackAsked,
 )
-from orchestrator.model.lifecycle import IllegalMove, Intention, Pair, Phase, Trigger, Way, move
+from orchestrator.model.lifecycle import IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way, move
 from orchestrator.model.observation import Outcome
 from orchestrator.model.state import (
     MIGRATION_CMDLETS,
@@ -52,6 +53,11 @@ def _without(mapping: Mapping[Any, Any], key: object) -> dict[Any, Any]:
     return {name: value for name, value in mapping.items() if name != key}
 
 
+def _elsewhere(mapping: Mapping[tuple[str, str], Any], subject: str) -> dict[tuple[str, str], Any]:
+    """Return what is known of other subjects."""
+    return {key: value for key, value in mapping.items() if key[0] != subject}
+
+
 def _snapshot(state: MigrationState, event: SnapshotTaken, _at: datetime | None) -> MigrationState:
     hosts = {host: HostProgress() for host in event.hosts}
     return replace(state, snapshot=event, hosts=hosts)
@@ -70,7 +76,7 @@ def _started(state: MigrationState, event: AttemptStarted, at: datetime | None) 
         state,
         open={**state.open, event.subject: Attempt(event, at)},
         waits=_without(state.waits, event.subject),
-        faults=_without(state.faults, event.subject),
+        faults=_without(state.faults, key),
         performed={**state.performed, key: state.performed.get(key, 0) + 1},
         wish=event.wish or state.wish,
         sent=state.sent | {event.cmdlet} if event.cmdlet in MIGRATION_CMDLETS else state.sent,
@@ -78,20 +84,32 @@ def _started(state: MigrationState, event: AttemptStarted, at: datetime | None) 
     )
 
 
+def _open(state: MigrationState, subject: str) -> Attempt:
+    attempt = state.open.get(subject)
+    if attempt is None:
+        raise IllegalEvent(f"{state.id} has no write under way at {subject} that could have ended")
+    return attempt
+
+
 def _finished(state: MigrationState, event: AttemptFinished, at: datetime | None) -> MigrationState:
+    attempt = _open(state, event.subject)
     if event.outcome is not Outcome.UNKNOWN:
-        faults = {**state.faults, event.subject: event.fault} if event.fault else state.faults
+        faults = dict(state.faults)
+        if event.fault is not None:
+            started = attempt.started
+            faults[(event.subject, spelled(started.cmdlet, started.parameters))] = event.fault
         return replace(state, open=_without(state.open, event.subject), faults=faults)
-    attempt = replace(state.open[event.subject], unsettled=True, unsettled_since=at)
+    attempt = replace(attempt, unsettled=True, unsettled_since=at)
     return replace(state, open={**state.open, event.subject: attempt})
 
 
 def _shell_ended(state: MigrationState, event: ShellEnded, at: datetime | None) -> MigrationState:
-    attempt = replace(state.open[event.subject], shell_ended=True, unsettled_since=at)
+    attempt = replace(_open(state, event.subject), shell_ended=True, unsettled_since=at)
     return replace(state, open={**state.open, event.subject: attempt})
 
 
 def _settled(state: MigrationState, event: AttemptSettled, _at: datetime | None) -> MigrationState:
+    _open(state, event.subject)
     return replace(state, open=_without(state.open, event.subject), waits=_without(state.waits, event.subject))
 
 
@@ -103,8 +121,8 @@ def _subject_done(state: MigrationState, event: SubjectDone, at: datetime | None
     state = replace(
         state,
         done=state.done | {event.subject},
-        tries={key: count for key, count in state.tries.items() if key[0] != event.subject},
-        faults=_without(state.faults, event.subject),
+        tries=_elsewhere(state.tries, event.subject),
+        faults=_elsewhere(state.faults, event.subject),
         waits=_without(state.waits, event.subject),
     )
     if event.subject == DIRECTORY:
@@ -174,7 +192,7 @@ def _retry(state: MigrationState, event: RetryDue, _at: datetime | None) -> Migr
         state,
         waits={**state.waits, event.subject: waiting},
         tries={**state.tries, (event.subject, event.of): event.tries},
-        faults=_without(state.faults, event.subject),
+        faults=_elsewhere(state.faults, event.subject),
     )
 
 

@@ -200,7 +200,11 @@ PATH = (
 """The forward phases in their order."""
 
 
-class IllegalMove(Exception):
+class IllegalEvent(Exception):
+    """Something that cannot have happened, given what happened before. Nothing was changed."""
+
+
+class IllegalMove(IllegalEvent):
     """A move that is not a row of the law. Nothing was changed."""
 
     def __init__(self, phase: Phase, trigger: Trigger, dest: Phase | None, pair: Pair | None) -> None:

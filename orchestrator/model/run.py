@@ -66,7 +66,7 @@ class RunState:
             at: estate time, or None where it could not be read.
 
         Raises:
-            IllegalMove: the law has no such move; the state is as it was.
+            IllegalEvent: the law has no such move, or a write ends that was never begun; the state is as it was.
         """
         fold = FOLDS.get(type(event))
         if fold is not None:

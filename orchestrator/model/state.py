@@ -34,8 +34,9 @@ MIGRATION_CMDLETS = frozenset(f"{verb}-ADServiceAccountMigration" for verb in ("
 
 
 def thing(parameters: Mapping[str, object]) -> str:
-    """Return what a write is about on its host: a service, a pool, a value, or the full path of a task."""
-    return str(parameters.get("Name") or f"{parameters.get('TaskPath', '')}{parameters.get('TaskName', '')}")
+    """Return what a write is about on its host: a service, a pool, a value, a key, or the full path of a task."""
+    task = f"{parameters.get('TaskPath', '')}{parameters.get('TaskName', '')}"
+    return str(parameters.get("Name") or parameters.get("Path") or task)
 
 
 def spelled(cmdlet: str, parameters: Mapping[str, object]) -> str:
@@ -123,8 +124,10 @@ class MigrationState:
     waits: Mapping[str, Waiting] = field(default_factory=dict)
     tries: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How often a subject's read or write (``(subject, "read")``) has failed for now."""
-    faults: Mapping[str, FaultSeen] = field(default_factory=dict)
-    """The fault of the last write at a subject, until it is retried, done, or a person has spoken."""
+    faults: Mapping[tuple[str, str], FaultSeen] = field(default_factory=dict)
+    """What a write said went wrong (``(subject, spelled(...))``), until it is retried, its subject is done, or a
+    person has spoken.
+    """
     open: Mapping[str, Attempt] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     performed: Mapping[tuple[str, str], int] = field(default_factory=dict)

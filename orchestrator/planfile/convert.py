@@ -73,12 +73,12 @@ class Converter:
         for name, (key, value) in node.entries.items():
             wanted = shape.fields.get(name)
             if wanted is None:
-                self._unknown(key, value, shape, (*loc, name))
+                self._unknown(key, value, shape, (*loc, name), node)
             else:
                 read[name] = self.read(value, wanted, (*loc, name))
         return read
 
-    def _unknown(self, key: Scalar, value: Node, shape: Keys, loc: Loc) -> None:
+    def _unknown(self, key: Scalar, value: Node, shape: Keys, loc: Loc, among: Mapping) -> None:
         self.lost.add(loc)
         if names_secret(key.text):
             self._hide(value, value.text if isinstance(value, Scalar) else "")
@@ -86,7 +86,8 @@ class Converter:
             self._deletion(key, loc)
         else:
             known = tuple(shape.fields)
-            if meant := nearest(key.text, known):
+            meant = nearest(key.text, known)
+            if meant and meant not in among.entries:
                 self.lost.add((*loc[:-1], meant))  # so that its absence is not reported as well
             message = f"unknown key {shown(key.text) or '(empty)'}"
             self._report(key, loc, "unknown-key", message, unknown_key_hint(key.text, known))

@@ -19,7 +19,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 
-from orchestrator.model.observation import Fault, FaultKind, Outcome, RemoteError
+from orchestrator.model.observation import Fault, FaultKind, Outcome, RemoteError, Reply
 from orchestrator.remote.causes import (
     BUSY,
     EXCEPTIONS,
@@ -169,6 +169,13 @@ def judge_record(error: RemoteError, host: str, *, write: bool) -> tuple[Outcome
         remedy,
     )
     return (Outcome.UNKNOWN if unknown else Outcome.FAILED), fault
+
+
+def said_wrong(reply: Reply, host: str) -> Fault | None:
+    """Return what a write said went wrong: what ended it, or the first error that did not end it."""
+    if reply.fault is None and reply.errors:
+        return judge_record(reply.errors[0], host, write=False)[1]
+    return reply.fault
 
 
 def unfinished(host: str, why: str, *, write: bool) -> tuple[Outcome, Fault]:

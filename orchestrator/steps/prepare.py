@@ -66,6 +66,8 @@ class Prepare(Step):
     def _snapshot(self, case: Case, seen: Seen, pair: PairSeen) -> Answer:
         hosts = {}
         for host in case.migration.hosts:
+            if host.workloads == "discover":
+                return _not_discovered(host)
             found = seen.host(host.name)
             absent = _absent(host, found)
             if absent:
@@ -82,6 +84,15 @@ class Prepare(Step):
                 return Observe((read,), more=True)
             hosts[host.name] = _before(host, found)
         return Record((_taken(case, pair, hosts),))
+
+
+def _not_discovered(host: Host) -> Stop:
+    # Without a list nothing would be restarted there, and everything would seem to be healthy.
+    return Stop(
+        "guard:host-inventory-complete",
+        f"{host.name} says `workloads: discover`, and this version cannot discover. Nothing was changed.",
+        "list its services, tasks and app_pools in the plan, and begin with another --journal",
+    )
 
 
 def _controllers(case: Case) -> Cmdlet:

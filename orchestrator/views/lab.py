@@ -1,8 +1,13 @@
-"""A lab's state and far-side record, for people."""
+"""A lab's state and far-side record, for people; the whole of both is in the JSON documents."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+_LEFT_OUT = frozenset({"nTSecurityDescriptor", "objectGUID", "objectSid"})
+"""What nobody reads in an outline."""
+_WIDTH = 120
 
 
 def recorded(rows: list[dict[str, Any]]) -> str:
@@ -11,9 +16,8 @@ def recorded(rows: list[dict[str, Any]]) -> str:
 
 
 def _row(row: dict[str, Any]) -> str:
-    parameters = " ".join(f"-{name} {value}" for name, value in row["parameters"].items())
     mark = "W" if row["write"] else " "
-    what = f"{row['cmdlet']} {parameters}".rstrip()
+    what = " ".join([row["cmdlet"], *(f"-{name} {_value(value)}" for name, value in row["parameters"].items())])
     return f"{row['seq']:>6}  {row['at'][:19]}  {mark}  {row['host']:<20}  {what}  [{row['outcome']}]"
 
 
@@ -22,16 +26,25 @@ def described(found: dict[str, Any]) -> str:
     return "\n".join(_outline(found, 0))
 
 
-def _outline(value: Any, depth: int) -> list[str]:
+def _outline(values: dict[str, Any], depth: int) -> Iterator[str]:
     pad = "  " * depth
+    for name, value in values.items():
+        if name in _LEFT_OUT:
+            continue
+        line = f"{pad}{name}: {_value(value)}"
+        if isinstance(value, dict) and (len(line) > _WIDTH or any(isinstance(one, dict) for one in value.values())):
+            yield f"{pad}{name}:"
+            yield from _outline(value, depth + 1)
+        elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+            yield f"{pad}{name}:"
+            yield from (f"{pad}  {_value(one)}" for one in value)
+        else:
+            yield line.rstrip()
+
+
+def _value(value: Any) -> str:
     if isinstance(value, dict):
-        lines = []
-        for name, item in value.items():
-            if isinstance(item, dict) and item:
-                lines += [f"{pad}{name}:", *_outline(item, depth + 1)]
-            elif isinstance(item, list) and any(isinstance(one, dict) for one in item):
-                lines += [f"{pad}{name}:", *(line for one in item for line in _outline(one, depth + 1))]
-            else:
-                lines.append(f"{pad}{name}: {', '.join(map(str, item)) if isinstance(item, list) else item}")
-        return lines
-    return [f"{pad}{value}"]
+        return ", ".join(f"{name} {_value(one)}" for name, one in value.items() if name not in _LEFT_OUT)
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    return str(value)

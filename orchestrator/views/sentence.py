@@ -55,10 +55,8 @@ def sentence(event: Event) -> str:
 
 
 def _finished(event: AttemptFinished) -> str:
-    why = f": {event.fault.message}" if event.fault else ""
-    return (
-        f"{event.subject}: {event.outcome}{why}" if event.outcome is not Outcome.SUCCEEDED else f"{event.subject}: done"
-    )
+    end = "done" if event.outcome is Outcome.SUCCEEDED else str(event.outcome)
+    return f"{event.subject}: {end}" + (f", and said {event.fault.message}" if event.fault else "")
 
 
 def _attempt(event: AttemptStarted) -> str:

@@ -1,6 +1,6 @@
 """How long ``check`` takes, beside the bare parse of the same file by PyYAML's C loader.
 
-    python -m tests.bench.check
+python -m tests.bench.check
 """
 
 from __future__ import annotations

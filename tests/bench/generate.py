@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 HEAD = """\
-# A programme of {accounts} accounts in {waves} waves, pilot first. Made by tests/bench/generate.py; edit that, not this.
+# A programme of {accounts} accounts in {waves} waves, pilot first. Made by tests/bench/generate.py: edit that.
 version: 1
 name: {name}
 description: All service accounts of the company, smallest blast radius first
@@ -36,7 +36,7 @@ MIGRATION = """\
 {hosts}
 """
 ESTATE = """\
-# The estate of {name}.yaml. Made by tests/bench/generate.py; edit that, not this.
+# The estate of {name}.yaml. Made by tests/bench/generate.py: edit that.
 name: {name}
 domain: {{dns: corp.example, netbios: CORP}}
 clock: {{start: 2026-03-02T18:00:00Z}}

@@ -51,8 +51,10 @@ def main() -> None:
         phases = {str(phase) for phase in world.phases().values()}
         own = took - spent[0]
         rows.append(
-            (given.accounts, given.hosts_each, events, took, events / took, spent[0], events / own)
-            + (events / given.accounts, grown / given.accounts, ", ".join(sorted(phases)))
+            (
+                *(given.accounts, given.hosts_each, events, took, events / took, spent[0], events / own),
+                *(events / given.accounts, grown / given.accounts, ", ".join(sorted(phases))),
+            )
         )
     head = ("migrations", "hosts each", "events", "seconds", "events/s", "of it the estate, s", "events/s without it")
     show("a programme in memory, journal on disk", (*head, "events each", "KiB each", "ended"), rows)

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,7 +31,9 @@ def machine() -> str:
         names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return f"{os.cpu_count()} x {model}, Python {sys.version.split()[0]}, {platform.system()}; {packages}; {date.today()}"
+    python = sys.version.split()[0]
+    today = datetime.now(UTC).date()
+    return f"{os.cpu_count()} x {model}, Python {python}, {platform.system()}; {packages}; {today}"
 
 
 def _cell(value: object) -> str:

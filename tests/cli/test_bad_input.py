@@ -55,7 +55,7 @@ def test_a_plan_that_asks_for_deletion_meets_the_safety_rule(desk):
         (("journal", "verify"), 3, "journal .dmsa/journal.db: there is no such file"),
         (("lab", "show", "--state", "nowhere"), 3, "nowhere is no lab's state directory"),
         (("lab", "serve", "nowhere.yaml", "--state", "lab"), 3, "nowhere.yaml cannot be used"),
-        (("lab", "serve", "plan.yaml", "--state", "lab"), 3, "plan.yaml"),
+        (("lab", "serve", "plan.yaml", "--state", "lab"), 3, "plan.yaml: the estate file is invalid"),
         (("run", "plan.yaml", "--journal", "postgresql://me:secret@db/x"), 3, "this version keeps journals in SQLite"),
         (("status", "plan.yaml", "--journal", "postgresql://me:secret@db/x"), 3, "journal postgresql://…:"),
         (("run", "plan.yaml", "--journal", "."), 3, "journal .: it is not a file"),
@@ -182,14 +182,6 @@ def test_an_estate_file_that_is_not_there(desk):
     assert (ended.returncode, ended.stdout) == (3, "")
     assert "estates/quickstart.yaml cannot be used" in ended.stderr
     assert "Nothing was started" in ended.stderr
-
-
-def test_a_lab_whose_state_is_in_use(prepared):
-    with prepared.running("lab", "serve", "estates/quickstart.yaml", "--state", str(prepared.lab), "--json") as lab:
-        assert lab.until_line(1)
-        ended = prepared.dmsa("run", "plan.yaml")
-    assert (ended.returncode, ended.stdout) == (4, "")
-    assert "is in use by another process. Nothing was changed." in ended.stderr
 
 
 def test_a_name_that_the_terminal_cannot_show_stops_nothing(tmp_path):

@@ -1,7 +1,7 @@
 """The quick start by hand: a lab in one terminal, a plan that shares nothing with it but TCP in another."""
 
-import json
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -15,40 +15,30 @@ from orchestrator.planfile import load_plan
 from tests.cli.desk import DC, QUICKSTART, ROOT, Desk, assert_once_each, counted, hasten, read_plan
 
 
-@pytest.fixture
-def by_hand(tmp_path):
-    """A desk whose plan is made from what `dmsa lab serve` prints, and the lab's state directory."""
-    far, near = Desk.new(tmp_path / "far"), Desk(tmp_path / "near")
-    near.folder.mkdir()
-    with far.running("lab", "serve", "estates/quickstart.yaml", "--state", "lab", "--json") as lab:
-        assert lab.until_line(1)
-        ready = json.loads(lab.out[0])
-        (near.folder / "ca.pem").write_bytes((far.folder / "lab" / "ca.pem").read_bytes())
-        (near.folder / "password").write_text(ready["password"])
-        plan = read_plan("quickstart.yaml")
-        hasten(plan)
-        plan["estate"] = {
-            "simulated": True,
-            "domain": "corp.example",
-            "directory": {"endpoint": DC, "server": DC},
-            "addresses": ready["addresses"],
-            "connections": [
-                {
-                    "match": "*",
-                    "auth": "basic",
-                    "username": ready["username"],
-                    "password": "${file:password}",
-                    "tls": {"ca": "ca.pem"},
-                }
-            ],
-        }
-        near.write_plan(plan)
-        yield near, far.folder / "lab"
-        assert lab.alive
+def test_it_ends_as_the_quick_start_does(served, tmp_path):
+    lab, desk = Path(served["state"]), Desk(tmp_path / "near")
+    desk.folder.mkdir()
+    (desk.folder / "ca.pem").write_bytes(Path(served["ca"]).read_bytes())
+    (desk.folder / "password").write_text(served["password"])
+    plan = read_plan("quickstart.yaml")
+    hasten(plan)
+    plan["estate"] = {
+        "simulated": True,
+        "domain": "corp.example",
+        "directory": {"endpoint": DC, "server": DC},
+        "addresses": served["addresses"],
+        "connections": [
+            {
+                "match": "*",
+                "auth": "basic",
+                "username": served["username"],
+                "password": "${file:password}",
+                "tls": {"ca": "ca.pem"},
+            }
+        ],
+    }
+    desk.write_plan(plan)
 
-
-def test_it_ends_as_the_quick_start_does(by_hand):
-    desk, lab = by_hand
     desk.done("run", "plan.yaml")
     assert set(desk.phases().values()) == {"completed"}
     assert_once_each(lab)

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -14,26 +12,14 @@ from tests.cli.desk import QUICKSTART, SERVICES, Desk, assert_once_each, counted
 ACCOUNTS = "CN=svc-"
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, str]:
-    """The quick start after `dmsa run`, with a copy of the untouched estate beside it; and what was printed."""
-    desk = Desk.new(tmp_path_factory.mktemp("quickstart"), change=None)
-    with desk.running("lab", "serve", "estates/quickstart.yaml", "--state", str(desk.lab), "--json") as lab:
-        assert lab.until_line(1)
-        lab.signal(signal.SIGTERM)
-        assert lab.end().returncode == 143
-    shutil.copytree(desk.lab, desk.folder / "untouched")
-    return desk, desk.done("run", "plan.yaml")
-
-
 @pytest.fixture
-def after(finished: tuple[Desk, str], tmp_path: Path) -> Desk:
+def after(finished: Desk, tmp_path: Path) -> Desk:
     """A copy of the finished desk, for tests that go on from there."""
-    return finished[0].copy(tmp_path / "copy")
+    return finished.copy(tmp_path / "copy")
 
 
 def test_five_accounts_are_moved(finished):
-    desk, printed = finished
+    desk, printed = finished, (finished.folder / "printed").read_text()
     assert set(desk.phases().values()) == {"completed"}
     assert len(desk.phases()) == 5
     assert_once_each(desk.lab)
@@ -41,20 +27,20 @@ def test_five_accounts_are_moved(finished):
 
 
 def test_the_far_side_saw_nothing_but_the_catalogue(finished):
-    rows = record(finished[0].lab)
+    rows = record(finished.lab)
     assert {row["cmdlet"] for row in rows} <= set(CATALOGUE)
     assert not [row for row in rows if row["script"]]
     assert {row["outcome"] for row in rows if row["write"]} == {"succeeded"}
 
 
 def test_nothing_was_restarted_but_the_workloads_of_the_accounts(finished):
-    restarted = [row["parameters"]["Name"] for row in writes(finished[0].lab) if row["cmdlet"] == "Restart-Service"]
+    restarted = [row["parameters"]["Name"] for row in writes(finished.lab) if row["cmdlet"] == "Restart-Service"]
     assert set(restarted) <= SERVICES
-    assert not [row for row in writes(finished[0].lab) if row["cmdlet"] in {"Restart-Computer", "Stop-Service"}]
+    assert not [row for row in writes(finished.lab) if row["cmdlet"] in {"Restart-Computer", "Stop-Service"}]
 
 
 def test_everything_was_written_once(finished):
-    assert counted(finished[0].lab) == QUICKSTART
+    assert counted(finished.lab) == QUICKSTART
 
 
 def test_again_it_writes_nothing(after):
@@ -100,7 +86,7 @@ def _host(host: dict) -> dict:
 
 
 def test_the_status_document_is_the_contract(finished):
-    document = json.loads(finished[0].done("status", "plan.yaml", "--json"))
+    document = json.loads(finished.done("status", "plan.yaml", "--json"))
     assert set(document) == {"plan", "digest", "exit", "estate_time", "waves"}
     assert (document["plan"], document["exit"]) == ("quickstart", 0)
     assert re.fullmatch(r"[0-9a-f]{64}", document["digest"])
@@ -130,7 +116,7 @@ def test_the_status_document_is_the_contract(finished):
 
 
 def test_the_journal_is_sound_and_can_be_read(finished):
-    desk, _ = finished
+    desk = finished
     assert json.loads(desk.done("journal", "verify", "--json"))["intact"] is True
     shown = desk.done("journal", "show", "plan.yaml").splitlines()
     assert len(shown) == desk.rows()
@@ -140,7 +126,7 @@ def test_the_journal_is_sound_and_can_be_read(finished):
 
 
 def test_lines_of_a_run_are_for_people(finished):
-    lines = finished[1].splitlines()
+    lines = (finished.folder / "printed").read_text().splitlines()
     event = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|-) +(dmsa-\w+)? +\S.*")
     end = lines.index(next(line for line in lines if line.startswith("quickstart (")))
     assert all(event.fullmatch(line) for line in lines[:end])
@@ -148,7 +134,7 @@ def test_lines_of_a_run_are_for_people(finished):
 
 
 def test_the_lab_can_be_read_afterwards(finished):
-    desk, _ = finished
+    desk = finished
     record_shown = desk.done("lab", "show", "--state", str(desk.lab), "--record")
     assert len(record_shown.splitlines()) == len(record(desk.lab))
     assert "svc-report" in desk.done("lab", "show", "--state", str(desk.lab))

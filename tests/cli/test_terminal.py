@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import re
@@ -140,8 +141,6 @@ def test_a_reader_that_has_seen_enough_hears_no_complaint(prepared, verb):
 
 
 def test_logs_are_json_where_that_is_asked_for(prepared):
-    import json
-
     run = prepared.dmsa(
         "run", "plan.yaml", "--only", "dmsa-batch", "--until", "prepared", "--json", "-v", "--log-format", "json"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -16,11 +17,14 @@ from tests.world import DC, World
 
 BATCH, REPORT, ERP = "dmsa-batch", "dmsa-report", "dmsa-erp"
 HOST = "app02.corp.example"
+SAM = "CORP\\svc-batch"
 ACCOUNT = "CN=svc-batch,OU=Service Accounts,DC=corp,DC=example"
 START, COMPLETE = "Start-ADServiceAccountMigration", "Complete-ADServiceAccountMigration"
 
 
-def weather(*rules: dict[str, Any], ids: tuple[str, ...] = (BATCH,), change: Callable[[dict], None] | None = None) -> World:
+def weather(
+    *rules: dict[str, Any], ids: tuple[str, ...] = (BATCH,), change: Callable[[dict], None] | None = None
+) -> World:
     """Return a world of a few migrations, in one wave, with this weather."""
 
     def plan(data: dict[str, Any]) -> None:
@@ -45,10 +49,14 @@ def service_starts(world: World, name: str = "BatchRunner", host: str = HOST) ->
     return sum(parameters.get("Name") == name for parameters in world.arrived("Restart-Service"))
 
 
+def reboot(plan: dict[str, Any]) -> None:
+    plan["policy"]["reboot"] = "after_registry"
+
+
 class TestLost:
     """A write whose outcome is unknown is settled by looking: its effect is there exactly once."""
 
-    WRITES = [
+    WRITES = (
         (START, None),
         (COMPLETE, None),
         ("Restart-Service", HOST),
@@ -56,8 +64,8 @@ class TestLost:
         ("New-Item", HOST),
         ("New-ADServiceAccount", None),
         ("Set-ADObject", None),
-    ]
-    SENT = {"Restart-Service": 2, "New-Item": 2}
+    )
+    SENT = MappingProxyType({"Restart-Service": 2, "New-Item": 2})
     """How often each is sent when nothing is lost: Restart-Service again after Complete, New-Item for two levels."""
 
     @pytest.mark.parametrize(("cmdlet", "host"), WRITES)
@@ -109,14 +117,18 @@ class TestLost:
 
     def test_a_lost_registry_write_on_a_way_back_is_put_back(self):
         """The abort comes while the write's outcome is unknown: the value is ours all the same."""
-        world = weather({"kind": "lost-reply", "when": {"cmdlet": "New-ItemProperty"}}, {
-            "kind": "host-down", "host": HOST, "when": {"cmdlet": "New-ItemProperty"}, "lasts": "30d"})
-        assert world.run()[BATCH].held.reason == "unknown-outcome"
+        when = {"cmdlet": "New-ItemProperty"}
+        world = weather(
+            {"kind": "lost-reply", "when": when}, {"kind": "host-down", "host": HOST, "when": when, "lasts": "30d"}
+        )
+        state = world.run()
+        assert state[BATCH].held.reason == "retries-spent"
+        assert state[BATCH].open, "nobody could look yet"
         world.estate.machine(HOST).down_until = None
         world.ask_back("rollback")
         assert world.run()[BATCH].phase is Phase.ROLLED_BACK
         assert [dict(p)["Name"] for p in world.arrived("Remove-ItemProperty")] == ["DelegatedMSAEnabled"]
-        assert "DelegatedMSAEnabled" not in str(world.estate.describe()["machines"][HOST]["registry"])
+        assert world.estate.machine(HOST).kerberos == "absent"
 
 
 class TestDown:
@@ -136,7 +148,7 @@ class TestDown:
         assert {p["Name"] for p in world.arrived("New-ADServiceAccount")} == {BATCH}
 
     def test_later_and_back_again_it_is_retried(self):
-        world = weather({"kind": "host-down", "host": HOST, "when": {"cmdlet": START}, "lasts": "1h"})
+        world = weather({"kind": "host-down", "host": HOST, "when": {"cmdlet": "New-Item", "nth": 2}, "lasts": "3h"})
         state = world.run()
         assert state[BATCH].phase is Phase.COMPLETED
         assert of(world, RetryDue)
@@ -164,6 +176,28 @@ class TestDown:
         assert len(world.arrived("New-ItemProperty")) == 1
         assert {event.of for event in of(world, RetryDue)} == {"write"}
 
+    def test_a_reboot(self):
+        world = weather(change=reboot)
+        assert world.run()[BATCH].phase is Phase.COMPLETED
+        assert world.state()[BATCH].hosts[HOST].rebooted
+        assert not of(world, RetryDue), "a host that reboots is expected to be away"
+        assert len(world.arrived("Restart-Computer")) == 1
+
+    def test_a_reboot_whose_reply_is_lost(self):
+        """A host that reboots cannot confirm that a shell is gone; it is waited for like any reboot."""
+        world = weather({"kind": "lost-reply", "when": {"cmdlet": "Restart-Computer"}}, change=reboot)
+        assert world.run()[BATCH].phase is Phase.COMPLETED
+        assert world.state()[BATCH].hosts[HOST].rebooted
+        assert len(world.arrived("Restart-Computer")) == 1
+
+    def test_a_reboot_that_was_never_asked_for(self):
+        """Nobody can tell a request that was lost from a host that takes its time: a person looks."""
+        world = weather({"kind": "lost-request", "when": {"cmdlet": "Restart-Computer"}}, change=reboot)
+        assert "was told to reboot" in world.run()[BATCH].held.detail
+        world.say(Released(migration=BATCH, by="operator", reason="try again"))
+        assert world.run()[BATCH].phase is Phase.COMPLETED
+        assert len(world.arrived("Restart-Computer")) == 1
+
     def test_a_slow_host_is_only_slow(self):
         world = weather({"kind": "slow", "when": {"cmdlet": "Restart-Service"}, "takes": "2m"})
         assert world.run()[BATCH].phase is Phase.COMPLETED
@@ -180,10 +214,20 @@ class TestHeld:
         state = world.run()
         held = state[BATCH].held
         assert held.reason == "fault"
-        assert "BatchRunner" in held.detail
+        assert "Cannot start service BatchRunner" in held.detail
         assert state[BATCH].phase is Phase.SWITCHED
         assert exit_of(state, world.plan) is Exit.HELD
         assert service_starts(world) == 2
+
+    def test_a_log_on_that_fails_after_complete(self):
+        """A group policy took the switch off: as the dMSA the service cannot log on any more (error 1069)."""
+        world = weather({"kind": "registry-changed", "host": HOST, "value": 0, "when": {"cmdlet": COMPLETE}})
+        state = world.run()
+        assert state[BATCH].held.reason == "fault"
+        assert "1069" in state[BATCH].held.detail
+        assert exit_of(state, world.plan) is Exit.HELD
+        world.ask_back("rollback")
+        assert world.run()[BATCH].phase is Phase.ROLLED_BACK
 
     def test_and_goes_on_once_it_is_mended(self):
         world = weather(
@@ -210,10 +254,9 @@ class TestHeld:
 
     def test_an_unknown_host_appears_during_the_hold(self):
         world = weather(
-            {"kind": "host-registers", "host": "db01.corp.example", "account": "svc-batch", "at": "2026-03-06T00:00:00Z"},
-            change=lambda plan: None,
+            {"kind": "registry-changed", "host": "db01.corp.example", "value": 1, "at": "2026-03-05T00:00:00Z"},
+            {"kind": "host-registers", "host": "db01.corp.example", "account": SAM, "at": "2026-03-06T00:00:00Z"},
         )
-        world.estate.machine("db01.corp.example")
         state = world.run()
         assert state[BATCH].held.reason == "guard:no-unknown-host"
         assert "db01.corp.example" in state[BATCH].held.detail

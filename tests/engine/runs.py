@@ -82,7 +82,14 @@ def waits(what: str, until: datetime | None = None, subject: str = "directory") 
 def attempt(step: Trigger = Trigger.START, **more: Any) -> Attempt:
     """Return a write whose end is not known."""
     started = AttemptStarted.model_validate(
-        {"migration": "a", "step": step, "subject": "directory", "endpoint": "dc01", "cmdlet": "Start", "parameters": {}}
+        {
+            "migration": "a",
+            "step": step,
+            "subject": "directory",
+            "endpoint": "dc01",
+            "cmdlet": "Start",
+            "parameters": {},
+        }
         | {"shell": "00000000-0000-0000-0000-000000000001", "pipeline": "00000000-0000-0000-0000-000000000002"}
     )
     return Attempt(started, AT, **more)

@@ -19,6 +19,7 @@ from tests.cases import AT, MIGRATION, Situation, situation
 
 START = "Start-ADServiceAccountMigration"
 SETTLE = timedelta(seconds=60)
+FAULT = {"kind": "transient", "code": "quota", "message": "busy"}
 
 
 def lost(given: Situation, since: datetime | None = AT, **more: Any) -> Case:
@@ -68,7 +69,9 @@ def kinds(action: Action) -> list[str]:
 
 
 def prepared(**facts: Any) -> Situation:
-    return situation({"state": {"phase": "prepared", "performed": [["directory", START, 1]], "sent": ["Start"]}, **facts})
+    return situation(
+        {"state": {"phase": "prepared", "performed": [["directory", START, 1]], "sent": ["Start"]}, **facts}
+    )
 
 
 class TestUnknown:
@@ -121,6 +124,17 @@ class TestUnknown:
         spent = replace(case, state=replace(case.state, tries={("directory", "read"): 4}))
         assert held(after_end_shell(spent, "directory", acknowledged=False)).reason == "unknown-outcome"
 
+    def test_a_host_that_was_told_to_reboot_is_given_its_time(self):
+        case = lost(prepared())
+        attempt = case.state.open["directory"]
+        told = replace(attempt, started=attempt.started.model_copy(update={"cmdlet": "Restart-Computer"}))
+        away = replace(case, state=replace(case.state, open={"directory": told}, tries={("directory", "read"): 4}))
+        soon = after_end_shell(replace(away, at=AT + timedelta(minutes=29)), "directory", acknowledged=False)
+        assert kinds(soon) == ["retry-due"]
+        assert soon.events[0].tries == 4
+        late = after_end_shell(replace(away, at=AT + timedelta(minutes=30)), "directory", acknowledged=False)
+        assert held(late).reason == "unknown-outcome"
+
     def test_a_shell_that_is_gone_is_written_down(self):
         assert kinds(after_end_shell(lost(prepared()), "directory", acknowledged=True)) == ["shell-ended"]
 
@@ -159,7 +173,10 @@ class TestReading:
         assert kinds(next_action(after, "directory", observe(given, after))) == ["subject-done", "moved"]
 
     def test_never_reached_at_preflight_is_the_guard_s(self):
-        facts = {"state": {"snapshot": False}, "read": {"dmsa": None, "faults": {"app01": {"message": "app01 is away"}}}}
+        facts = {
+            "state": {"snapshot": False},
+            "read": {"dmsa": None, "faults": {"app01": {"message": "app01 is away"}}},
+        }
         hold = held(decide(situation(facts)))
         assert hold.reason == "guard:host-reachable"
         assert "app01 is away" in hold.detail
@@ -189,26 +206,28 @@ class TestReading:
 class TestWriting:
     """What follows a write that failed, and what precedes one."""
 
-    FAULT = {"kind": "transient", "code": "quota", "message": "busy"}
-
     def test_a_failed_write_is_looked_at_before_it_is_repeated(self):
-        state = {"phase": "prepared", "sent": ["Start"], "faults": {"directory": self.FAULT}}
+        state = {"phase": "prepared", "sent": ["Start"], "faults": [["directory", START, FAULT]]}
         assert isinstance(next_action(situation({"state": state}).case, "directory", None), Observe)
 
     @pytest.mark.parametrize("kind", ["transient", "permanent"])
     def test_a_fault_does_not_matter_if_the_write_landed(self, kind):
-        state = {"phase": "prepared", "sent": ["Start"], "faults": {"directory": {**self.FAULT, "kind": kind}}}
+        state = {"phase": "prepared", "sent": ["Start"], "faults": [["directory", START, {**FAULT, "kind": kind}]]}
         assert kinds(decide(situation({"state": state, "read": {"pair": "1/1"}}))) == ["subject-done", "moved"]
 
     def test_a_transient_one_is_repeated_later(self):
-        state = {"phase": "prepared", "sent": ["Start"], "faults": {"directory": self.FAULT}}
+        state = {"phase": "prepared", "sent": ["Start"], "faults": [["directory", START, FAULT]]}
         action = decide(situation({"state": state}))
         assert kinds(action) == ["retry-due"]
         assert action.events[0].of == "write"
 
     def test_a_permanent_one_is_held_with_its_own_words(self):
-        fault = {**self.FAULT, "kind": "permanent", "message": "Access is denied", "remedy": "ask the owner"}
-        hold = held(decide(situation({"state": {"phase": "prepared", "sent": ["Start"], "faults": {"directory": fault}}})))
+        fault = {**FAULT, "kind": "permanent", "message": "Access is denied", "remedy": "ask the owner"}
+        hold = held(
+            decide(
+                situation({"state": {"phase": "prepared", "sent": ["Start"], "faults": [["directory", START, fault]]}})
+            )
+        )
         assert (hold.reason, hold.detail) == ("fault", "Access is denied")
         assert "ask the owner" in hold.release
         assert "dmsa release" in hold.release
@@ -233,7 +252,9 @@ class TestWriting:
         assert not again.more
 
     def test_a_refusal_is_written_down_and_held(self):
-        given = situation({"state": {"phase": "prepared"}, "read": {"account": {"ProtectedFromAccidentalDeletion": False}}})
+        given = situation(
+            {"state": {"phase": "prepared"}, "read": {"account": {"ProtectedFromAccidentalDeletion": False}}}
+        )
         action = decide(given)
         assert kinds(action) == ["guards-asked", "held"]
         assert held(action).reason == "guard:original-protected"
@@ -272,7 +293,13 @@ class TestWriting:
         action = decide(given)
         assert isinstance(action, Wait)
         assert (action.waiting_for, action.until) == ("window", AT + timedelta(hours=20))
-        back = {**state, "intention": "back", "way": "rollback", "phase": "restored", "touched": [["app01", "service", "App"]]}
+        back = {
+            **state,
+            "intention": "back",
+            "way": "rollback",
+            "phase": "restored",
+            "touched": [["app01", "service", "App"]],
+        }
         assert isinstance(decide(situation({"subject": "app01", "state": back, "wave": {"window": night}})), Perform)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.decide import ALONE, merge
+from orchestrator.engine.merge import ALONE, merge
 from orchestrator.model.call import Read, cmdlet
 
 USER, DMSA = cmdlet("Get-ADUser", Identity="x", Server="dc"), cmdlet("Get-ADServiceAccount", LDAPFilter="y")
@@ -13,7 +13,9 @@ KEY, PARENT = cmdlet("Test-Path", LiteralPath="K"), cmdlet("Test-Path", LiteralP
 POOL = cmdlet("Get-WebAppPoolState", Name="Portal")
 OTHER = cmdlet("Get-CimInstance", ClassName="Win32_OperatingSystem")
 statements = st.sampled_from([USER, DMSA, KEY, PARENT, POOL, OTHER, cmdlet("Get-WebAppPoolState", Name="Other")])
-reads = st.lists(st.builds(Read, st.sampled_from(["dc", "app"]), st.lists(statements, min_size=1, max_size=4).map(tuple)))
+reads = st.lists(
+    st.builds(Read, st.sampled_from(["dc", "app"]), st.lists(statements, min_size=1, max_size=4).map(tuple))
+)
 
 
 def test_one_round_trip_an_endpoint():
@@ -28,7 +30,10 @@ def test_the_account_is_asked_for_last():
 
 
 def test_a_second_path_is_asked_about_alone():
-    assert merge([Read("app", (KEY, OTHER)), Read("app", (PARENT,))]) == (Read("app", (KEY, OTHER)), Read("app", (PARENT,)))
+    assert merge([Read("app", (KEY, OTHER)), Read("app", (PARENT,))]) == (
+        Read("app", (KEY, OTHER)),
+        Read("app", (PARENT,)),
+    )
 
 
 def test_a_bare_word_travels_alone():

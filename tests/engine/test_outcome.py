@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.engine.outcome import exit_of, reached, wave_state, waiting_of
+from orchestrator.engine.outcome import exit_of, reached, waiting_of, wave_state
 from orchestrator.engine.waves import NotYet, admissible
 from orchestrator.errors import Exit
 from orchestrator.model.event import CallRefused, RunnerTook

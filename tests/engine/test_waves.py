@@ -107,7 +107,12 @@ IN_FLIGHT = [
         "a still:held:-operator b wait:at-once",
     ),
     ("a way back does", ONE, run(a=back("restarted"), b=Phase.PREPARED), "a go:undo b wait:at-once"),
-    ("one that is rolled back does not", ONE, run(a=back("rolled_back"), b=Phase.PREPARED), "a still:rolled_back b go:start!"),
+    (
+        "one that is rolled back does not",
+        ONE,
+        run(a=back("rolled_back"), b=Phase.PREPARED),
+        "a still:rolled_back b go:start!",
+    ),
     ("a way back does not wait for a place", ONE, run(a=flying("linked"), b=back("linked")), "a go:registry b go:undo"),
     (
         "Complete takes a place again",
@@ -281,7 +286,9 @@ def test_a_way_back_of_each_kind():
     one = plan({"ids": "abc"})
     states = run(a=back("completed", Way.UNDO), b=back("completed", Way.RESET), c=back("unlinked", Way.UNDO))
     check(one, states, AT, "a go:undo b go:reset c still:unlinked")
-    check(one, run(a=back("unlinked"), b=back("restored"), c=back("reopened")), AT, "a go:restore b go:restart c go:undo")
+    check(
+        one, run(a=back("unlinked"), b=back("restored"), c=back("reopened")), AT, "a go:restore b go:restart c go:undo"
+    )
     resetting = plan({"ids": "a"}, rollback_by="reset")
     check(resetting, run(a=back("completed")), AT, "a go:reset")
 

@@ -120,7 +120,7 @@ def test_a_window_that_never_opens():
     assert open_until(one, dark, at("2026-03-02T22:30")) is None
 
 
-moments = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)).map(lambda naive: naive.replace(tzinfo=UTC))
+moments = st.integers(0, 6 * 366 * 86_400).map(lambda seconds: at("2024-01-01") + timedelta(seconds=seconds))
 zones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
 clocks = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 windows = st.builds(window, clocks, clocks, zones, st.lists(st.sampled_from(EVERY_DAY), min_size=1, unique=True))

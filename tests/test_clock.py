@@ -1,0 +1,100 @@
+"""Estate time: the last reading plus what has passed since, and waiting for it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.clock import FRESH_FOR, EstateClock
+
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+FRESH = FRESH_FOR.total_seconds()
+
+
+class Hands:
+    """A monotonic clock that only a pause, or the test, moves; readings come from a list."""
+
+    def __init__(self, *readings: datetime | None) -> None:
+        self.seconds, self.asked = 0.0, 0
+        self._readings: Iterator[datetime | None] = iter(readings)
+
+    def clock(self, *, is_lab: bool = False, last: datetime | None = None) -> EstateClock:
+        return EstateClock(self._read, is_lab=is_lab, last=last, monotonic=lambda: self.seconds, pause=self.pause)
+
+    def pause(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def _read(self) -> datetime | None:
+        self.asked += 1
+        return next(self._readings, None)
+
+
+def test_a_reading_runs_on():
+    hands = Hands(AT)
+    clock = hands.clock()
+    assert clock.now() == AT
+    hands.pause(FRESH)
+    assert clock.now() == AT + FRESH_FOR
+    assert hands.asked == 1
+
+
+def test_and_is_made_anew_when_it_is_old():
+    hands = Hands(AT, AT + timedelta(minutes=5))
+    clock = hands.clock()
+    clock.now()
+    hands.pause(FRESH + 1)
+    assert clock.now() == AT + timedelta(minutes=5)
+    assert hands.asked == 2
+
+
+def test_where_it_cannot_be_read_the_last_one_runs_on():
+    hands = Hands(AT, None)
+    clock = hands.clock()
+    clock.now()
+    hands.pause(FRESH + 1)
+    assert clock.now() == AT + timedelta(seconds=FRESH + 1)
+
+
+def test_a_reading_of_the_journal_will_do_until_there_is_one():
+    hands = Hands(None, AT)
+    clock = hands.clock(last=AT - timedelta(days=1))
+    assert clock.now() == AT - timedelta(days=1)
+    hands.pause(FRESH + 1)
+    assert clock.now() == AT
+
+
+def test_nothing_is_invented():
+    hands = Hands()
+    clock = hands.clock()
+    assert clock.now() is None
+    clock.wait_until(AT, lambda: False)
+    assert hands.seconds == 0
+
+
+def test_waiting_ends_when_it_is_due():
+    hands = Hands(AT)
+    clock = hands.clock()
+    clock.wait_until(AT + timedelta(seconds=10.2), lambda: False)
+    assert 10.2 <= hands.seconds < 10.8
+
+
+def test_waiting_ends_when_somebody_speaks():
+    hands = Hands(AT)
+    clock = hands.clock()
+    clock.wait_until(AT + timedelta(days=9), lambda: hands.seconds >= 3)
+    assert 3 <= hands.seconds < 4
+
+
+def test_waiting_never_trusts_an_old_reading():
+    """The controller's clock was set back while the wait lasted."""
+    hands = Hands(AT, AT - timedelta(minutes=1), AT, AT + timedelta(minutes=1), AT + timedelta(minutes=2))
+    clock = hands.clock()
+    clock.wait_until(AT + timedelta(minutes=1), lambda: False)
+    assert hands.asked >= 4
+    assert hands.seconds > 60
+
+
+def test_on_a_lab_waiting_is_reading():
+    hands = Hands(AT, AT + timedelta(hours=1), AT + timedelta(hours=2))
+    clock = hands.clock(is_lab=True)
+    clock.ask()
+    clock.wait_until(AT + timedelta(minutes=90), lambda: False)
+    assert (hands.asked, hands.seconds) == (3, 0)
