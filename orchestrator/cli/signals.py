@@ -11,8 +11,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 
-import typer
-
 from orchestrator.views.progress import show_cursor
 
 
@@ -50,7 +48,7 @@ class Signals:
         self.number = number
         name = signal.Signals(number).name
         if self._stop is None:
-            typer.echo(f"dmsa: ended by {name}; nothing is under way", err=True)
+            sys.stderr.write(f"dmsa: ended by {name}; nothing is under way\n")
             sys.exit(128 + number)
-        typer.echo(f"{name}: nothing new begins; what is under way ends, or is recorded as unknown", err=True)
+        sys.stderr.write(f"{name}: nothing new begins; what is under way ends, or is recorded as unknown\n")
         self._stop()

@@ -74,6 +74,6 @@ class JournalCorrupt(OrchestratorError):
         where = f" at row {seq}" if seq else ""
         super().__init__(
             f"the journal is damaged or was altered{where}: {why}. Nothing was written. Keep the file as it "
-            "is for whoever investigates, put the newest good copy in its place or rebuild it from the mirror, "
-            "and compare with Active Directory (`dmsa verify`) before anything moves"
+            "is for whoever investigates, put the newest good copy in its place, "
+            "and compare it with Active Directory before anything moves"
         )

@@ -164,7 +164,7 @@ def _refuse_remains(path: Path) -> None:
         raise JournalUnusable(
             path,
             f"there is no such file, but {' and '.join(map(str, remains))} shows that there was a journal",
-            "Put the file back, or rebuild it from the mirror. To begin anew on purpose, move the remains away first",
+            "Put the file back, or the newest copy. To begin anew on purpose, move the remains away first",
         )
 
 

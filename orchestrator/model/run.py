@@ -17,7 +17,6 @@ from orchestrator.model.event import (
     Event,
     HostBefore,
     RunBegan,
-    RunnerLeft,
     RunnerTook,
     SnapshotTaken,
     SubjectDone,
@@ -82,7 +81,7 @@ class RunState:
             self.controllers = event.names
         elif isinstance(event, CallRefused):
             self.refused = event.detail
-        elif isinstance(event, RunnerTook | RunnerLeft):
+        elif isinstance(event, RunnerTook):
             self.refused = None
         self.last_at = at or self.last_at
         self.changes += 1

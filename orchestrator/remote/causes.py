@@ -134,7 +134,7 @@ NO_ENDPOINT = Cause(
     "configuration-unknown",
     _P,
     "it has no session configuration of that name",
-    "register the JEA endpoint (dmsa jea), or correct configuration of its connection",
+    "register the JEA endpoint there, or correct configuration of its connection",
     undispatched=True,
 )
 NO_WSMAN = Cause(

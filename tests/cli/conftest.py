@@ -69,7 +69,7 @@ def finished(once: Once) -> Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    """A desk with the quick start, whose hold time is one day."""
+    """A desk with the quick start, whose hold time is two hours."""
     return Desk.new(tmp_path)
 
 

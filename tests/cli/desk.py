@@ -61,8 +61,8 @@ def read_plan(name: str) -> Plan:
 
 
 def hasten(plan: Plan) -> None:
-    """Let two weeks be one day: fewer readings of the lab's clock, the same steps. The floor is waived by name."""
-    plan["policy"] = {**plan.get("policy", {}), "dwell": "1d", "flat_for": "1d"}
+    """Let two weeks be two hours: fewer readings of the lab's clock, the same steps. The floor is waived by name."""
+    plan["policy"] = {**plan.get("policy", {}), "dwell": "2h", "flat_for": "2h"}
     waiver = {"guard": "dwell-minimum", "reason": "the estate is simulated", "approved_by": ["ad-lead"]}
     for wave in plan["waves"]:
         for migration in wave["migrations"]:
@@ -76,7 +76,8 @@ class Running:
         self._process = process
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.out: list[str] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -120,8 +121,9 @@ class Running:
     def end(self) -> subprocess.CompletedProcess[str]:
         """Wait for the end, and return what was printed in all."""
         status = self._process.wait(PATIENCE)
-        while (line := self._lines.get(timeout=PATIENCE)) is not None:
-            self.out.append(line)
+        self._listener.join(PATIENCE)
+        while not self._lines.empty():
+            self.out += filter(None, [self._lines.get()])
         assert self._process.stderr is not None
         with self._process.stderr as stderr:
             said = stderr.read()

@@ -1,10 +1,11 @@
 """The operator's words: hold, release, and the ways back, alone and while a runner drives."""
 
+import signal
 import time
 
 import pytest
 
-from tests.cli.desk import targets, writes
+from tests.cli.desk import Desk, targets, writes
 
 BATCH = ("plan.yaml", "--only", "dmsa-batch")
 UNDO = "Undo-ADServiceAccountMigration"
@@ -92,31 +93,37 @@ def test_a_way_back_says_for_whom(desk, verb, which):
     assert f"`{verb} PLAN --only NAME`, or `{verb} PLAN --all --yes`" in " ".join(ended.stderr.split())
 
 
-def test_a_runner_obeys_a_hold_from_another_terminal(desk):
-    with desk.running("run", "plan.yaml", "--only", "pilot", "--until", "linked") as run:
+@pytest.fixture
+def patient(tmp_path):
+    """A desk with the quick start as it ships: two weeks take long enough to speak to the runner meanwhile."""
+    return Desk.new(tmp_path, change=None)
+
+
+def test_a_runner_obeys_a_hold_from_another_terminal(patient):
+    with patient.running("run", "plan.yaml", "--only", "dmsa-report") as run:
         run.until(lambda line: "drives" in line)
-        desk.done("hold", "plan.yaml", "--only", "dmsa-report", "--reason", "stop that")
+        patient.done("hold", "plan.yaml", "--only", "dmsa-report", "--reason", "stop that")
         said = time.monotonic()
         run.until(lambda line: "dmsa-report" in line and "HELD (operator): stop that" in line)
-        assert time.monotonic() - said < 1
+        assert time.monotonic() - said < 2, "a second, and one more where the machine is busy"
         ended = run.end()
     assert ended.returncode == 4
-    migrations = desk.migrations()
-    assert migrations["dmsa-report"]["held"]["reason"] == "operator"
-    assert migrations["dmsa-batch"]["held"] is None
+    held = patient.migrations()["dmsa-report"]
+    assert (held["held"]["reason"], held["held"]["detail"]) == ("operator", "stop that")
+    assert held["phase"] != "completed"
 
 
-def test_a_runner_carries_out_a_way_back_from_another_terminal(restarted):
-    with restarted.running("run", "plan.yaml", "--only", "pilot", "--until", "restarted") as run:
-        run.until(lambda line: "dmsa-report" in line)
-        back = restarted.dmsa("rollback", *BATCH, "--reason", "not tonight")
+def test_a_runner_carries_out_a_way_back_from_another_terminal(patient):
+    with patient.running("run", "plan.yaml", "--only", "pilot") as run:
+        run.until(lambda line: "dmsa-batch" in line and "started -> linked" in line)
+        back = patient.dmsa("rollback", *BATCH, "--reason", "not tonight")
         assert back.returncode == 0
         assert f"pid {run.pid} drives, and carries this out; waiting for it." in back.stderr
-        assert "Rolled back: 1" in back.stdout
-        ended = run.end()
-    assert ended.returncode == 5
-    phases = restarted.phases()
-    assert (phases["dmsa-report"], phases["dmsa-batch"]) == ("restarted", "rolled_back")
+        assert "Rolled back: 1, each compared with its snapshot." in back.stdout
+        assert run.alive, "the other migration goes on"
+        run.signal(signal.SIGTERM)
+        assert run.end().returncode == 143
+    assert patient.phases()["dmsa-batch"] == "rolled_back"
 
 
 def test_a_runner_of_others_is_waited_for_and_then_the_verb_drives(restarted):

@@ -22,16 +22,23 @@ ACCOUNT = "CN=svc-batch,OU=Service Accounts,DC=corp,DC=example"
 START, COMPLETE = "Start-ADServiceAccountMigration", "Complete-ADServiceAccountMigration"
 
 
+SHORT = {"dwell": "2h", "flat_for": "2h", "ledger_every": "1h"}
+WAIVER = {"guard": "dwell-minimum", "reason": "the weather is the point of these tests", "approved_by": ["ann"]}
+
+
 def weather(
-    *rules: dict[str, Any], ids: tuple[str, ...] = (BATCH,), change: Callable[[dict], None] | None = None
+    *rules: dict[str, Any],
+    ids: tuple[str, ...] = (BATCH,),
+    change: Callable[[dict[str, Any]], object] = lambda plan: plan["policy"].update(SHORT),
 ) -> World:
-    """Return a world of a few migrations, in one wave, with this weather."""
+    """Return a world of a few migrations, in one wave and with a short dwell, under this weather."""
 
     def plan(data: dict[str, Any]) -> None:
         migrations = [one for wave in data["waves"] for one in wave["migrations"] if one["dmsa"]["name"] in ids]
+        for migration in migrations:
+            migration["waivers"] = [*migration.get("waivers", []), WAIVER]
         data["waves"] = [{"name": "only", "at_once": 4, "failures": {"allow": 1}, "migrations": migrations}]
-        if change:
-            change(data)
+        change(data)
 
     return World(change_plan=plan, change_estate=lambda estate: estate.update(weather=list(rules)))
 
@@ -50,7 +57,7 @@ def service_starts(world: World, name: str = "BatchRunner", host: str = HOST) ->
 
 
 def reboot(plan: dict[str, Any]) -> None:
-    plan["policy"]["reboot"] = "after_registry"
+    plan["policy"].update(SHORT, reboot="after_registry")
 
 
 class TestLost:
@@ -106,7 +113,7 @@ class TestLost:
     @pytest.mark.parametrize(("verb", "nth"), [("Undo", 1), ("Undo", 2), ("Reset", 1)])
     def test_a_way_back_undoes_once(self, kind, verb, nth):
         def by_reset(plan: dict[str, Any]) -> None:
-            plan["policy"]["rollback_by"] = "reset" if verb == "Reset" else "undo"
+            plan["policy"].update(SHORT, rollback_by="reset" if verb == "Reset" else "undo")
 
         cmdlet = f"{verb}-ADServiceAccountMigration"
         world = weather({"kind": kind, "when": {"cmdlet": cmdlet, "nth": nth}}, change=by_reset)
@@ -256,6 +263,7 @@ class TestHeld:
         world = weather(
             {"kind": "registry-changed", "host": "db01.corp.example", "value": 1, "at": "2026-03-05T00:00:00Z"},
             {"kind": "host-registers", "host": "db01.corp.example", "account": SAM, "at": "2026-03-06T00:00:00Z"},
+            change=lambda plan: plan["policy"].update(SHORT, dwell="9d", flat_for="7d", ledger_every="12h"),
         )
         state = world.run()
         assert state[BATCH].held.reason == "guard:no-unknown-host"

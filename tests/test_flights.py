@@ -1,0 +1,156 @@
+"""Calls in the air: boarded first, sent once their intent is on disk, and landed when all of a flight is back."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+
+from orchestrator.flights import Flight, Flights
+from orchestrator.model.call import Call, Read, Ticket, Write, cmdlet
+from orchestrator.model.lifecycle import Intention, Phase
+from orchestrator.model.observation import Outcome, Reply
+from orchestrator.remote.inline import InlinePool
+
+STAGE = (Phase.PLANNED, Intention.FORWARD)
+HOST = "app01.corp.example"
+
+
+class Desk:
+    """A transport that lends as many tickets an endpoint as it is told, and remembers what it carried."""
+
+    def __init__(self, sessions: int = 9) -> None:
+        self.sessions, self.lent, self.ran, self.ended = sessions, dict[UUID, str](), list[Call](), list[UUID]()
+        self.error: Exception | None = None
+
+    def ticket(self, endpoint: str) -> Ticket | None:
+        if list(self.lent.values()).count(endpoint) >= self.sessions:
+            return None
+        shell = UUID(int=len(self.ran) * 100 + len(self.lent) + 1)
+        self.lent[shell] = endpoint
+        return Ticket(endpoint, shell, UUID(int=7))
+
+    def run(self, call: Call, ticket: Ticket) -> Reply:
+        del self.lent[ticket.shell]
+        self.ran.append(call)
+        if self.error is not None:
+            raise self.error
+        return Reply(Outcome.SUCCEEDED)
+
+    def discard(self, _endpoint: str, shell: UUID) -> bool:
+        self.lent.pop(shell, None)
+        self.ended.append(shell)
+        return True
+
+    def close(self) -> None:
+        self.lent.clear()
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def flights(desk: Desk) -> Iterator[Flights]:
+    flights = Flights(desk, InlinePool(desk))
+    yield flights
+    flights.close(0.0)
+
+
+def read(what: str, endpoint: str = "dc01") -> Read:
+    return Read(endpoint, (cmdlet("Get-ADObject", Identity=what),))
+
+
+def write(endpoint: str = HOST) -> Write:
+    return Write(endpoint, cmdlet("Restart-Service", Name="App"))
+
+
+def flight(*reads: Read, subject: str = "directory", disruptive: bool = False) -> Flight:
+    made = Flight(("a", subject), STAGE, disruptive=disruptive)
+    made.todo = list(reads)
+    return made
+
+
+def land(flights: Flights, times: int = 5) -> list:
+    return [one for _ in range(times) for one in flights.landed(1.0)]
+
+
+def test_nothing_is_sent_before_it_may_take_off(desk, flights):
+    flights.observe(flight(read("x")))
+    flights.perform(flight(subject=HOST), write(), desk.ticket(HOST))
+    assert flights.busy(("a", "directory"))
+    assert flights.busy(("a", HOST))
+    assert not flights.any
+    assert land(flights) == []
+    flights.take_off()
+    assert flights.any
+    assert len(land(flights)) == 2
+    assert desk.ran == [read("x"), write()]
+    assert not flights.busy(("a", "directory"))
+
+
+def test_an_observation_lands_when_all_of_it_is_back(flights):
+    reads = [read("x"), read("y", "dc02"), read("z", HOST)]
+    flights.observe(flight(*reads))
+    flights.take_off()
+    landed = [list(flights.landed(1.0)) for _ in range(3)]
+    assert [len(one) for one in landed] == [0, 0, 1]
+    assert landed[-1][0].result is None
+    assert [call for call, _ in landed[-1][0].flight.replies] == reads
+
+
+def test_a_write_lands_with_its_reply_and_a_shell_s_end_with_yes_or_no(desk, flights):
+    flights.perform(flight(subject=HOST), write(), desk.ticket(HOST))
+    flights.end_shell(flight(), "dc01", UUID(int=5))
+    flights.take_off()
+    assert [one.result for one in land(flights)] == [Reply(Outcome.SUCCEEDED), True]
+    assert desk.ended == [UUID(int=5)]
+
+
+def test_what_may_not_go_gives_its_tickets_back_and_is_never_sent(desk, flights):
+    flights.observe(flight(read("x"), read("y")))
+    flights.perform(flight(subject=HOST), write(), desk.ticket(HOST))
+    flights.abandon()
+    assert not desk.lent
+    assert not flights.busy(("a", "directory"))
+    assert not flights.busy(("a", HOST))
+    flights.take_off()
+    assert land(flights) == []
+    assert desk.ran == []
+
+
+def test_reads_of_a_flight_under_way_board_again():
+    desk = Desk(sessions=1)
+    flights = Flights(desk, InlinePool(desk))
+    under_way = flight(read("x"), read("y"))
+    flights.observe(under_way)
+    flights.take_off()
+    desk.sessions = 2
+    flights.observe(under_way)
+    flights.abandon()
+    assert flights.busy(("a", "directory"))
+    flights.take_off()
+    assert [one.result for one in land(flights)] == [None]
+    assert desk.ran == [read("x"), read("y")]
+
+
+def test_one_host_is_disrupted_by_one_at_a_time(desk, flights):
+    flights.perform(flight(subject=HOST, disruptive=True), write(), desk.ticket(HOST))
+    assert flights.disrupted(HOST)
+    assert not flights.disrupted("app02.corp.example")
+    flights.take_off()
+    land(flights)
+    assert not flights.disrupted(HOST)
+
+
+def test_a_harmless_write_disrupts_nobody(desk, flights):
+    flights.perform(flight(subject=HOST), write(), desk.ticket(HOST))
+    assert not flights.disrupted(HOST)
+
+
+def test_a_defect_is_not_a_reply(desk, flights):
+    desk.error = RuntimeError("a bug")
+    flights.observe(flight(read("x")))
+    flights.take_off()
+    with pytest.raises(RuntimeError, match="a bug"):
+        land(flights)

@@ -1,0 +1,116 @@
+"""A line of plain words for every event, without the time and without the migration's name."""
+
+from datetime import UTC, datetime
+from typing import get_args
+from uuid import UUID
+
+import pytest
+
+from orchestrator.model import event as e
+from orchestrator.model.lifecycle import Phase, Trigger, Way
+from orchestrator.model.observation import FaultKind, Outcome
+from orchestrator.views.sentence import STANDS_OUT, sentence
+
+AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HOST = "app01.corp.example"
+FAULT = e.FaultSeen(kind=FaultKind.TRANSIENT, code="refused", message="app01 refuses connections")
+IDS = {"shell": UUID(int=1), "pipeline": UUID(int=2)}
+
+
+def attempt(cmdlet: str, **parameters: object) -> e.AttemptStarted:
+    given = {"migration": "a", "step": "restart", "subject": HOST, "endpoint": HOST, "cmdlet": cmdlet, **IDS}
+    return e.AttemptStarted.model_validate({**given, "parameters": parameters})
+
+
+def answer(guard: str, verdict: str, *, waived: bool = False) -> e.GuardSaid:
+    said = {"guard": guard, "subject": "a", "verdict": verdict, "evidence": "", "waived": waived}
+    return e.GuardSaid.model_validate(said)
+
+
+SAID = [
+    (e.RunBegan(digest="0123456789abcdef", plan={}, by="ann", tool="1"), "run began, plan digest 0123456789ab, by ann"),
+    (e.RunnerTook(by="ann", host="mgmt01", pid=7, tool="1"), "ann on mgmt01 (pid 7) drives"),
+    (e.RunnerLeft(reason="told to stop"), "the runner left: told to stop"),
+    (e.ControllersFound(names=("dc01", "dc02")), "copies that must agree: dc01, dc02"),
+    (
+        e.GuardsAsked(
+            migration="a",
+            step=Trigger.START,
+            answers=(answer("x", "pass"), answer("y", "refuse", waived=True), answer("z", "unknown")),
+        ),
+        "guards before start: 1 pass; y refuse (waived), z unknown",
+    ),
+    (
+        e.SnapshotTaken(
+            migration="a", account_guid=UUID(int=1), account={}, dmsa=None, hosts={}, sha256="fedcba9876543210"
+        ),
+        "snapshot of account, dMSA and 0 hosts, fedcba987654",
+    ),
+    (e.Admitted(migration="a", step=Trigger.COMPLETE), "admitted to complete"),
+    (attempt("Restart-Service", Name="App"), f"restart: Restart-Service App on {HOST}"),
+    (attempt("Restart-Computer", Force=True), f"restart: Restart-Computer on {HOST}"),
+    (e.AttemptFinished(migration="a", subject=HOST, outcome=Outcome.SUCCEEDED), f"{HOST}: done"),
+    (
+        e.AttemptFinished(migration="a", subject=HOST, outcome=Outcome.UNKNOWN, fault=FAULT),
+        f"{HOST}: unknown, and said app01 refuses connections",
+    ),
+    (e.ShellEnded(migration="a", subject=HOST, shell=UUID(int=1)), f"the shell of the lost call at {HOST} is gone"),
+    (e.AttemptSettled(migration="a", subject=HOST), f"the lost call at {HOST} was settled by looking"),
+    (
+        e.BaselineRead(migration="a", step=Trigger.RESTART, host=HOST, local_time=AT, boot_time=AT),
+        f"restart at {HOST}: baseline 2026-03-02T12:00:00Z",
+    ),
+    (
+        e.SubjectDone(
+            migration="a",
+            step=Trigger.REGISTRY,
+            subject=HOST,
+            registry="set",
+            workloads=(e.WorkloadSeen(kind="service", name="App", state="running"),),
+        ),
+        f"registry done at {HOST} (App running, DelegatedMSAEnabled set)",
+    ),
+    (e.SubjectDone(migration="a", step=Trigger.LINK, subject="directory"), "link done at directory"),
+    (e.LedgerRead(migration="a", principals=(), hosts_present=(), sha256=""), "ledger: nobody yet"),
+    (e.LedgerRead(migration="a", principals=(HOST, "x"), hosts_present=(HOST,), sha256=""), f"ledger: {HOST}, x"),
+    (
+        e.Moved(migration="a", trigger=Trigger.LINK, source=Phase.STARTED, dest=Phase.LINKED),
+        "started -> linked",
+    ),
+    (
+        e.WaitBegan(migration="a", subject="directory", waiting_for="dwell", until=AT, detail="not before"),
+        "waits for dwell until 2026-03-02T12:00:00Z: not before",
+    ),
+    (
+        e.WaitBegan(migration="a", subject=HOST, waiting_for="reboot", detail="told to"),
+        f"waits for reboot at {HOST}: told to",
+    ),
+    (
+        e.RetryDue(migration="a", subject=HOST, of="read", tries=1, until=AT, fault=FAULT),
+        f"try 2 at {HOST} at 2026-03-02T12:00:00Z: app01 refuses connections",
+    ),
+    (e.Recovered(migration="a", subject=HOST), f"{HOST} answers again"),
+    (
+        e.Held(migration="a", reason="fault", detail="It broke.", release="mend it"),
+        "HELD (fault): It broke.\nTo go on: mend it",
+    ),
+    (e.Released(migration="a", by="ann", reason="mended"), "released by ann: mended"),
+    (
+        e.Released(migration="a", by="ann", reason="mended", forward=True),
+        "released by ann to go forward: mended",
+    ),
+    (e.WayBackAsked(migration="a", way=Way.UNDO, by="ann"), "undo asked by ann"),
+    (e.WayBackAsked(migration="a", way=Way.ROLLBACK, by="ann", reason="errors"), "rollback asked by ann: errors"),
+    (e.CallRefused(migration="a", detail="Remove-ADUser"), "REFUSED by the safety rule: Remove-ADUser"),
+]
+
+
+@pytest.mark.parametrize(("event", "said"), SAID, ids=lambda value: getattr(value, "kind", ""))
+def test_sentence(event, said):
+    assert sentence(event) == said
+
+
+def test_there_is_one_for_every_event_of_the_vocabulary():
+    vocabulary = set(get_args(get_args(e.Event)[0]))
+    assert {type(event) for event, _ in SAID} == vocabulary
+    assert set(STANDS_OUT) <= vocabulary
