@@ -6,7 +6,7 @@ Complete (Microsoft Learn, dMSA overview). The ledger must be flat, and everybod
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from orchestrator.model.action import Answer, Done, Observe, Record, Stop, Wait
@@ -16,6 +16,8 @@ from orchestrator.model.guard_ids import Stage
 from orchestrator.model.ledger import dwell_due, flat_due, ledger_reads, ledger_seen, worth_writing
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.steps.step import IN_DIRECTORY, Groups, Step, not_matching, original_missing
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Soak(Step):
@@ -78,9 +80,14 @@ def _waiting(case: Case) -> Wait | None:
     flat = dwell if case.waived("ledger-flat", Stage.COMPLETE) else flat_due(case)
     if case.at is None or dwell is None or flat is None:
         return Wait("dwell", dwell, None, "the dwell has not begun")
-    poll = case.at + case.policy.ledger_every
+    poll = _next_poll(case.at, case.policy.ledger_every)
     if case.at < dwell:
         return Wait("dwell", dwell, min(dwell, poll), "Complete is not legal before")
     if case.at < flat:
         return Wait("ledger", flat, min(flat, poll), "a host was learned recently")
     return None
+
+
+def _next_poll(at: datetime, every: timedelta) -> datetime:
+    """Return the next full interval, the same for all migrations: they are read together, and the runner wakes once."""
+    return at + every - (at - _EPOCH) % every

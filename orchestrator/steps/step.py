@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -124,9 +124,14 @@ def not_matching(case: Case, seen: PairSeen, wanted: Pair) -> Stop:
     )
 
 
-def converging(case: Case, pairs: Sequence[PairSeen], wanted: Pair) -> Wait | Stop | None:
-    """Return the wait for those copies that do not show the wanted pair yet, a stop past the deadline, or None."""
-    late = [pair for pair in pairs if pair.pair is not wanted]
+def converging(
+    case: Case, pairs: Sequence[PairSeen], wanted: Pair, agrees: Callable[[PairSeen], bool] = lambda _pair: True
+) -> Wait | Stop | None:
+    """Return the wait for those copies that do not show the wanted pair yet, a stop past the deadline, or None.
+
+    ``agrees`` says whether a copy shows everything else that it should.
+    """
+    late = [pair for pair in pairs if pair.pair is not wanted or not agrees(pair)]
     if not late:
         return None
     began = case.state.waits.get(DIRECTORY)

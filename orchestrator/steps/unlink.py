@@ -68,7 +68,7 @@ class Unlink(Step):
         repair = _repair(case, pinned)
         if repair is not None:
             return Perform(Write(case.endpoint, repair))
-        late = converging(case, pairs, goal)
+        late = converging(case, pairs, goal, lambda copy: _repair(case, copy) is None)
         return late or Done(pair=goal, evidence={"read": [str(pair) for pair in pairs]})
 
     def dest(self, case: Case) -> Phase:
