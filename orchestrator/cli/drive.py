@@ -61,7 +61,9 @@ def run(
     chosen = select(loaded.plan, only)
     state, signalled = _conduct(loaded, journal, chosen, phase, watch=watch, quiet=json)
     code = exit_of(state, loaded.plan, chosen, phase)
-    _report(loaded, state, plan, journal, as_json=json, signalled=signalled)
+    partly = code == 0 and exit_of(state, loaded.plan) != 0
+    end = f"What was selected is done. `dmsa run {as_typed(plan, journal)}` goes on with the rest." if partly else None
+    _report(loaded, state, plan, journal, as_json=json, signalled=signalled, end=end)
     raise typer.Exit(128 + signalled if signalled else int(code))
 
 

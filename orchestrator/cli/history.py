@@ -10,8 +10,14 @@ from orchestrator.planfile import Loaded
 
 
 def open_existing(place: str) -> Journal | None:
-    """Open a journal that is there; None where no run has begun yet."""
-    return open_journal(place, create=False) if journal_file(place).exists() else None
+    """Open a journal that is there; None where no run has begun yet.
+
+    Raises:
+        JournalUnusable: it cannot be opened; also where only what lies beside a journal is left of it.
+    """
+    file = journal_file(place)
+    left = any(file.with_name(file.name + end).exists() for end in ("", ".head", "-wal"))
+    return open_journal(place, create=False) if left else None
 
 
 def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:

@@ -190,3 +190,17 @@ def test_a_name_that_the_terminal_cannot_show_stops_nothing(tmp_path):
     assert ended.returncode == 3
     assert "\\u043c" in ended.stdout
     assert json.loads(desk.dmsa("check", "plan.yaml", "--json", PYTHONIOENCODING="ascii").stdout)
+
+
+def test_what_is_left_of_a_journal_is_not_taken_for_no_run(prepared):
+    prepared.journal.unlink()
+    for verb in (("status", "plan.yaml"), ("run", "plan.yaml")):
+        ended = prepared.dmsa(*verb)
+        assert ended.returncode == 3, ended.stdout
+        assert "journal .dmsa/journal.db: " in ended.stderr
+
+
+def test_a_selection_that_is_done_does_not_speak_for_the_rest(prepared):
+    ended = prepared.dmsa("run", "plan.yaml", "--only", "dmsa-batch", "--until", "prepared")
+    assert ended.returncode == 0
+    assert ended.stdout.endswith("What was selected is done. `dmsa run plan.yaml` goes on with the rest.\n")
