@@ -49,7 +49,7 @@ class Agenda:
         self._wake(at)
         changed, self._changes = run.changes != self._changes, run.changes
         for wave in self._plan.waves:
-            timed = wave.window is not None or wave.windows is not None
+            timed = bool(wave.window or wave.windows or wave.blackout)
             if not (changed or timed or self._stirred):
                 continue
             answers = self._answers(run, wave, at, timed) if changed or timed else self._known[wave.name].answers

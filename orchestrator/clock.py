@@ -41,6 +41,7 @@ class EstateClock:
         self._read, self._is_lab, self._monotonic, self._pause = read, is_lab, monotonic, pause
         self._last, self._last_at = last, monotonic()
         self._asked_at: float | None = None
+        self._unread = False
 
     def now(self) -> datetime | None:
         """Return estate time: the last reading plus what has passed since; None if there never was one."""
@@ -51,6 +52,7 @@ class EstateClock:
     def ask(self) -> datetime | None:
         """Read estate time anew; where that fails, return what :meth:`now` would."""
         reading = self._read()
+        self._unread = reading is None
         self._asked_at = self._monotonic()
         if reading is not None:
             self._last, self._last_at = reading, self._asked_at
@@ -62,7 +64,7 @@ class EstateClock:
             at = self.ask() if self._is_lab else self.now()
             if at is None or at >= due:
                 return
-            if not self._is_lab:
+            if self._unread or not self._is_lab:
                 self._pause(min(LISTEN_EVERY, due - at).total_seconds())
 
     def _extrapolated(self) -> datetime | None:

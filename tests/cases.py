@@ -126,6 +126,7 @@ def _state(state: MigrationState, given: Mapping[str, Any]) -> MigrationState:
         "registry_at": _utc,
         "anew_at": _utc,
         "performed": _performed,
+        "landed": lambda rows: frozenset((_full(subject), write) for subject, write in rows),
         "tries": lambda tries: {tuple(key.split(" ")): count for key, count in tries.items()},
         "touched": lambda rows: frozenset((_full(host), kind, name) for host, kind, name in rows),
         "baselines": lambda times: {_full(h): _baseline(_full(h), _utc(at)) for h, at in times.items()},
@@ -135,6 +136,9 @@ def _state(state: MigrationState, given: Mapping[str, Any]) -> MigrationState:
         "ledger": _ledger,
     }
     made = {name: make[name](value) for name, value in given.items() if name != "snapshot"}
+    if "waits" in made:
+        made["deadlines"] = {(s, w.waiting_for): w.until for s, w in made["waits"].items() if w.until is not None}
+    made.setdefault("landed", frozenset(made.get("performed", ())))
     return replace(state, **made)
 
 

@@ -98,3 +98,12 @@ def test_on_a_lab_waiting_is_reading():
     clock.ask()
     clock.wait_until(AT + timedelta(minutes=90), lambda: False)
     assert (hands.asked, hands.seconds) == (3, 0)
+
+
+def test_a_lab_that_cannot_be_read_is_not_asked_without_a_pause():
+    """Where the clock's own domain controller is away, time passes as it does for everybody."""
+    hands = Hands(AT, *[None] * 1000)
+    clock = hands.clock(is_lab=True)
+    clock.ask()
+    clock.wait_until(AT + timedelta(seconds=30), lambda: False)
+    assert hands.asked < 100

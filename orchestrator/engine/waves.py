@@ -185,11 +185,16 @@ def _closed(wave: Wave, window: Window, at: datetime | None, takes: timedelta) -
     return NotYet("blackout", opens, next((span.reason for span in spans if span and span.reason), "blackout"))
 
 
+ALWAYS = Window(days=("mon", "tue", "wed", "thu", "fri", "sat", "sun"), open="00:00", close="00:00", zone="UTC")
+"""The window of a wave that has only blackouts: their dates are then meant in UTC."""
+
+
 def window_of(wave: Wave, gate: str) -> Window | None:
     """Return the wave's window for a gate (``start`` or ``complete``)."""
+    window = wave.window
     if wave.windows is not None:
-        return wave.windows.start if gate == "start" else wave.windows.complete
-    return wave.window
+        window = wave.windows.start if gate == "start" else wave.windows.complete
+    return ALWAYS if window is None and wave.blackout else window
 
 
 def allowed_failures(wave: Wave) -> int:

@@ -10,7 +10,7 @@ import pkgutil
 from dataclasses import dataclass
 from functools import cache
 
-from orchestrator.guards.guard import Guard
+from orchestrator.guards.guard import Guard, OfPair
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.event import GuardSaid
@@ -49,7 +49,8 @@ def all_guards() -> tuple[Guard, ...]:
     """Return every guard in this package, in the order of the contract."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    found = {kind.id: kind() for kind in Guard.__subclasses__()}
+    kinds = [*Guard.__subclasses__(), *OfPair.__subclasses__()]
+    found = {kind.id: kind() for kind in kinds if kind is not OfPair}
     return tuple(found[id_] for id_ in GUARDS if id_ in found)
 
 

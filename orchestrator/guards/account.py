@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.guards.guard import Guard, account, answered, pair_read, pinned_pair
+from orchestrator.guards.guard import Guard, OfPair, account, answered, pair_read, pinned_pair
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.directory import ACCOUNT_BACK_LINK
@@ -22,15 +22,10 @@ PRIVILEGED_BUILTIN = frozenset(f"S-1-5-32-{rid}" for rid in (544, 548, 549, 550,
 DIRECTORY_OPERATORS = frozenset({"dnsadmins"})
 
 
-class AccountIsUser(Guard):
+class AccountIsUser(OfPair):
     """Only a normal user account can be superseded (Microsoft Learn, Start-ADServiceAccountMigration)."""
 
     id = "account-is-user"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for both objects."""
-        del stage, seen
-        return (pair_read(case),)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Its class is exactly user, and it lies in the plan's domain."""
@@ -46,15 +41,10 @@ class AccountIsUser(Guard):
         )
 
 
-class AccountNotLinked(Guard):
+class AccountNotLinked(OfPair):
     """A link that nobody here made is the sign of another migration, or of an attack (BadSuccessor)."""
 
     id = "account-not-linked"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for both objects."""
-        del stage, seen
-        return (pair_read(case),)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Neither attribute is set, and no dMSA claims to precede it."""
@@ -118,15 +108,10 @@ def _privileged(sid: str) -> bool:
     return relative or sid in PRIVILEGED_BUILTIN
 
 
-class OriginalPresent(Guard):
+class OriginalPresent(OfPair):
     """Services log on with the original's name for ever; without it they do not start."""
 
     id = "original-present"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for both objects."""
-        del stage, seen
-        return (pair_read(case),)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """It is there, by objectGUID once that is known."""
@@ -140,15 +125,10 @@ class OriginalPresent(Guard):
         )
 
 
-class OriginalProtected(Guard):
+class OriginalProtected(OfPair):
     """Nothing here can delete the original; this keeps others from doing it by mistake."""
 
     id = "original-protected"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for both objects."""
-        del stage, seen
-        return (pair_read(case),)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """It is protected from accidental deletion."""

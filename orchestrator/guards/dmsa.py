@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.guards.guard import Guard, pair_read, pinned_pair
-from orchestrator.model.call import Read
+from orchestrator.guards.guard import OfPair, pinned_pair
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.directory import DMSA_CLASS
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Pair, Phase
 
 
-class DmsaAbsentOrFresh(Guard):
+class DmsaAbsentOrFresh(OfPair):
     """Start takes only a dMSA in state 0: one in state 3 is a standalone dMSA, and Start would fail."""
 
     id = "dmsa-absent-or-fresh"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for both objects."""
-        del stage, seen
-        return (pair_read(case),)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Absent (before prepare), or of the right class, in state 0, unlinked, without foreign principals."""
@@ -58,15 +52,10 @@ _WANTED = {
 }
 
 
-class PairMatches(Guard):
+class PairMatches(OfPair):
     """Both objects name each other, and their states agree with where the migration stands."""
 
     id = "pair-matches"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for both objects."""
-        del stage, seen
-        return (pair_read(case),)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Compare with the phase."""

@@ -32,6 +32,15 @@ class Guard(ABC):
         """
 
 
+class OfPair(Guard):
+    """A guard that both objects, as the pinned domain controller shows them, answer."""
+
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask for both objects."""
+        del stage, seen
+        return (pair_read(case),)
+
+
 def pair_read(case: Case) -> Read:
     """Ask the pinned domain controller for both objects."""
     return Read(case.endpoint, pair_reads(case.server, case.migration.id, case.account))

@@ -9,7 +9,7 @@ from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.directory import pair_reads
 from orchestrator.model.guard_ids import Stage
-from orchestrator.model.host import FIRST_BUILD, host_reads
+from orchestrator.model.host import ENABLED, FIRST_BUILD, host_reads
 from orchestrator.model.observation import Outcome
 from orchestrator.model.plan import Host
 
@@ -37,20 +37,32 @@ class HostReachable(Guard):
         )
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
-        """A reply of any kind is an answer; a fault before one is not."""
+        """A reply of any kind is an answer; a fault before one is not.
+
+        An endpoint that became known only after the others were asked says nothing beside one that did not answer.
+        """
         del stage
-        for endpoint in dict.fromkeys((case.endpoint, *case.controllers, *case.host_names)):
-            if endpoint == case.server and endpoint != case.endpoint:
-                continue
-            replies = [reply for _, reply in seen.at(endpoint)]
-            faults = [reply.fault for reply in replies if reply.fault and reply.outcome is not Outcome.SUCCEEDED]
-            unreached = [fault for fault in faults if not fault.reached]
-            if replies and not unreached:
-                yield Verdict.of(True, endpoint, "answers")
-            elif unreached:
-                yield Verdict.of(False, endpoint, unreached[0].message, unreached[0].remedy)
-            else:
-                yield Verdict.unknown(endpoint, f"{endpoint} was not asked", "mend what kept it from being asked")
+        verdicts = [_answers(endpoint, seen) for endpoint in self._endpoints(case)]
+        if any(verdict.passed is False for verdict in verdicts):
+            verdicts = [verdict for verdict in verdicts if verdict.passed is not None]
+        yield from verdicts
+
+    @staticmethod
+    def _endpoints(case: Case) -> tuple[str, ...]:
+        """Return the endpoints that are asked; the pinned one stands for its server."""
+        names = dict.fromkeys((case.endpoint, *case.controllers, *case.host_names))
+        return tuple(name for name in names if name == case.endpoint or name != case.server)
+
+
+def _answers(endpoint: str, seen: Seen) -> Verdict:
+    replies = [reply for _, reply in seen.at(endpoint)]
+    faults = [reply.fault for reply in replies if reply.fault and reply.outcome is not Outcome.SUCCEEDED]
+    unreached = [fault for fault in faults if not fault.reached]
+    if unreached:
+        return Verdict.of(False, endpoint, unreached[0].message, unreached[0].remedy)
+    if replies:
+        return Verdict.of(True, endpoint, "answers")
+    return Verdict.unknown(endpoint, f"{endpoint} was not asked", "mend what kept it from being asked")
 
 
 class HostCapable(Guard):
@@ -77,6 +89,29 @@ class HostCapable(Guard):
                 + (", a domain controller" if controller else ""),
                 "every host that uses the account needs Windows Server 2025 or Windows 11 24H2; "
                 "upgrade it or move the workload before this migration",
+            )
+
+
+class HostRegistryEffective(Guard):
+    """After Complete a host without the switch cannot log on; a value that was set back is a group policy's work."""
+
+    id = "host-registry-effective"
+
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask each host about itself, its switch included."""
+        del stage, seen
+        return _hosts(case)
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """DelegatedMSAEnabled is the DWORD 1, right before it is needed."""
+        del stage
+        for name in case.host_names:
+            host = seen.host(name)
+            yield Verdict.of(
+                host.enabled,
+                name,
+                f"{ENABLED} is {'absent' if host.value is None else host.value}",
+                "find the group policy that sets it back, set it to 1 there or take the host out of its scope",
             )
 
 

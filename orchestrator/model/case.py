@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.directory import PairSeen, pair_seen
@@ -84,6 +84,11 @@ class Case:
         if waiver is None or stage not in rule.waivable_at:
             return False
         return self.plan.is_lab and len(set(waiver.approved_by)) >= rule.approvers
+
+    def deadline(self, subject: str, waiting_for: str, within: timedelta) -> datetime | None:
+        """Return until when a subject may wait for something: from when it first did, or from now."""
+        known = self.state.deadlines.get((subject, waiting_for))
+        return known or (self.at + within if self.at else None)
 
     def needs_switch(self, host: str) -> bool:
         """Whether this migration has written the host's registry value, or may have, and not put it back."""

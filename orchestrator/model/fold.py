@@ -94,11 +94,10 @@ def _open(state: MigrationState, subject: str) -> Attempt:
 def _finished(state: MigrationState, event: AttemptFinished, at: datetime | None) -> MigrationState:
     attempt = _open(state, event.subject)
     if event.outcome is not Outcome.UNKNOWN:
-        faults = dict(state.faults)
-        if event.fault is not None:
-            started = attempt.started
-            faults[(event.subject, spelled(started.cmdlet, started.parameters))] = event.fault
-        return replace(state, open=_without(state.open, event.subject), faults=faults)
+        key = (event.subject, spelled(attempt.started.cmdlet, attempt.started.parameters))
+        faults = {**state.faults, key: event.fault} if event.fault is not None else state.faults
+        landed = state.landed | {key} if event.outcome is Outcome.SUCCEEDED else state.landed
+        return replace(state, open=_without(state.open, event.subject), faults=faults, landed=landed)
     attempt = replace(attempt, unsettled=True, unsettled_since=at)
     return replace(state, open={**state.open, event.subject: attempt})
 
@@ -164,11 +163,13 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
         since=at,
         admitted=None if event.dest in _ENDS_ADMISSION else state.admitted,
         waits={},
+        deadlines={},
         tries={},
         faults={},
         open={},
         done=frozenset(),
         performed={},
+        landed=frozenset(),
         baselines={},
         wish=None,
         reached=None,
@@ -183,7 +184,10 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
 
 def _waiting(state: MigrationState, event: WaitBegan, _at: datetime | None) -> MigrationState:
     waiting = Waiting(event.waiting_for, event.until, event.detail)
-    return replace(state, waits={**state.waits, event.subject: waiting})
+    deadlines = dict(state.deadlines)
+    if event.until is not None:
+        deadlines.setdefault((event.subject, event.waiting_for), event.until)
+    return replace(state, waits={**state.waits, event.subject: waiting}, deadlines=deadlines)
 
 
 def _retry(state: MigrationState, event: RetryDue, _at: datetime | None) -> MigrationState:
@@ -216,7 +220,9 @@ def _held(state: MigrationState, event: Held, at: datetime | None) -> MigrationS
 
 
 def _released(state: MigrationState, event: Released, at: datetime | None) -> MigrationState:
-    released = replace(state, held=None, failure=None, waits={}, tries={}, faults={}, performed={})
+    released = replace(
+        state, held=None, failure=None, waits={}, deadlines={}, tries={}, faults={}, performed={}, landed=frozenset()
+    )
     if not event.forward or state.intention is Intention.FORWARD:
         return released
     if state.phase is Phase.ROLLED_BACK:
@@ -257,9 +263,11 @@ def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) 
         way=event.way,
         held=None,
         waits={},
+        deadlines={},
         tries={},
         faults={},
         performed={},
+        landed=frozenset(),
         done=state.done if same_step else frozenset(),
         baselines=state.baselines if same_step else {},
         wish=state.wish if same_step else None,

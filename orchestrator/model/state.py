@@ -122,6 +122,8 @@ class MigrationState:
     failure: Literal["refused", "failed"] | None = None
     admitted: Trigger | None = None
     waits: Mapping[str, Waiting] = field(default_factory=dict)
+    deadlines: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """Until when a subject may wait for one thing, from when it first did: a fault in between does not renew it."""
     tries: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How often a subject's read or write (``(subject, "read")``) has failed for now."""
     faults: Mapping[tuple[str, str], FaultSeen] = field(default_factory=dict)
@@ -131,6 +133,8 @@ class MigrationState:
     open: Mapping[str, Attempt] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     performed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    landed: frozenset[tuple[str, str]] = frozenset()
+    """Writes of this phase whose success was acknowledged: the only proof of those that leave nothing to read."""
     wish: Pair | None = None
     reached: Pair | None = None
     sent: frozenset[str] = frozenset()

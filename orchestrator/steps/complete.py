@@ -15,8 +15,6 @@ from orchestrator.model.directory import PairSeen
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.steps.step import (
-    IN_DIRECTORY,
-    Groups,
     Step,
     converging,
     migration_cmdlet,
@@ -35,10 +33,6 @@ class Complete(Step):
     trigger: ClassVar = Trigger.COMPLETE
     stage: ClassVar = Stage.COMPLETE
     leads_to: ClassVar = Phase.SWITCHED
-
-    def groups(self, _case: Case) -> Groups:
-        """Return the directory."""
-        return IN_DIRECTORY
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
         """Ask every domain controller that must agree."""

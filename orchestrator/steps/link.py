@@ -12,8 +12,6 @@ from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.steps.step import (
-    IN_DIRECTORY,
-    Groups,
     Step,
     converging,
     not_matching,
@@ -28,10 +26,6 @@ class Link(Step):
 
     trigger: ClassVar = Trigger.LINK
     leads_to: ClassVar = Phase.LINKED
-
-    def groups(self, _case: Case) -> Groups:
-        """Return the directory."""
-        return IN_DIRECTORY
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
         """Ask every domain controller that must agree."""

@@ -21,7 +21,7 @@ from orchestrator.model.host import HostSeen, host_reads, services_read
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.model.observation import Outcome, Unreadable
 from orchestrator.model.plan import Host
-from orchestrator.steps.step import IN_DIRECTORY, Groups, Step, original_missing, pair_read
+from orchestrator.steps.step import Step, original_missing, pair_read
 
 
 class Prepare(Step):
@@ -30,10 +30,6 @@ class Prepare(Step):
     trigger: ClassVar = Trigger.PREPARE
     stage: ClassVar = Stage.PREFLIGHT
     leads_to: ClassVar = Phase.PREPARED
-
-    def groups(self, _case: Case) -> Groups:
-        """Return the directory: the hosts are only read."""
-        return IN_DIRECTORY
 
     def asks_guards(self, case: Case) -> bool:
         """Ask before the snapshot and the first write; protecting what was just created asks nothing new."""

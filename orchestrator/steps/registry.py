@@ -66,12 +66,10 @@ class Registry(Step):
 
     def on_fault(self, case: Case, subject: str, fault: Fault) -> Wait | None:
         """Expect a host that was told to reboot to be away for a while."""
-        began = case.state.waits.get(subject)
         if not did(case, subject, "Restart-Computer") or fault.kind is FaultKind.PERMANENT or case.at is None:
             return None
-        if began and began.waiting_for == "reboot" and began.until and case.at >= began.until:
-            return None
-        return _booting(case, subject)
+        booting = _booting(case, subject)
+        return booting if booting.until is None or case.at < booting.until else None
 
 
 def enable(host: HostSeen, value: int) -> Answer:
@@ -122,7 +120,5 @@ def _reboot(case: Case, subject: str) -> Answer:
 
 
 def _booting(case: Case, subject: str) -> Wait:
-    began = case.state.waits.get(subject)
-    until = began.until if began and began.waiting_for == "reboot" else None
-    until = until or (case.at + REBOOT_TAKES if case.at else None)
+    until = case.deadline(subject, "reboot", REBOOT_TAKES)
     return Wait("reboot", until, case.at + LOOK_AGAIN if case.at else None, "the host was told to reboot")

@@ -69,9 +69,7 @@ def _registered(case: Case, seen: Seen) -> Answer:
     missing = sorted(set(case.host_names) - ledger.hosts)
     if not missing:
         return Done(pair=Pair.STARTED, evidence={"principals": list(ledger.principals)})
-    began = case.state.waits.get(DIRECTORY)
-    until = began.until if began and began.waiting_for == "registration" else None
-    until = until or (case.at + case.policy.register_within if case.at else None)
+    until = case.deadline(DIRECTORY, "registration", case.policy.register_within)
     if case.at and until and case.at >= until:
         return Stop(
             "hosts-missing",

@@ -15,7 +15,7 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.ledger import dwell_due, flat_due, ledger_reads, ledger_seen, worth_writing
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
-from orchestrator.steps.step import IN_DIRECTORY, Groups, Step, not_matching, original_missing
+from orchestrator.steps.step import Step, not_matching, original_missing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,10 +25,6 @@ class Soak(Step):
 
     trigger: ClassVar = Trigger.SOAK
     leads_to: ClassVar = Phase.SOAKED
-
-    def groups(self, _case: Case) -> Groups:
-        """Return the directory."""
-        return IN_DIRECTORY
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
         """Ask for the pair and the ledger."""

@@ -14,8 +14,6 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.steps.step import (
-    IN_DIRECTORY,
-    Groups,
     Step,
     migration_cmdlet,
     not_matching,
@@ -30,10 +28,6 @@ class Start(Step):
     trigger: ClassVar = Trigger.START
     stage: ClassVar = Stage.START
     leads_to: ClassVar = Phase.STARTED
-
-    def groups(self, _case: Case) -> Groups:
-        """Return the directory."""
-        return IN_DIRECTORY
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
         """Ask the pinned domain controller for the pair."""

@@ -34,9 +34,9 @@ class Step(ABC):
     leads_to: ClassVar[Phase]
     """The phase that is reached once every subject is done."""
 
-    @abstractmethod
-    def groups(self, case: Case) -> Groups:
-        """Return the subjects of the step: the directory, hosts, or one group after the other."""
+    def groups(self, _case: Case) -> Groups:
+        """Return the subjects of the step: the directory, or hosts, or one group after the other."""
+        return IN_DIRECTORY
 
     @abstractmethod
     def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
@@ -134,9 +134,7 @@ def converging(
     late = [pair for pair in pairs if pair.pair is not wanted or not agrees(pair)]
     if not late:
         return None
-    began = case.state.waits.get(DIRECTORY)
-    until = began.until if began and began.waiting_for == "replication" else None
-    until = until or (case.at + case.policy.converge_within if case.at else None)
+    until = case.deadline(DIRECTORY, "replication", case.policy.converge_within)
     if case.at and until and case.at >= until:
         return Stop(
             "not-converged",

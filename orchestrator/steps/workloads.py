@@ -136,7 +136,8 @@ def _pools_and_tasks(
     for pool in host.app_pools:
         started = found.app_pools.get(pool.lower()) == "Started"
         wanted = before.app_pools[pool] == "Started" and (only is None or pool.lower() in only)
-        if wanted and not (started and did(case, host.name, "Restart-WebAppPool", pool)):
+        again = (host.name, f"Restart-WebAppPool {pool}") not in case.state.landed
+        if wanted and (again or not started):
             return Perform(Write(host.name, cmdlet("Restart-WebAppPool", Name=pool)), disruptive=True)
         workloads.append(WorkloadSeen(kind="app-pool", name=pool, state="running" if started else "idle"))
     for task in host.tasks:

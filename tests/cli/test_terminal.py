@@ -96,7 +96,7 @@ def test_on_a_terminal_a_table_changes_in_place(prepared):
     assert any(re.fullmatch(r"  dmsa-report +plan( \.)+ *", line) for line in frames), "what stands still is shown too"
     assert any("waits for replication until" in line for line in frames)
     assert any("linked" in line for line in summary)
-    assert terminal.shown.rstrip().endswith("goes on when it is due.")
+    assert terminal.shown.rstrip().endswith("What was selected is done. `dmsa run plan.yaml` goes on with the rest.")
     assert "\x1b[?25h" in terminal.shown, "the cursor is given back"
 
 

@@ -282,7 +282,8 @@ class TestWriting:
         state = {"phase": "soaked", "sent": ["Start"], "ledger": {"first_seen": {"app01.corp.example": AT}}}
         state |= {"converged_at": AT, "registry_at": AT}
         state["ledger"] |= {"hosts": ["app01.corp.example"], "since": AT, "read_at": AT}
-        action = decide(situation({"state": state, "read": {"pair": "1/1", "principals": ["app01.corp.example"]}}))
+        read = {"pair": "1/1", "principals": ["app01.corp.example"], "hosts": {"app01": {"value": 1}}}
+        action = decide(situation({"state": state, "read": read}))
         assert isinstance(action, Wait)
         assert (action.waiting_for, action.until) == ("dwell", AT + timedelta(days=14))
 

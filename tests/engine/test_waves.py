@@ -340,3 +340,12 @@ def test_never_more_admitted_than_there_are_places(states, at_once):
 @given(st.sampled_from(PATH), st.sampled_from(PATH))
 def test_the_answer_for_everybody_in_the_order_of_the_plan(one, other):
     assert list(admissible(run(b=one, a=other), ONE, AT)) == ["a", "b"]
+
+
+def test_a_wave_with_nothing_but_a_blackout_keeps_its_dates_in_utc():
+    """There is no window whose zone could say when a date begins."""
+    one = plan({"ids": "a", "blackout": [{"from": "2026-12-18", "to": "2026-12-20", "reason": "freeze"}]})
+    last_minute = datetime.fromisoformat("2026-12-17T23:59+00:00")
+    check(one, run(a=Phase.PREPARED), last_minute, "a go:start!")
+    answer = admissible(run(a=Phase.PREPARED), one, datetime.fromisoformat("2026-12-18T00:00+00:00"))["a"]
+    assert answer == NotYet("blackout", datetime.fromisoformat("2026-12-21T00:00+00:00"), "freeze")

@@ -111,6 +111,11 @@ def undo(world: World) -> None:
     somebody(world, "Undo-ADServiceAccountMigration", Identity=DMSA, SupersededAccount=ACCOUNT)
 
 
+def set_back(world: World) -> None:
+    """Do what a group policy does that knows another value."""
+    world.estate.machine("app02.corp.example").kerberos = 0
+
+
 LATER = [
     ("original-protected", Phase.PREPARED, unprotect, "Start"),
     ("original-protected", Phase.SOAKED, unprotect, "Complete"),
@@ -118,6 +123,7 @@ LATER = [
     ("no-unknown-host", Phase.SOAKED, add_host, "Complete"),
     ("ledger-flat", Phase.RESTARTED, remove_host, "Complete"),
     ("pair-matches", Phase.SOAKED, undo, "Complete"),
+    ("host-registry-effective", Phase.SOAKED, set_back, "Complete"),
 ]
 
 

@@ -360,3 +360,16 @@ class TestWrites:
         admitted = e.Admitted(migration="a", step=Trigger.START)
         assert fold(*forward(Phase.PREPARED), admitted, held("guard:original-protected"))["a"].admitted is None
         assert fold(*forward(Phase.LINKED), admitted, held("fault"))["a"].in_flight
+
+
+def test_a_fault_in_between_does_not_renew_a_deadline():
+    run = RunState("r")
+    first, second = later(hours=12), later(hours=20)
+    wait = e.WaitBegan(migration="a", subject=e.DIRECTORY, waiting_for="replication", until=first)
+    run.apply(wait, AT)
+    fault = e.RetryDue(migration="a", subject=e.DIRECTORY, of="read", tries=1, until=later(minutes=1), fault=FAULT)
+    run.apply(fault, AT)
+    run.apply(wait.model_copy(update={"until": second}), later(hours=8))
+    assert run["a"].deadlines == {(e.DIRECTORY, "replication"): first}
+    run.apply(e.Released(migration="a", by="x", reason="y"), later(hours=9))
+    assert not run["a"].deadlines
