@@ -1,0 +1,94 @@
+"""What a migration costs on the wire, beside a floor that is derived, not measured.
+
+    python -m tests.bench.wire --accounts 6 --hosts-each 2
+
+The floor, in pipelines of two requests (Command, Receive), for D further domain controllers and P ledger polls:
+
+    directory   prepare 6   two reads, for the second is about what the first found; two writes, each read back
+                start 2     the write and its read-back
+                link D      each further copy once
+                restart 1   who registered
+                soak P
+                complete 3 + D   read with guards, write, read-back; each further copy once
+    a host      snapshot 1, registry 3, restart 4, guards before complete 1, confirm 4
+                (read, write, read-back; after a restart also the new process's start, whose number is known only then)
+
+A session costs three requests more (Create, Receive, Delete). Readings of the clock are counted apart: on a lab,
+waiting is reading.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from tests.bench import generate
+from tests.bench.table import show
+
+ROOT = Path(__file__).parents[2]
+POLLS = 15
+"""Fourteen days at one a day, and the one that finds the dwell over."""
+FURTHER_CONTROLLERS = 1
+DIRECTORY = 12 + 2 * FURTHER_CONTROLLERS + POLLS
+HOST = 13
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Requests on the wire beside their floor.")
+    parser.add_argument("--accounts", type=int, default=6)
+    parser.add_argument("--hosts-each", type=int, default=2)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        took, rows = _run(Path(folder), given.accounts, given.hosts_each)
+    pipelines: dict[str, set[str]] = defaultdict(set)
+    cmdlets: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        pipelines[row["host"]].add(row["pipeline"])
+        cmdlets[row["pipeline"]].add(row["cmdlet"])
+    clock = {pipeline for pipeline, names in cmdlets.items() if names == {"Get-ADRootDSE"}}
+    directory = sum(len(found - clock) for host, found in pipelines.items() if host.startswith("dc"))
+    hosts = sum(len(found) for host, found in pipelines.items() if not host.startswith("dc"))
+    pairs = given.accounts * given.hosts_each
+    sessions = len({row["shell"] for row in rows})
+    table = [
+        (
+            "directory, per migration",
+            2 * directory / given.accounts,
+            2 * DIRECTORY,
+            directory / given.accounts / DIRECTORY,
+        ),
+        ("host, per migration and host", 2 * hosts / pairs, 2 * HOST, hosts / pairs / HOST),
+        ("sessions", 3 * sessions, 3 * len(pipelines), sessions / len(pipelines)),
+        ("readings of the clock, in all", 2 * len(clock), "-", "-"),
+    ]
+    title = f"requests on the wire: {given.accounts} migrations x {given.hosts_each} hosts, {took:.0f} s"
+    show(title, ("what", "requests", "floor", "ratio"), table)
+
+
+def _run(folder: Path, accounts: int, hosts_each: int) -> tuple[float, list[dict[str, object]]]:
+    (folder / "estates").mkdir()
+    (folder / "p.yaml").write_text(generate.plan("p", accounts, hosts_each, 1), encoding="utf-8")
+    (folder / "estates" / "p.yaml").write_text(generate.estate("p", accounts, hosts_each), encoding="utf-8")
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "orchestrator", "run", "p.yaml", "--json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    took = time.perf_counter() - began
+    record = (folder / ".dmsa" / "journal.db.lab" / "commands.jsonl").read_text(encoding="utf-8")
+    return took, [json.loads(line) for line in record.splitlines()]
+
+
+if __name__ == "__main__":
+    main()
