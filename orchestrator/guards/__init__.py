@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from orchestrator.guards.guard import Guard, OfPair
+from orchestrator.guards.guard import Guard
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.event import GuardSaid
@@ -49,9 +50,16 @@ def all_guards() -> tuple[Guard, ...]:
     """Return every guard in this package, in the order of the contract."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    kinds = [*Guard.__subclasses__(), *OfPair.__subclasses__()]
-    found = {kind.id: kind() for kind in kinds if kind is not OfPair}
+    found = {kind.id: kind() for kind in _kinds(Guard)}  # type: ignore[type-abstract]  # only searched
     return tuple(found[id_] for id_ in GUARDS if id_ in found)
+
+
+def _kinds(of: type[Guard]) -> Iterator[type[Guard]]:
+    """Yield every guard below a class; one without an id is only what others share."""
+    for kind in of.__subclasses__():
+        if hasattr(kind, "id"):
+            yield kind
+        yield from _kinds(kind)
 
 
 def guards_at(stage: Stage) -> tuple[Guard, ...]:

@@ -65,15 +65,19 @@ def _answers(endpoint: str, seen: Seen) -> Verdict:
     return Verdict.unknown(endpoint, f"{endpoint} was not asked", "mend what kept it from being asked")
 
 
-class HostCapable(Guard):
+class _OfHosts(Guard):
+    """A guard that each host answers for itself."""
+
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask each host about itself, its switch included."""
+        del stage, seen
+        return _hosts(case)
+
+
+class HostCapable(_OfHosts):
     """Only Windows Server 2025 and Windows 11 24H2 can use a dMSA; on domain controllers it does not work."""
 
     id = "host-capable"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask each host about itself."""
-        del stage, seen
-        return _hosts(case)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Build 26100 or later, a member of the domain, not a domain controller."""
@@ -92,15 +96,10 @@ class HostCapable(Guard):
             )
 
 
-class HostRegistryEffective(Guard):
+class HostRegistryEffective(_OfHosts):
     """After Complete a host without the switch cannot log on; a value that was set back is a group policy's work."""
 
     id = "host-registry-effective"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask each host about itself, its switch included."""
-        del stage, seen
-        return _hosts(case)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """DelegatedMSAEnabled is the DWORD 1, right before it is needed."""
