@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,16 @@ from orchestrator.views.output import say, say_document
 
 if TYPE_CHECKING:
     from orchestrator.planfile import Loaded, PlanInvalid
+
+
+class Document(StrEnum):
+    """What ``schema`` can describe."""
+
+    PLAN = "plan"
+    CHECK = "check"
+    STATUS = "status"
+    JOURNAL = "journal"
+    VERIFY = "verify"
 
 
 def check(
@@ -40,14 +51,43 @@ def check(
         raise typer.Exit(PlanInvalid.exit_code)
 
 
-def schema() -> None:
-    """Print the JSON Schema of the plan, with which an editor completes and checks plans as they are typed.
+def schema(
+    of: Annotated[Document, typer.Argument(metavar="[DOCUMENT]", help="plan, check, status, journal or verify.")] = (
+        Document.PLAN
+    ),
+) -> None:
+    """Print the JSON Schema of the plan, or of what a verb prints with --json.
+
+    With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
+    check, status (also the end of run), journal show or journal verify may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
-    from orchestrator.planfile import json_schema
+    say_document(_schema(of))
 
-    say_document(json_schema())
+
+def _schema(of: Document) -> dict[str, Any]:
+    match of:
+        case Document.PLAN:
+            from orchestrator.planfile import json_schema
+
+            return json_schema()
+        case Document.CHECK:
+            from orchestrator.views.check_schema import check_schema
+
+            return check_schema()
+        case Document.STATUS:
+            from orchestrator.views.status_schema import status_schema
+
+            return status_schema()
+        case Document.JOURNAL:
+            from orchestrator.views.journal_schema import history_schema
+
+            return history_schema()
+        case Document.VERIFY:
+            from orchestrator.views.journal_schema import soundness_schema
+
+            return soundness_schema()
 
 
 def _as_json(result: Loaded | PlanInvalid) -> dict[str, Any]:

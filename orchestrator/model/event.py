@@ -8,7 +8,7 @@ each row, and a change of meaning raises it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -337,6 +337,11 @@ Event: TypeAlias = Annotated[
     | CallRefused,
     Field(discriminator="kind"),
 ]
+
+KINDS: dict[str, type[BaseModel]] = {
+    event.model_fields["kind"].default: event for event in get_args(get_args(Event)[0])
+}
+"""Every kind of row, and the event it holds."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 

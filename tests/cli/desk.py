@@ -21,11 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonschema import Draft202012Validator
 
 from orchestrator.cli.history import replay
 from orchestrator.journal import open_journal
 from orchestrator.planfile import load_plan
+from orchestrator.views.check_schema import check_schema
+from orchestrator.views.journal_schema import history_schema, soundness_schema
 from orchestrator.views.status import status_document
+from orchestrator.views.status_schema import status_schema
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "orchestrator")
@@ -168,7 +172,7 @@ class Desk:
 
     def dmsa(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end, without a terminal and with an empty input."""
-        return subprocess.run(
+        ended = subprocess.run(
             [*COMMAND, *args],
             cwd=self.folder,
             env=_environment(environment),
@@ -178,6 +182,8 @@ class Desk:
             encoding="utf-8",
             timeout=PATIENCE,
         )
+        assert_promised(args, ended.stdout)
+        return ended
 
     def done(self, *args: str) -> str:
         """Run a command that must exit with 0; return what it printed."""
@@ -252,6 +258,26 @@ class Desk:
         """Return the simulated estate as ``lab show`` describes it."""
         shown: dict[str, Any] = json.loads(self.done("lab", "show", "--state", str(state or self.lab), "--json"))
         return shown
+
+
+SHAPES = {
+    ("check",): check_schema,
+    ("run",): status_schema,
+    ("status",): status_schema,
+    ("undo",): status_schema,
+    ("reset",): status_schema,
+    ("rollback",): status_schema,
+    ("journal", "show"): history_schema,
+    ("journal", "verify"): soundness_schema,
+}
+"""The verbs whose ``--json`` has a schema."""
+
+
+def assert_promised(args: tuple[str, ...], printed: str) -> None:
+    """Hold whatever a verb printed with ``--json`` against the schema of that document."""
+    shape = SHAPES.get(args[:1]) or SHAPES.get(args[:2])
+    if shape is not None and "--json" in args and printed:
+        Draft202012Validator(shape()).validate(json.loads(printed))
 
 
 def record(state: Path) -> list[dict[str, Any]]:

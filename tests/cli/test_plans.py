@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import typer
+from jsonschema import Draft202012Validator
 
-from orchestrator.cli.plans import check, schema
+from orchestrator.cli.plans import Document, check, schema
 from orchestrator.planfile import json_schema
+from orchestrator.views.check_schema import check_schema
 
 ROOT = Path(__file__).parents[2]
 GOOD = ROOT / "plans" / "erp.yaml"
@@ -34,7 +36,9 @@ def test_every_plan_is_checked_before_it_exits(capsys: pytest.CaptureFixture[str
 def test_for_machines_it_is_one_document(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(typer.Exit):
         check([BAD, GOOD], json=True)
-    bad, good = json.loads(capsys.readouterr().out)["plans"]
+    document = json.loads(capsys.readouterr().out)
+    Draft202012Validator(check_schema()).validate(document)
+    bad, good = document["plans"]
     assert bad["problems"] == [
         {
             "line": 6,
@@ -48,7 +52,13 @@ def test_for_machines_it_is_one_document(capsys: pytest.CaptureFixture[str]):
     assert (bad["valid"], good["valid"], len(good["digest"])) == (False, True, 64)
 
 
-def test_the_schema_is_printed_whole(capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("of", Document)
+def test_every_schema_is_printed_whole_and_is_one(of, capsys: pytest.CaptureFixture[str]):
+    schema(of)
+    Draft202012Validator.check_schema(json.loads(capsys.readouterr().out))
+
+
+def test_the_plans_schema_is_what_is_printed_if_none_is_named(capsys: pytest.CaptureFixture[str]):
     schema()
     assert json.loads(capsys.readouterr().out) == json_schema()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.model.event import KINDS
 from orchestrator.remote.catalogue import CATALOGUE
 from tests.cli.desk import QUICKSTART, SERVICES, Desk, assert_once_each, counted, record, writes
 
@@ -123,6 +124,8 @@ def test_the_journal_is_sound_and_can_be_read(finished):
     sent = "complete: Complete-ADServiceAccountMigration CN=svc-web,OU=Service Accounts,DC=corp,DC=example"
     assert sum(sent in line for line in shown) == 1
     assert all(len(line.split()) > 3 for line in shown)
+    history = json.loads(desk.done("journal", "show", "--json"))  # the desk holds it against its schema
+    assert {row["kind"] for row in history["rows"]} <= KINDS.keys()
 
 
 def test_lines_of_a_run_are_for_people(finished):

@@ -1,0 +1,50 @@
+"""The shapes of ``journal show --json`` and ``journal verify --json``: what a program that reads them may rely on.
+
+The bodies of the history are the events themselves (:mod:`orchestrator.model.event`), so the schema cannot tell
+another story than the journal. A row of a newer vocabulary is shown as it is, and only its frame is described.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from orchestrator.model.event import KINDS, VERSION
+from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, closed, list_of, or_null
+
+TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"}
+
+
+def history_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the document that ``journal show --json`` prints."""
+    models, generated = models_json_schema([(model, "validation") for model in KINDS.values()])
+    bodies = generated["$defs"]
+    cases = []
+    for kind, model in KINDS.items():
+        reference = models[model, "validation"]
+        body = bodies[reference["$ref"].rpartition("/")[2]]
+        del body["properties"]["kind"]  # the row says it
+        known = {"properties": {"kind": {"const": kind}, "version": {"const": VERSION}}}
+        cases.append({"if": known, "then": {"properties": {"body": reference}}})
+    row = closed(
+        seq=NUMBER,
+        run=TEXT,
+        at=TIME,
+        kind=TEXT,
+        version=NUMBER,
+        body={"type": "object"},
+        epoch=or_null(NUMBER),
+        hash=DIGEST,
+    )
+    document = closed(journal=TEXT, rows=list_of({**row, "allOf": cases}))
+    return {"$schema": DIALECT, "title": "dmsa journal show", **document, "$defs": bodies}
+
+
+def soundness_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the document that ``journal verify --json`` prints."""
+    sound = closed(
+        journal=TEXT, intact={"const": True}, rows=COUNT, hash=DIGEST, witnessed=or_null(COUNT), exit={"const": 0}
+    )
+    damaged = closed(journal=TEXT, intact={"const": False}, row=or_null(NUMBER), why=TEXT, exit={"const": 5})
+    return {"$schema": DIALECT, "title": "dmsa journal verify", "anyOf": [sound, damaged]}
