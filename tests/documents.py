@@ -26,6 +26,7 @@ from orchestrator.model.written import write_duration
 from orchestrator.planfile.crosschecks import CHECKS
 from orchestrator.remote.catalogue import CATALOGUE
 from orchestrator.remote.rows import Effect, Form, Row
+from tests import claims
 
 ROOT = Path(__file__).parent.parent
 RUNBOOKS = ROOT / "runbooks"
@@ -116,6 +117,22 @@ def _form(form: Form) -> str:
 
 def _kind(name: str) -> str:
     return name.replace("\\\\", "\\").replace("*", r"\*")
+
+
+# Claims about Windows.
+
+
+def believed() -> str:
+    head = ("claim", "source", "what the program does", "tests that depend on it")
+    return (
+        "\n".join(f"\n## {area}\n\n{table(head, map(_claim, found))}" for area, found in claims.load().items()) + "\n"
+    )
+
+
+def _claim(claim: claims.Claim) -> tuple[str, ...]:
+    both = f"; both ways: {', '.join(map(code, claim.switch))}" if claim.switch else ""
+    tests = ", ".join(code(test.removeprefix("tests/")) for test in claim.tests)
+    return claim.claim, f"**{claim.confidence}**: {claim.source}", claim.does + both, tests
 
 
 # Keys of the plan and of the estate file.
@@ -261,6 +278,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "estate-keys": estate_keys,
     "switches": switches,
     "weather": weather,
+    "claims": believed,
 }
 
 
