@@ -104,8 +104,7 @@ def _as_text(result: Loaded | PlanInvalid) -> str:
     from orchestrator.planfile import PlanInvalid
 
     if isinstance(result, PlanInvalid):
-        count = len(result.problems)
-        return f"{result}\n{result.file}: {count} problem{'s' if count > 1 else ''}"
+        return f"{result}\n{result.file}: {result.count:,} problem{'s' if result.count > 1 else ''}"
     migrations = list(result.plan.migrations())
     hosts = {host.name.casefold() for migration in migrations for host in migration.hosts}
     counted = ", ".join(

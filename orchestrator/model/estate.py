@@ -58,6 +58,7 @@ class Directory(Model):
     )
     converge_on: tuple[HostName, ...] | None = Field(
         None,
+        min_length=1,
         description="DCs whose copies must agree; default: every writable DC of the domain.",
     )
     tier0: tuple[Name, ...] | None = Field(

@@ -242,7 +242,7 @@ class Notify(Model):
     """Where notices go."""
 
     webhook: Url = Field(description="URL that receives a POST for each notice.")
-    on: tuple[Occasion, ...] | None = Field(None, description="For what; default: everything.")
+    on: tuple[Occasion, ...] | None = Field(None, min_length=1, description="For what; default: everything.")
 
 
 class Plan(Model):

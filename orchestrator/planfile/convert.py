@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from orchestrator.planfile.keys import asks_for_deletion, names_secret, nearest, unknown_key_hint
-from orchestrator.planfile.problem import Loc, Problem, path_of, shown
+from orchestrator.planfile.problem import Loc, Problem, Problems, path_of, shown
 from orchestrator.planfile.schema import Form, Items, Keys, Leaf, Shape
 from orchestrator.planfile.traps import as_boolean, guess
 from orchestrator.planfile.tree import Mapping, Missing, Node, Scalar, Sequence
@@ -24,8 +24,15 @@ class _Broken:
 
 
 BROKEN: Final = _Broken()
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+LONGEST = 65_536
+"""Characters in one text."""
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")  # what JSON carries exactly (RFC 8785, section 3.2.2.3)
+_TOO_LONG = re.compile(r"-?[1-9][0-9]{15,}")
+_SEXAGESIMAL = re.compile(r"([0-9]{1,9}):([0-9]{1,9})(?::([0-9]{1,9}))?")
+# Control characters but for tab and line feed, and those that make a terminal show text in another order.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ESCAPES = r"between double quotes YAML reads \N, \e and the like as control characters; use single quotes"
 _SAFETY = "original accounts are never deleted, and no plan can ask for it"
 _SAFETY_HINT = "take it out; a completed account stays, disabled, and is the way back"
 
@@ -37,8 +44,8 @@ class Converter:
     meant for; ``hidden`` are the lines that may show a secret, and from which column on.
     """
 
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
+    def __init__(self, problems: Problems | None = None) -> None:
+        self.problems = Problems() if problems is None else problems
         self.broken: set[Loc] = set()
         self.lost: set[Loc] = set()
         self.hidden: dict[int, int] = {}
@@ -57,7 +64,7 @@ class Converter:
             return self._wrong(node, shape.form.value, loc)
         if isinstance(shape, Items):
             if not isinstance(node, Sequence):
-                hint = f"write [{node.text}]" if isinstance(node, Scalar) and node.text else ""
+                hint = f"write [{shown(node.text)}]" if isinstance(node, Scalar) and node.text else ""
                 return self._wrong(node, "a list", loc, hint)
             return [self.read(item, shape.item, (*loc, index)) for index, item in enumerate(node.items)]
         if not isinstance(node, Mapping):
@@ -82,6 +89,9 @@ class Converter:
         self.lost.add(loc)
         if names_secret(key.text):
             self._hide(value, value.text if isinstance(value, Scalar) else "")
+        if self.problems.full:
+            self.problems.skipped += 1
+            return
         if asks_for_deletion(key.text):
             self._deletion(key, loc)
         else:
@@ -115,6 +125,9 @@ class Converter:
             if not node.text.startswith("${"):
                 self._hide(node, node.text)
             return node.text
+        if len(node.text) > LONGEST:
+            found = f"{len(node.text):,} characters"
+            return self._wrong_scalar(node, leaf, loc, found, f"write at most {LONGEST:,}", "too-long")
         if node.plain and guess(node.text) == "nothing":
             found = "nothing" if not node.text else f"{node.text}, which YAML reads as nothing"
             return self._wrong_scalar(node, leaf, loc, found, "give a value, or leave the key out")
@@ -123,6 +136,12 @@ class Converter:
         return _READERS[leaf.form](self, node, leaf, loc)
 
     def _text(self, node: Scalar, leaf: Leaf, loc: Loc) -> Any:
+        if control := _CONTROL.search(node.text):
+            found = f"{shown(node.text)}, which holds the control character U+{ord(control[0]):04X}"
+            escaped = not node.plain and control[0] <= "\xff"
+            # The C parser refuses half a pair of surrogates as syntax, the Python one lets it through to here.
+            id_ = "syntax" if "\ud800" <= control[0] <= "\udfff" else "control-character"
+            return self._wrong_scalar(node, leaf, loc, found, _ESCAPES if escaped else "take it out", id_)
         meaning = guess(node.text) if node.plain else None
         if meaning is None:
             return node.text
@@ -139,6 +158,8 @@ class Converter:
         found = shown(node.text) + (f", which YAML reads as {meaning}" if meaning not in (None, "a number") else "")
         digits = node.text.lstrip("0")
         hint = f"write {digits}" if meaning and _INTEGER.fullmatch(digits) else ""
+        if _TOO_LONG.fullmatch(node.text):
+            hint = "a number has at most 15 digits"
         return self._wrong_scalar(node, leaf, loc, found, hint, "number")
 
     def _flag(self, node: Scalar, leaf: Leaf, loc: Loc) -> Any:
@@ -153,11 +174,11 @@ class Converter:
         if not (node.plain and ":" in node.text and guess(node.text)):
             return node.text
         found = f"{shown(node.text)}, which YAML reads as {guess(node.text)}"
-        parts = node.text.split(":")
-        units = {2: "ms", 3: "hms"}.get(len(parts))
-        hint = (
-            "write " + "".join(f"{int(part)}{unit}" for part, unit in zip(parts, units, strict=True)) if units else ""
-        )
+        hint = ""
+        if sexagesimal := _SEXAGESIMAL.fullmatch(node.text):
+            parts = [int(part) for part in sexagesimal.groups() if part is not None]
+            units = "ms" if len(parts) == 2 else "hms"
+            hint = "write " + "".join(f"{part}{unit}" for part, unit in zip(parts, units, strict=True))
         return self._wrong_scalar(node, leaf, loc, found, hint, "duration")
 
     def _date(self, node: Scalar, leaf: Leaf, loc: Loc) -> Any:
@@ -179,6 +200,8 @@ class Converter:
             meaning = guess(node.text)
             found = shown(node.text) + (f", which YAML reads as {meaning}" if meaning else " without quotes")
             hint = f'write "{shown(node.text)}"' if node.text.endswith("%") else ""
+            if _TOO_LONG.fullmatch(node.text):
+                hint = "a number has at most 15 digits"
             return self._wrong_scalar(node, leaf, loc, found, hint, "allowance")
         return node.text
 
@@ -212,7 +235,10 @@ class Converter:
         return self._lose(loc)
 
     def _report(self, at: Node, loc: Loc, id_: str, message: str, hint: str) -> None:
-        self.problems.append(Problem(at.line, at.column, path_of(loc), message, hint, id_))
+        if self.problems.full:
+            self.problems.skipped += 1
+        else:
+            self.problems.add(Problem(at.line, at.column, path_of(loc), message, hint, id_))
 
     def _lose(self, loc: Loc) -> Any:
         self.broken.add(loc)

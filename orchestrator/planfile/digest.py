@@ -7,6 +7,7 @@ resolved plan. What says only how hosts are reached, or is told to people, is le
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import rfc8785
@@ -20,7 +21,13 @@ _ONE_SITE = [{"name": "main", "match": ["*"]}]
 
 def digest(plan: Plan) -> str:
     """Return the SHA-256 of the canonical plan (RFC 8785), in hexadecimal."""
-    return hashlib.sha256(rfc8785.dumps(canonical(plan))).hexdigest()
+    return hashlib.sha256(_canonical_json(canonical(plan))).hexdigest()
+
+
+def _canonical_json(whole: dict[str, Any]) -> bytes:
+    """Return the RFC 8785 form. Of ASCII text and whole numbers the standard library makes the same, in C."""
+    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return text.encode() if text.isascii() else rfc8785.dumps(whole)
 
 
 def canonical(plan: Plan) -> dict[str, Any]:

@@ -18,12 +18,15 @@ _DELETION = re.compile(
     r"delet|remov|purg|destroy|destruct|cleanup|cleanse|eras(?:e|ing|ure)|wip(?:e|ing)|decommission"
     r"|obliterat|discard|dispos(?:e|al)|prune|retir(?:e|ing)|tombston|trash|terminat|annihilat|uninstall|scrub"
 )
+_LONGEST = 1_000
+_LONGEST_COMPARED = 100
+_MOST_COMPARED = 100
 _SECRET = re.compile(r"pass|pwd|secret|token|credential|key|pin$", re.IGNORECASE)
 
 
 def asks_for_deletion(key: str) -> bool:
     """Say whether a key or a choice reads like deletion: in one word, in several, or as part of one."""
-    words = [word.lower() for word in _WORDS.findall(key)]
+    words = [word.lower() for word in _WORDS.findall(key[:_LONGEST])]
     return not _DELETION_WORDS.isdisjoint(words) or _DELETION.search("".join(words)) is not None
 
 
@@ -33,12 +36,19 @@ def names_secret(key: str) -> bool:
 
 
 def nearest(text: str, known: tuple[str, ...]) -> str | None:
-    """Return the known word that was probably meant."""
-    folded = text.lower().replace("-", "_")
-    if folded in known:
-        return folded
-    close = difflib.get_close_matches(text[:100].lower(), known, n=1, cutoff=0.6)
-    return close[0] if close else None
+    """Return the known word that was probably meant; among very many, none."""
+    if len(known) > _MOST_COMPARED:
+        return None
+    wanted = _folded(text[:_LONGEST_COMPARED])
+    folded = {_folded(word): word for word in reversed(known)}
+    if wanted in folded:
+        return folded[wanted]
+    close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def _folded(text: str) -> str:
+    return text.lower().replace("-", "_")
 
 
 def unknown_key_hint(key: str, known: tuple[str, ...]) -> str:

@@ -6,22 +6,21 @@ checked on a desk where none of them need exist.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.model.plan import Plan
 from orchestrator.planfile.convert import Converter
 from orchestrator.planfile.digest import digest
+from orchestrator.planfile.excerpt import Excerpts
 from orchestrator.planfile.problem import PlanInvalid, Problem
 from orchestrator.planfile.schema import plan_shape
 from orchestrator.planfile.source import LARGEST, Unreadable, decode, lines_of
 from orchestrator.planfile.tree import build
 from orchestrator.planfile.validate import validate
-
-# What the tree cannot tell (there may be none, or a key stands twice), the look of a line must.
-_SECRET = re.compile(r"^(.*?(?:pass|pwd|secret|token|key\b)\w*[\"']?\s*:\s*)(?!\s*[\"']?\$\{).*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,9 @@ def load_plan(path: Path | str) -> Loaded:
     except OSError as wrong:
         message = f"the file cannot be read: {wrong.strerror or wrong}"
         raise PlanInvalid([Problem(1, 1, "", message, "check path and permissions", "unreadable")], str(path)) from None
-    plan = parse_plan(raw, str(path))
-    return Loaded(plan, digest(plan), path, path.resolve().parent)
+    with _uncollected():
+        plan = parse_plan(raw, str(path))
+        return Loaded(plan, digest(plan), path, path.resolve().parent)
 
 
 def parse_plan(raw: bytes, name: str = "plan") -> Plan:
@@ -57,24 +57,34 @@ def parse_plan(raw: bytes, name: str = "plan") -> Plan:
     Raises:
         PlanInvalid: something in it is wrong; carries every problem.
     """
+    with _uncollected():
+        return _parse(raw, name)
+
+
+def _parse(raw: bytes, name: str) -> Plan:
     lines: list[str] = []
     try:
         text = decode(raw)
         lines = lines_of(text)
         root, problems = build(text, lines)
     except Unreadable as stopped:
-        raise PlanInvalid([stopped.problem], name, _masked(lines, {})) from None
-    converter = Converter()
+        raise PlanInvalid([stopped.problem], name, Excerpts(lines, {})) from None
+    converter = Converter(problems)
     values = converter.read(root, plan_shape())
-    problems += converter.problems
-    plan, more = validate(root, values, converter)
-    problems += more
+    plan = validate(root, values, converter, problems)
     if plan is None or problems:
-        raise PlanInvalid(problems, name, _masked(lines, converter.hidden))
+        excerpts = Excerpts(lines, converter.hidden)
+        raise PlanInvalid(problems, name, excerpts, problems.skipped, problems.stopped)
     return plan
 
 
-def _masked(lines: list[str], hidden: Mapping[int, int]) -> list[str]:
-    """Return the lines without what is, or looks like, a secret; *hidden* is line -> first column of one."""
-    shown = [line if number not in hidden else line[: hidden[number] - 1] for number, line in enumerate(lines, 1)]
-    return [_SECRET.sub(r"\1", line) for line in shown]
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the cycle collector from walking a growing tree, which has no cycles, again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

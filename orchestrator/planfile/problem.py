@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,7 +17,10 @@ from orchestrator.errors import InputInvalid
 Loc: TypeAlias = tuple[str | int, ...]
 """Where a value stands in the plan: keys and indices from the root."""
 
-_SIMPLE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+MOST = 1_000
+"""Problems that are told one by one. Those beyond are counted."""
+
+_SIMPLE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}")
 _SHOWN = 110
 
 
@@ -44,17 +47,65 @@ class Problem:
         }
 
 
-class PlanInvalid(InputInvalid):
-    """A plan that cannot be used. Its text shows every problem, sorted by position.
+class Problems:
+    """What is found in a file, in the order in which it is found: the first :data:`MOST`, and how many more.
 
-    ``lines`` is the file's text for the excerpts, with whatever may be a secret already taken out.
+    ``stopped`` says that something was not looked at, because there was enough to mend already.
     """
 
-    def __init__(self, problems: Iterable[Problem], file: str = "plan", lines: Sequence[str] = ()) -> None:
+    def __init__(self) -> None:
+        self.skipped = 0
+        self.stopped = False
+        self._told: list[Problem] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._told)
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._told)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further problem will be told, so that it need not be put into words: ``skipped`` counts it."""
+        return len(self._told) >= MOST
+
+    def add(self, problem: Problem) -> None:
+        """Keep a problem, or count it."""
+        if self.full:
+            self.skipped += 1
+        else:
+            self._told.append(problem)
+
+
+def _unseen(_line: int) -> str:
+    return ""
+
+
+class PlanInvalid(InputInvalid):
+    """A plan that cannot be used. Its text shows the problems, sorted by position.
+
+    ``problems`` are at most :data:`MOST`, ``count`` is how many were found. ``line`` returns a line of the file for
+    the excerpts, with whatever may be a secret already taken out.
+    """
+
+    def __init__(
+        self,
+        problems: Iterable[Problem],
+        file: str = "plan",
+        line: Callable[[int], str] = _unseen,
+        more: int = 0,
+        stopped: bool = False,
+    ) -> None:
+        found = sorted(set(problems))[:MOST]
         self.file = file
-        self.problems = tuple(sorted(set(problems)))
-        self.lines = tuple(lines)
-        super().__init__("\n".join(render(problem, file, lines) for problem in self.problems))
+        self.problems = tuple(found)
+        self.count = len(found) + more
+        text = [render(problem, file, line(problem.line)) for problem in self.problems]
+        if more:
+            text.append(f"… and {more:,} more")
+        if stopped:
+            text.append("… what else is wrong shows when these are mended")
+        super().__init__("\n".join(text))
 
 
 def path_of(loc: Loc) -> str:
@@ -72,17 +123,22 @@ def path_of(loc: Loc) -> str:
 
 def shown(text: str, longest: int = 60) -> str:
     """Return text that is safe to print in a sentence: one line, no control characters, not endless."""
-    clean = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+    beginning = text[: longest + 1]
+    clean = "".join(character if character.isprintable() else _escape(ord(character)) for character in beginning)
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
-def render(problem: Problem, file: str, lines: Sequence[str]) -> str:
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def render(problem: Problem, file: str, line: str) -> str:
     """Return ``file:line:column: path: message``, the source line with a caret, and the hint."""
     place = ": ".join(part for part in (f"{file}:{problem.line}:{problem.column}", problem.path) if part)
     text = [f"{place}: {problem.message}"]
-    if 0 < problem.line <= len(lines) and lines[problem.line - 1]:
-        line, caret = _excerpt(lines[problem.line - 1], problem.column - 1)
-        text += [f"{problem.line:5} | {line}".rstrip(), f"      | {caret}^"]
+    if line:
+        excerpt, caret = _excerpt(line, problem.column - 1)
+        text += [f"{problem.line:5} | {excerpt}".rstrip(), f"      | {caret}^"]
     if problem.hint:
         text.append(f"      hint: {problem.hint}")
     return "\n".join(text)

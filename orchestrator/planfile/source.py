@@ -17,6 +17,7 @@ LARGEST = 16 * 1024 * 1024
 _NOT_YAML = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]",
 )
+_OTHER_BREAKS = "\r\x85\u2028\u2029"
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -62,7 +63,9 @@ def _forbidden(character: str) -> tuple[str, str, str]:
 
 def lines_of(text: str) -> list[str]:
     """Return the lines as YAML counts them."""
-    return _LINE_BREAK.split(text)
+    if any(character in text for character in _OTHER_BREAKS):
+        return _LINE_BREAK.split(text)
+    return text.split("\n")
 
 
 def position(before: str) -> tuple[int, int]:

@@ -20,6 +20,7 @@ _EXPLAINED: tuple[tuple[str, str, str, bool], ...] = (
         r"use single quotes: '\Reports\Nightly'",
         False,
     ),
+    ("invalid Unicode character escape", "an escape that stands for no character", "write the character itself", False),
     ("mapping values are not allowed", "a colon where no key can be", "check indentation, or quote the text", False),
     ("could not find expected ':'", "a key without a colon", "a key is followed by a colon and a space", True),
     ("expected ',' or ']'", "the bracket is not closed", "close it with ]", True),

@@ -9,23 +9,28 @@ characters until the schema says what is wanted there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
-from orchestrator.planfile.problem import Problem, shown
-from orchestrator.planfile.source import Unreadable
+from orchestrator.planfile.problem import Problem, Problems, shown
+from orchestrator.planfile.source import Unreadable, position
 from orchestrator.planfile.syntax import explain
 
 DEEPEST = 50
 """Levels of nesting; a plan needs nine."""
+MOST_WRITTEN = 500_000
+"""Nodes; ten thousand migrations on six hosts each have 490,000."""
+LONGEST_KEY = 1_024
+"""Characters; YAML itself has this limit for keys without a question mark."""
 MOST_BY_ALIAS = 500_000
 """Nodes that aliases and merge keys may add to those that are written out."""
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAB_INDENT = re.compile(r" *\t[ \t]*\S")
+_TAG_DIRECTIVE = re.compile("(?:^|[\n\r\x85\u2028\u2029])%TAG")
 
 
 @dataclass(slots=True, eq=False)
@@ -81,17 +86,19 @@ class _Open:
     bases: list[tuple[Scalar, Node]] = field(default_factory=list)
 
 
-def build(text: str, lines: list[str]) -> tuple[Node, list[Problem]]:
+def build(text: str, lines: list[str]) -> tuple[Node, Problems]:
     """Return the document's root, and the problems that did not keep it from being read.
 
     Raises:
-        Unreadable: it is no YAML, empty, more than one document, too deep, or expands beyond the limit.
+        Unreadable: it is no YAML, empty, more than one document, too deep, too much, or expands beyond the limit.
     """
+    _refuse_directives(text)
     builder = _Builder()
+    takers = builder.takers
     parser = _Parser(text)
     try:
         for event in iter(parser.get_event, None):
-            builder.take(event)
+            takers[type(event)](event)
     except yaml.YAMLError as wrong:
         raise Unreadable(explain(wrong, lines)) from None
     finally:
@@ -106,25 +113,28 @@ def build(text: str, lines: list[str]) -> tuple[Node, list[Problem]]:
 class _Builder:
     def __init__(self) -> None:
         self.root: Node | None = None
-        self.problems: list[Problem] = []
+        self.problems = Problems()
         self._open: list[_Open] = []
         self._anchors: dict[str, Node] = {}
         self._unfinished: set[str] = set()
         self._written = 0
         self._merged = 0
         self._quoted_spans: list[tuple[int, int]] = []
+        self.takers: dict[type[yaml.Event], Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.SequenceStartEvent: self._begin,
+            yaml.MappingStartEvent: self._begin,
+            yaml.SequenceEndEvent: self._finish,
+            yaml.MappingEndEvent: self._finish,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+            yaml.DocumentEndEvent: _nothing,
+            yaml.StreamStartEvent: _nothing,
+            yaml.StreamEndEvent: _nothing,
+        }
 
-    def take(self, event: Any) -> None:
-        """Add one event of the parser to the tree."""
-        if isinstance(event, yaml.ScalarEvent):
-            self._scalar(event)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            self._begin(event)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            self._finish()
-        elif isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
+    def _document(self, event: Any) -> None:
+        if self.root is not None:
             self._stop(event, "a plan is one document, and here begins another", "leave out what follows the first")
 
     def _scalar(self, event: Any) -> None:
@@ -135,31 +145,37 @@ class _Builder:
             end = event.end_mark
             self._quoted_spans.append((start.line + 1, end.line + 1 if end.column else end.line))
         self._written += 1
-        self._refuse_tag(event)
+        if event.tag is not None:
+            self._refuse_tag(event)
         if event.anchor:
             self._anchors[event.anchor] = node
         self._place(node)
+        if self._written > MOST_WRITTEN:
+            self._stop_at_most(event)
 
     def _begin(self, event: Any) -> None:
         if len(self._open) >= DEEPEST:
             self._stop(event, f"nested deeper than {DEEPEST} levels", "a plan needs nine")
         mark = event.start_mark
         kind = Mapping if isinstance(event, yaml.MappingStartEvent) else Sequence
-        self._refuse_tag(event)
+        if event.tag is not None:
+            self._refuse_tag(event)
         if event.anchor:
             self._unfinished.add(event.anchor)
+        self._written += 1
         self._open.append(_Open(kind(mark.line + 1, mark.column + 1), event.anchor))
+        if self._written > MOST_WRITTEN:
+            self._stop_at_most(event)
 
-    def _finish(self) -> None:
+    def _finish(self, _event: Any) -> None:
         opened = self._open.pop()
         node = opened.node
         for key, base in opened.bases:
             self._merge(node, key, base)
-        self._written += 1
-        children: Iterator[Node] = (
-            iter(node.items) if isinstance(node, Sequence) else (value for _, value in node.entries.values())
-        )
-        node.weight = 1 + sum(child.weight for child in children)
+        if isinstance(node, Sequence):
+            node.weight = 1 + sum([child.weight for child in node.items])
+        else:
+            node.weight = 1 + sum([value.weight for _, value in node.entries.values()])
         if node.weight > self._written + MOST_BY_ALIAS:
             self._stop(node, "the aliases in here expand to too much", "write out what is meant", "expansion")
         if opened.anchor:
@@ -168,6 +184,9 @@ class _Builder:
         self._place(node)
 
     def _alias(self, event: Any) -> None:
+        self._written += 1
+        if self._written > MOST_WRITTEN:
+            self._stop_at_most(event)
         node = self._anchors.get(event.anchor)
         if event.anchor in self._unfinished or node is None:
             why = "contains itself" if event.anchor in self._unfinished else "is not defined above"
@@ -184,18 +203,22 @@ class _Builder:
         elif top.key is None:
             top.key = node
         else:
-            self._entry(top, top.key, node)
+            self._entry(top, top.node.entries, top.key, node)
             top.key = None
 
-    def _entry(self, top: _Open, key: Node, value: Node) -> None:
-        assert isinstance(top.node, Mapping)
+    def _entry(self, top: _Open, entries: dict[str, tuple[Scalar, Node]], key: Node, value: Node) -> None:
         if not isinstance(key, Scalar):
             if not isinstance(key, Missing):
                 self._report(key, "a key must be text", "", "key")
             return
+        if len(key.text) > LONGEST_KEY:
+            self._report(key, f"a key has {len(key.text):,} characters", f"write at most {LONGEST_KEY:,}", "key")
+            return
         merge = key.plain and key.text == "<<"
-        known = {"<<": top.bases[0]} if merge and top.bases else {} if merge else top.node.entries
-        if key.text in known:
+        known = {"<<": top.bases[0]} if merge and top.bases else {} if merge else entries
+        if key.text in known and self.problems.full:
+            self.problems.skipped += 1
+        elif key.text in known:
             first = known[key.text][0]
             message = f"the key {shown(key.text)} stands here twice, first on line {first.line}"
             hint = "list them: <<: [*one, *two]" if merge else "YAML would silently keep only the last; keep one"
@@ -203,7 +226,7 @@ class _Builder:
         elif merge:
             top.bases.append((key, value))
         else:
-            top.node.entries[key.text] = (key, value)
+            entries[key.text] = (key, value)
 
     def _merge(self, node: Node, key: Scalar, base: Node) -> None:
         assert isinstance(node, Mapping)
@@ -220,15 +243,16 @@ class _Builder:
     def refuse_tabs(self, lines: list[str]) -> None:
         """Report tabs as indentation outside of quoted and block text, where YAML lets some of them pass."""
         quoted = {line for start, end in self._quoted_spans for line in range(start + 1, end + 1)}
-        self.problems += [
-            Problem(number, line.index("\t") + 1, "", "a tab is used as indentation", "indent with spaces", "tab")
-            for number, line in enumerate(lines, 1)
-            if _TAB_INDENT.match(line) and number not in quoted
-        ]
+        for number, line in enumerate(lines, 1):
+            if _TAB_INDENT.match(line) and number not in quoted:
+                self.problems.add(
+                    Problem(
+                        number, line.index("\t") + 1, "", "a tab is used as indentation", "indent with spaces", "tab"
+                    )
+                )
 
     def _refuse_tag(self, event: Any) -> None:
-        if event.tag is not None:
-            self._report(event, f"the tag {shown(event.tag)} has no meaning in a plan", "leave it out", "tag")
+        self._report(event, f"the tag {shown(event.tag)} has no meaning in a plan", "leave it out", "tag")
 
     def _missing(self, at: Any, message: str, hint: str, id_: str) -> Missing:
         self._report(at, message, hint, id_)
@@ -236,10 +260,28 @@ class _Builder:
         return Missing(mark.line + 1, mark.column + 1)
 
     def _report(self, at: Any, message: str, hint: str, id_: str) -> None:
-        self.problems.append(_problem(at, message, hint, id_))
+        if self.problems.full:
+            self.problems.skipped += 1
+        else:
+            self.problems.add(_problem(at, message, hint, id_))
+
+    def _stop_at_most(self, at: Any) -> NoReturn:
+        self._stop(at, f"there are more than {MOST_WRITTEN:,} values", "split the plan into several", "too-many")
 
     def _stop(self, at: Any, message: str, hint: str, id_: str = "syntax") -> NoReturn:
         raise Unreadable(_problem(at, message, hint, id_))
+
+
+def _nothing(_event: Any) -> None:
+    """Take an event that says nothing about the tree."""
+
+
+def _refuse_directives(text: str) -> None:
+    """Refuse what declares tags: a plan has none, and the parser compares each with all others."""
+    found = _TAG_DIRECTIVE.search(text) if "%TAG" in text else None
+    if found is not None:
+        line, column = position(text[: found.end() - len("%TAG")])
+        raise Unreadable(Problem(line, column, "", "a tag has no meaning in a plan", "leave out the %TAG line", "tag"))
 
 
 def _problem(at: Any, message: str, hint: str, id_: str) -> Problem:

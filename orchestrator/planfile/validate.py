@@ -6,7 +6,7 @@ one kind of mistake should not meet the next kind only then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,30 +15,70 @@ from orchestrator.model.plan import Plan
 from orchestrator.planfile import crosschecks
 from orchestrator.planfile.convert import Converter
 from orchestrator.planfile.partial import Partial
-from orchestrator.planfile.problem import Loc, Problem, path_of
+from orchestrator.planfile.problem import Loc, Problem, Problems, path_of
 from orchestrator.planfile.refused import Refused, refusals
 from orchestrator.planfile.tree import Mapping, Node, Sequence
 
 
-def validate(root: Node, values: Any, converter: Converter) -> tuple[Plan | None, list[Problem]]:
-    """Return the plan, or what is valid of it, and what the model and the cross-checks say against it."""
-    plan: Plan | None
-    largest: Partial | None = None
-    lost = converter.lost
-    problems: list[Problem] = []
+def validate(root: Node, values: Any, converter: Converter, problems: Problems) -> Plan | None:
+    """Return the plan, or what is valid of it; add what the model and the cross-checks say against it."""
+    if problems.full:
+        problems.stopped = True
+        return None
     try:
         plan = Plan.model_validate(values)
     except ValidationError as invalid:
-        refused = list(refusals(invalid, values))
-        problems = [_problem(root, one) for one in refused if not _within(one.loc, converter.lost)]
-        largest = Partial(values)
-        plan, taken = _largest_valid(largest, {*converter.broken, *(one.loc for one in refused)})
-        lost = converter.lost | taken
-    for finding in crosschecks.run(plan) if plan is not None else ():
-        moved = finding.moved(largest.original) if largest is not None else finding
-        if not moved.rests_on(lost):
-            problems.append(_problem(root, Refused(moved.loc, moved.id, moved.message, moved.hint)))
-    return plan, problems
+        return _judge_rest(root, values, converter, invalid, problems)
+    _cross_check(root, plan, problems, _Reach(converter.lost))
+    return plan
+
+
+def _judge_rest(
+    root: Node, values: Any, converter: Converter, invalid: ValidationError, problems: Problems
+) -> Plan | None:
+    """Report what the model refused; let the cross-checks judge what is left without it."""
+    refused: list[Refused] = []
+    for one in refusals(invalid, values):
+        if problems.full:
+            problems.skipped += invalid.error_count() - len(refused)
+            problems.stopped = True
+            return None
+        refused.append(one)
+        if not _within(one.loc, converter.lost):
+            problems.add(_problem(root, one))
+    largest = Partial(values)
+    plan, taken = _largest_valid(largest, {*converter.broken, *(one.loc for one in refused)})
+    if plan is not None:
+        _cross_check(root, plan, problems, _Reach(converter.lost | taken), largest.original)
+    return plan
+
+
+def _cross_check(
+    root: Node, plan: Plan, problems: Problems, lost: _Reach, original: Callable[[Loc], Loc] = lambda loc: loc
+) -> None:
+    for finding in crosschecks.run(plan):
+        if problems.full:
+            problems.stopped = True
+            return
+        moved = finding.moved(original)
+        if not lost.touches(moved.loc if moved.subject is None else moved.subject, moved.depth):
+            problems.add(_problem(root, Refused(moved.loc, moved.id, moved.message, moved.hint)))
+
+
+class _Reach:
+    """How far up the tree it shows that something is lost."""
+
+    def __init__(self, lost: Iterable[Loc]) -> None:
+        self._nearest: dict[Loc, int] = {}
+        for loc in lost:
+            for length in range(len(loc) + 1):
+                nearest = self._nearest.get(loc[:length], len(loc))
+                self._nearest[loc[:length]] = min(nearest, len(loc))
+
+    def touches(self, subject: Loc, depth: int) -> bool:
+        """Say whether something is lost at the subject or at most *depth* levels below."""
+        nearest = self._nearest.get(subject)
+        return nearest is not None and nearest <= len(subject) + depth
 
 
 def _largest_valid(partial: Partial, gone: set[Loc]) -> tuple[Plan | None, set[Loc]]:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from orchestrator.planfile import canonical, digest, parse_plan
 from orchestrator.planfile.convert import Converter
-from orchestrator.planfile.schema import Form, Items, Keys, Leaf, Shape, plan_shape
+from orchestrator.planfile.schema import plan_shape
 from orchestrator.planfile.tree import build
+from tests.planfile.written import as_written
 
 PLANS = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml"))
 ERP = (Path(__file__).parents[2] / "plans" / "erp.yaml").read_text()
@@ -101,15 +102,6 @@ def test_what_is_only_told_or_only_reached_differently_changes_nothing(old: str,
 def test_what_means_something_else_is_another_plan(old: str, new: str):
     assert old in ERP
     assert digest(parse_plan(ERP.replace(old, new, 1).encode())) != digest(parse_plan(ERP.encode()))
-
-
-def as_written(value: Any, shape: Shape) -> Any:
-    """Return canonical values in the form of a plan file: no nulls, durations with their unit."""
-    if isinstance(shape, Keys) and isinstance(value, dict):
-        return {key: as_written(value[key], inner) for key, inner in shape.fields.items() if value.get(key) is not None}
-    if isinstance(shape, Items):
-        return [as_written(item, shape.item) for item in value]
-    return f"{value}s" if isinstance(shape, Leaf) and shape.form is Form.DURATION else value
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from orchestrator.planfile import json_schema, parse_plan
+from orchestrator.planfile import crosschecks, json_schema, parse_plan
 from orchestrator.planfile.convert import Converter
 from orchestrator.planfile.keys import asks_for_deletion
 from orchestrator.planfile.problem import PlanInvalid
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PLANS = sorted((ROOT / "plans").glob("*.yaml"))
 CASES = Path(__file__).parent / "cases"
 SCHEMA = json_schema()
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
 
 
 def values_of(path: Path) -> Any:
@@ -47,6 +47,45 @@ def test_what_an_editor_can_know_it_is_told(case: str):
     with pytest.raises(PlanInvalid):
         parse_plan(path.read_bytes())
     assert not VALIDATOR.is_valid(yaml.safe_load(path.read_text()))
+
+
+class Editor(yaml.SafeLoader):
+    """Reads as editors do: a date is text."""
+
+
+Editor.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+BOMBS = {"alias-of-itself", "billion-laughs", "billion-laughs-by-merge"}
+"""What an editor would never finish reading."""
+BEYOND_A_SCHEMA = {id_ for id_, _ in crosschecks.CHECKS} | {
+    *("address", "host-name", "distinguished-name", "task-path", "url", "secret", "wildcard", "name", "duration"),
+    *("control-character", "number", "allowance", "duplicate-key", "tag", "not-utf-8", "syntax", "text"),
+}
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)
+def test_an_editor_finds_nothing_in_a_plan_that_ships(plan: Path):
+    VALIDATOR.validate(yaml.load(plan.read_text(), Editor))
+
+
+def test_an_editor_misses_only_what_no_schema_can_say():
+    caught, missed = 0, set()
+    for case in sorted(set(CASES.glob("*.yaml")) - {CASES / f"{bomb}.yaml" for bomb in BOMBS}):
+        try:
+            values = yaml.load(case.read_bytes(), Editor)
+        except (yaml.YAMLError, ValueError):
+            caught += 1
+            continue
+        if not VALIDATOR.is_valid(values):
+            caught += 1
+            continue
+        with pytest.raises(PlanInvalid) as refused:
+            parse_plan(case.read_bytes())
+        missed |= {problem.id for problem in refused.value.problems}
+    assert missed <= BEYOND_A_SCHEMA
+    assert caught >= 120
 
 
 def objects(schema: dict[str, Any]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from orchestrator.planfile.crosschecks.finding import Check, Finding
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("lab-alone", estate.lab_alone),
     ("estate-incomplete", estate.estate_incomplete),
+    ("patterns", estate.patterns),
     ("second-hop", estate.second_hop),
     ("host-unreachable", estate.host_unreachable),
     ("site-twice", estate.site_twice),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase, translate
 
 from orchestrator.model.plan import Connection, Estate, Plan
 from orchestrator.planfile.crosschecks.finding import Finding, migrations_of
@@ -14,6 +15,9 @@ _NEEDED = {
     "directory": "endpoint and server",
     "connections": 'at least one entry, such as {match: "*", auth: kerberos}',
 }
+_GLOB = frozenset("*?[")
+_LONGEST_HOST = 255
+_MOST_GLOBS = 500
 _WITHOUT_JEA = "microsoft.powershell"
 
 
@@ -47,6 +51,8 @@ def second_hop(plan: Plan) -> Iterator[Finding]:
     directory = plan.estate.directory
     if directory is None or directory.endpoint.casefold() == directory.server.casefold():
         return
+    if next(patterns(plan), None) is not None:
+        return
     found = _connection(plan.estate, directory.endpoint)
     if found is None:
         return
@@ -57,15 +63,40 @@ def second_hop(plan: Plan) -> Iterator[Finding]:
         yield Finding(("estate", "directory", "server"), message, hint, ("estate", "connections"))
 
 
+def patterns(plan: Plan) -> Iterator[Finding]:
+    """Patterns on host names are few enough, and short enough, to be tried on every host."""
+    globs = set()
+    for loc, pattern in _patterns(plan.estate):
+        if len(pattern) > _LONGEST_HOST:
+            yield Finding(loc, f"a pattern of {len(pattern):,} characters", f"a host name has at most {_LONGEST_HOST}")
+        if _GLOB.intersection(pattern):
+            globs.add(pattern.casefold())
+            if len(globs) == _MOST_GLOBS + 1:
+                message = f"there are more than {_MOST_GLOBS} patterns with * or ?"
+                yield Finding(loc, message, "let one stand for more hosts, or name hosts in full")
+
+
+def _patterns(estate: Estate) -> Iterator[tuple[Loc, str]]:
+    for index, connection in enumerate(estate.connections):
+        yield ("estate", "connections", index, "match"), connection.match
+    for index, site in enumerate(estate.sites):
+        for place, pattern in enumerate(site.match):
+            yield ("estate", "sites", index, "match", place), pattern
+
+
 def host_unreachable(plan: Plan) -> Iterator[Finding]:
     """Every host that is spoken to has a connection, and a site to be served from."""
     estate = plan.estate
+    if next(patterns(plan), None) is not None:
+        return
+    reached = _Matcher(one.match for one in estate.connections)
+    served = _Matcher(one for site in estate.sites for one in site.match)
     for loc, host in _hosts(plan):
-        if estate.connections and _connection(estate, host) is None:
+        if estate.connections and not reached.fits(host):
             yield Finding(
                 loc, f"no connection matches {host}", 'add one, such as match: "*"', ("estate", "connections")
             )
-        if estate.sites and not any(_matches(host, one) for site in estate.sites for one in site.match):
+        if estate.sites and not served.fits(host):
             yield Finding(loc, f"no site serves {host}", 'add one, such as match: ["*"]', ("estate", "sites"))
 
 
@@ -107,5 +138,22 @@ def _connection(estate: Estate, host: str) -> tuple[int, Connection] | None:
     return next(((index, one) for index, one in enumerate(estate.connections) if _matches(host, one.match)), None)
 
 
+class _Matcher:
+    """All patterns at once; those that are plain names, of which there may be thousands, are looked up."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        folded = dict.fromkeys(pattern.casefold() for pattern in patterns)
+        self._names = {pattern for pattern in folded if not _GLOB.intersection(pattern)}
+        globs = [translate(pattern) for pattern in folded if pattern not in self._names]
+        self._globs = re.compile("|".join(globs)) if globs else None
+
+    def fits(self, host: str) -> bool:
+        """Say whether one of them fits."""
+        host = host.casefold()
+        return host in self._names or (self._globs is not None and self._globs.match(host) is not None)
+
+
 def _matches(host: str, pattern: str) -> bool:
+    if not _GLOB.intersection(pattern):
+        return host.casefold() == pattern.casefold()
     return fnmatchcase(host.casefold(), pattern.casefold())

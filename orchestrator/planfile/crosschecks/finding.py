@@ -31,11 +31,6 @@ class Finding:
         subject = None if self.subject is None else move(self.subject)
         return replace(self, loc=move(self.loc), subject=subject)
 
-    def rests_on(self, lost: set[Loc]) -> bool:
-        """Say whether what was judged is incomplete: some of it is lost."""
-        subject = self.loc if self.subject is None else self.subject
-        return any(loc[: len(subject)] == subject and len(loc) <= len(subject) + self.depth for loc in lost)
-
 
 Check: TypeAlias = Callable[[Plan], Iterator[Finding]]
 

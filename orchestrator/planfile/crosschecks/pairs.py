@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from orchestrator.model.dn import Dn, domain_dn, is_under, parse_dn
+from orchestrator.model.dn import Dn, domain_dn, parse_dn
 from orchestrator.model.guard_ids import GUARDS
 from orchestrator.model.plan import Migration, Plan, Wave
 from orchestrator.planfile.crosschecks.finding import Finding, migrations_of
@@ -68,10 +68,11 @@ def outside_domain(plan: Plan) -> Iterator[Finding]:
     if domain is None:
         return
     root = domain_dn(domain)
+    ending = parse_dn(root)
     for loc, _, migration in migrations_of(plan):
         names = ((("account",), migration.account), (("dmsa", "path"), migration.dmsa.path))
         for key, name in names:
-            if name and not is_under(name, root) and parse_dn(name) != parse_dn(root):
+            if name and parse_dn(name)[-len(ending) :] != ending:
                 hint = f"a name in {domain} ends with {root}"
                 yield Finding((*loc, *key), f"{name} lies outside of the domain {domain}", hint)
 

@@ -6,6 +6,7 @@ import difflib
 import zoneinfo
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from functools import cache
 
 from orchestrator.model.plan import Blackout, Plan, Wave, Window
 from orchestrator.model.written import write_duration
@@ -13,6 +14,8 @@ from orchestrator.planfile.crosschecks.finding import Finding, migrations_of, wa
 from orchestrator.planfile.keys import nearest
 from orchestrator.planfile.problem import Loc
 
+_TOLD = 10
+_NOT_IANA = {"localtime", "posixrules", "Factory"}
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -27,12 +30,14 @@ def wave_twice(plan: Plan) -> Iterator[Finding]:
 
 def needs_unknown(plan: Plan) -> Iterator[Finding]:
     """``needs`` names waves of this plan."""
-    names = tuple(wave.name for wave in plan.waves)
+    told = tuple(wave.name for wave in plan.waves)
+    names = set(told)
     for loc, wave in waves_of(plan):
         for index, name in enumerate(wave.needs or ()):
             if name not in names:
-                close = nearest(name, names)
-                hint = f"did you mean {close}?" if close else f"the waves are {', '.join(names)}"
+                close = nearest(name, told)
+                more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+                hint = f"did you mean {close}?" if close else f"the waves are {', '.join(told[:_TOLD])}{more}"
                 yield Finding((*loc, "needs", index), f"there is no wave {name}", hint, ("waves",), depth=1)
 
 
@@ -48,26 +53,25 @@ def needs_circular(plan: Plan) -> Iterator[Finding]:
             loc, _ = next((locs[name] for name in way if locs[name][1].needs is not None), locs[way[0]])
             implied = [name for name in way if locs[name][1].needs is None]
             hint = f"{implied[0]} has no needs, so it needs the wave above; write needs: []" if implied else ""
-            yield Finding((*loc, "needs"), f"{' needs '.join((*way, way[0]))}", hint, ("waves",), depth=1)
+            told = way if len(way) <= _TOLD else [*way[: _TOLD - 1], f"… ({len(way) - _TOLD} more) …", way[-1]]
+            yield Finding((*loc, "needs"), " needs ".join((*told, way[0])), hint, ("waves",), depth=1)
 
 
 def _circle(start: str, needs: dict[str, tuple[str, ...]], done: set[str]) -> list[str] | None:
     """Return a circle that can be reached from a wave that is not done; everything on the way is done then."""
-    way: list[str] = []
-    waiting = [(start, iter(needs.get(start, ())))] if start not in done else []
-    way += [start] if waiting else []
-    while waiting:
-        _, rest = waiting[-1]
-        following = next(rest, None)
+    way: dict[str, Iterator[str]] = {} if start in done else {start: iter(needs.get(start, ()))}
+    while way:
+        last = next(reversed(way))
+        following = next(way[last], None)
         if following is None:
-            waiting.pop()
-            done.add(way.pop())
+            del way[last]
+            done.add(last)
         elif following in way:
             done.update(way)
-            return way[way.index(following) :]
+            names = list(way)
+            return names[names.index(following) :]
         elif following not in done and following in needs:
-            waiting.append((following, iter(needs[following])))
-            way.append(following)
+            way[following] = iter(needs[following])
     return None
 
 
@@ -96,17 +100,27 @@ def zone_unknown(plan: Plan) -> Iterator[Finding]:
                 yield Finding((*at, "zone"), f"there is no time zone {window.zone}", _near_zone(window.zone))
 
 
+@cache
 def _zone(name: str) -> zoneinfo.ZoneInfo | None:
+    if name in _NOT_IANA or name.startswith(("posix/", "right/")):
+        return None  # on this machine it may be some zone, on another a different one or none
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return None  # not in the database; or a directory, or a file of it that is no zone
 
 
+@cache
 def _near_zone(name: str) -> str:
-    known = {zone.casefold(): zone for zone in zoneinfo.available_timezones()}
-    close = difflib.get_close_matches(name[:100].casefold().replace(" ", "_"), known, n=1, cutoff=0.7)
+    wanted = name[:100].casefold().replace(" ", "_")
+    known = {zone.casefold(): zone for zone in _zones() if zone[0].casefold() == wanted[0]}
+    close = difflib.get_close_matches(wanted, known, n=1, cutoff=0.7)
     return f"did you mean {known[close[0]]}?" if close else "write its IANA name, such as Europe/Berlin"
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    return tuple(sorted(zoneinfo.available_timezones() - _NOT_IANA))
 
 
 def window_never_opens(plan: Plan) -> Iterator[Finding]:
