@@ -21,7 +21,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,7 +38,7 @@ from orchestrator.errors import SafetyRefusal
 from orchestrator.flights import Flight, Flights, Key, Landed
 from orchestrator.journal import Journal, JournalUnusable, Lease, LeaseLost
 from orchestrator.model.action import EndShell, Observe, Perform, Record, Wait
-from orchestrator.model.call import Call
+from orchestrator.model.call import Call, Ticket
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import plain
 from orchestrator.model.event import (
@@ -55,7 +55,7 @@ from orchestrator.model.event import (
     RunnerTook,
     WaitBegan,
 )
-from orchestrator.model.lifecycle import Intention, Phase, Trigger
+from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.observation import FaultKind, Outcome, Reply
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
@@ -106,8 +106,9 @@ class Conductor:
         self._job, self._plan = assignment, assignment.plan
         self._transport, self._clock = transport, clock
         self._flights = Flights(transport, pool or CallPool(transport))
-        self._seen: dict[Key, Seen] = {}
+        self._seen: dict[str, dict[str, Seen]] = {}
         self._agenda = Agenda(self._plan, assignment.chosen)
+        self._landed, self._taken_in = list[Landed](), list[Landed]()  # the latter folded in, and not on disk yet
         self._stopping = False
         self._log = RunLog(self._plan.name, journal, lease, clock.now, notice)
 
@@ -133,7 +134,7 @@ class Conductor:
                 self._hear()
                 progressed = self._turn()
                 if self._collect(0.0 if progressed else LISTEN) or progressed:
-                    continue
+                    continue  # what has landed is taken in by the next turn, in one transaction with what follows it
                 due = self._agenda.next_due()
                 if due is None or not self._worth_waiting(due):
                     break
@@ -181,10 +182,14 @@ class Conductor:
         """Put the turn's events on disk, then let the calls go whose intents they hold; without them none goes."""
         try:
             self._log.commit()
-        except (Overtaken, LeaseLost, JournalUnusable):
+        except (Overtaken, LeaseLost, JournalUnusable) as lost:
             self._flights.abandon()
+            if isinstance(lost, Overtaken):
+                self._landed = [*self._taken_in, *self._landed]
             self._forget()
             raise
+        finally:
+            self._taken_in = []
         self._flights.take_off()
 
     # One turn.
@@ -193,35 +198,37 @@ class Conductor:
         """Begin everything that may begin now; say whether anything did."""
         at = self._clock.now()
         progressed = False
+        self._take_in()
         for id_, answer in self._agenda.worth_a_look(self.state, at):
             match answer:
                 case Go() if not reached(self.state[id_], self._job.until):
                     if answer.admits:
                         self._log.write(Admitted(migration=id_, step=answer.step))
-                    for subject in subjects(Case.of(self.state, self._plan, id_, at)):
-                        progressed |= self._advance((id_, subject), at)
+                    case = Case.of(self.state, self._plan, id_, at)
+                    for subject in subjects(case):
+                        progressed |= self._advance((id_, subject), case)
                 case Spent():
                     self._log.write(answer.held(id_))
                     progressed = True
                 case NotYet() if answer.until is not None:
                     self._agenda.wait((id_, answer.waiting_for), answer.until)
-        try:
+        with contextlib.suppress(Overtaken):
             self._commit()
-        except Overtaken:
-            return True
-        return progressed
+            return progressed
+        return True
 
-    def _advance(self, key: Key, at: datetime | None) -> bool:
-        """Take the next action of one subject; say whether anything came of it."""
-        id_, subject = key
+    def _advance(self, key: Key, case: Case) -> bool:
+        """Take the next action of one subject of a case; say whether anything came of it."""
+        (id_, subject), at = key, case.at
         if self._flights.busy(key) or self._not_before(key, at):
             return False
         recorded = False
         while True:
-            case = Case.of(self.state, self._plan, id_, at)
-            if case.state.held or subject not in subjects(case):
-                return recorded
-            action = next_action(case, subject, self._seen.get(key))
+            if case.state is not self.state[id_]:
+                case = Case.of(self.state, self._plan, id_, at)
+                if case.state.held or subject not in subjects(case):
+                    return recorded
+            action = next_action(case, subject, self._seen.get(id_, {}).get(subject))
             if not isinstance(action, Record):
                 return self._carry_out(key, case, action, at) or recorded
             self._log.write(*action.events)
@@ -237,7 +244,7 @@ class Conductor:
             case Observe():
                 for read in action.reads:
                     self._check(key[0], read)
-                flight = Flight(key, self._stage(key), more=action.more, guarded=action.guarded)
+                flight = Flight(key, self._stage(key), at, more=action.more, guarded=action.guarded)
                 flight.todo = list(action.reads)
                 return self._boarded(key, self._flights.observe(flight))
             case Perform():
@@ -261,21 +268,14 @@ class Conductor:
 
     def _wait(self, key: Key, wait: Wait, at: datetime | None) -> bool:
         id_, subject = key
-        self._seen.pop(key, None)
+        self._seen.get(id_, {}).pop(subject, None)
         again = wait.again or (wait.until if wait.until and at and wait.until > at else None)
         self._agenda.wait(key, again)
         known = self.state[id_].waits.get(subject)
         if known and (known.waiting_for, known.until) == (wait.waiting_for, wait.until):
             return False
-        self._log.write(
-            WaitBegan(
-                migration=id_,
-                subject=subject,
-                waiting_for=wait.waiting_for,
-                until=wait.until,
-                detail=wait.detail,
-            )
-        )
+        about = {"migration": id_, "subject": subject, "waiting_for": wait.waiting_for}
+        self._log.write(WaitBegan(**about, until=wait.until, detail=wait.detail))
         return True
 
     def _perform(self, key: Key, case: Case, perform: Perform) -> bool:
@@ -287,23 +287,8 @@ class Conductor:
         ticket = self._transport.ticket(host)
         if ticket is None:
             return self._boarded(key, False)
-        statement = perform.write.statement
-        parameters = {name: plain(value) for name, value in statement.parameters.items()}
-        self._log.write(
-            *perform.before,
-            AttemptStarted(
-                migration=id_,
-                step=_step(case),
-                subject=subject,
-                endpoint=host,
-                cmdlet=statement.name,
-                parameters=parameters,
-                shell=ticket.shell,
-                pipeline=ticket.pipeline,
-                wish=perform.wish,
-            ),
-        )
-        self._seen.pop(key, None)
+        self._log.write(*perform.before, _intent(case, subject, perform, ticket))
+        self._seen.get(id_, {}).pop(subject, None)
         flight = Flight(key, self._stage(key), disruptive=perform.disruptive)
         self._flights.perform(flight, perform.write, ticket)
         return True
@@ -319,8 +304,8 @@ class Conductor:
             check(call)
         except SafetyRefusal as refusal:
             self._flights.abandon()
-            self._log.write(CallRefused(migration=id_, detail=str(refusal)))
-            self._commit()
+            refused = CallRefused(migration=id_, detail=str(refusal))
+            self._surely(lambda: self._log.write(refused))
             raise
 
     # Calls in the air.
@@ -330,24 +315,27 @@ class Conductor:
         return state.phase, state.intention
 
     def _collect(self, timeout: float) -> bool:
-        """Take in what has ended; wait a moment for the first. Say whether calls were, or are, in the air."""
+        """Gather what has ended; wait a moment for the first. Say whether calls were, or are, in the air."""
         if not self._flights.any:
             return False
-        ended = list(self._flights.landed(timeout))
-        self._surely(lambda: self._take_in(ended))
+        self._landed += self._flights.landed(timeout)
         return True
 
-    def _take_in(self, ended: Iterable[Landed]) -> None:
-        for one in ended:
+    def _take_in(self) -> None:
+        """Fold in what has landed. An outcome that the commit does not put on disk is folded in again."""
+        self._taken_in += self._landed
+        landed, self._landed = self._landed, []
+        for one in landed:
             self._take_in_one(one.flight, one.result)
 
     def _take_in_one(self, flight: Flight, result: Reply | bool | None) -> None:
         id_, subject = flight.key
         self._agenda.stir(id_)
         if result is None:
-            if self._stage(flight.key) == flight.stage:
-                before = self._seen.get(flight.key) if flight.more else None
-                self._seen[flight.key] = (before or Seen(id_)).plus(flight.replies, flight.guarded)
+            seen = self._seen.setdefault(id_, {})
+            before = seen.get(subject) if flight.more else Seen(id_)  # None: what it adds to was forgotten meanwhile
+            if before is not None and self._stage(flight.key) == flight.stage:
+                seen[subject] = before.plus(flight.replies, flight.guarded, flight.at)
         elif isinstance(result, Reply):
             wrong = said_wrong(result, self.state[id_].open[subject].started.endpoint)
             fault = FaultSeen.of(wrong) if wrong else None
@@ -359,8 +347,11 @@ class Conductor:
     def _forget(self, id_: str | None = None) -> None:
         """Forget what was read of a migration (None: of any), and what it waited for."""
         self._agenda.forget(id_)
-        for key in [key for key in self._seen if id_ is None or key[0] == id_]:
-            del self._seen[key]
+        if id_ is None:
+            self._seen.clear()
+            self._landed = [one for one in self._landed if one.result is not None]
+        else:
+            self._seen.pop(id_, None)
 
     # Waiting and leaving.
 
@@ -385,12 +376,23 @@ class Conductor:
             self._flights.close(1.0)
 
     def _say_farewell(self) -> None:
+        self._take_in()
         self._give_up_open_attempts("the runner was told to stop before the outcome was known")
         self._log.write(RunnerLeft(reason="told to stop" if self._stopping else "nothing more to do now"))
 
 
-def _step(case: Case) -> Trigger:
-    step = step_of(case.state, case.plan)
+def _intent(case: Case, subject: str, perform: Perform, ticket: Ticket) -> AttemptStarted:
+    step, statement = step_of(case.state, case.plan), perform.write.statement
     if step is None:
         raise ValueError(f"{case.migration.id} is in no step")
-    return step
+    return AttemptStarted(
+        migration=case.migration.id,
+        step=step,
+        subject=subject,
+        endpoint=ticket.endpoint,
+        cmdlet=statement.name,
+        parameters={name: plain(value) for name, value in statement.parameters.items()},
+        shell=ticket.shell,
+        pipeline=ticket.pipeline,
+        wish=perform.wish,
+    )

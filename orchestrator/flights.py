@@ -7,8 +7,10 @@ the end of a shell. It is boarded first and takes off only once its intent is on
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
@@ -26,12 +28,13 @@ Key: TypeAlias = tuple[str, str]
 class Flight:
     """What is under way for one subject; ``stage`` is where its migration stood when it took off.
 
-    ``more`` adds to what was seen before. ``guarded``: the guards' probes are among the reads. ``disruptive``: a
-    workload or the host restarts.
+    ``at``: the estate time when it was boarded. ``more`` adds to what was seen before. ``guarded``: the guards' probes
+    are among the reads. ``disruptive``: a workload or the host restarts.
     """
 
     key: Key
     stage: tuple[Phase, Intention]
+    at: datetime | None = None
     more: bool = False
     guarded: bool = False
     disruptive: bool = False
@@ -67,6 +70,9 @@ class Flights:
         self._air: dict[int, tuple[Flight, Read | None]] = {}
         self._busy: dict[Key, Flight] = {}
         self._boarded: list[_Boarded] = []
+        self._short: dict[Key, Flight] = {}
+        """Flights with reads for which there was no session."""
+        self._disruptive: Counter[str] = Counter()
 
     @property
     def any(self) -> bool:
@@ -79,18 +85,20 @@ class Flights:
 
     def disrupted(self, host: str) -> bool:
         """Whether something restarts at a host right now."""
-        return any(flight.disruptive and flight.key[1] == host for flight in self._busy.values())
+        return self._disruptive[host] > 0
 
     def observe(self, flight: Flight) -> bool:
         """Board as many of a flight's reads as there are sessions for; the others follow. Say whether any could."""
-        boarded = False
-        for read in list(flight.todo):
+        wanted, flight.todo = flight.todo, []
+        for read in wanted:
             ticket = self._transport.ticket(read.endpoint)
-            if ticket is not None:
-                flight.todo.remove(read)
+            if ticket is None:
+                flight.todo.append(read)
+            else:
                 self._board(_Boarded(flight, _starts(self._pool, read, ticket), read, ticket))
-                boarded = True
-        return boarded
+        if flight.todo and flight.key in self._busy:
+            self._short[flight.key] = flight
+        return len(flight.todo) < len(wanted)
 
     def perform(self, flight: Flight, write: Write, ticket: Ticket) -> None:
         """Board a write under a ticket whose ids are being written down."""
@@ -106,7 +114,8 @@ class Flights:
         Reads that found every session of their endpoint lent are boarded now, if one is free: a flight that has
         nothing in the air is otherwise never looked at again.
         """
-        for flight in list(self._busy.values()):
+        short, self._short = self._short, {}
+        for flight in short.values():
             self.observe(flight)
         boarded, self._boarded = self._boarded, []
         for one in boarded:
@@ -124,8 +133,10 @@ class Flights:
             if one.ticket is not None:
                 self._transport.discard(one.ticket.endpoint, one.ticket.shell)
         for one in boarded:
-            if not one.flight.open:
-                self._busy.pop(one.flight.key, None)
+            if one.flight.open:
+                self._short[one.flight.key] = one.flight
+            else:
+                self._end(one.flight)
 
     def landed(self, timeout: float) -> Iterator[Landed]:
         """Yield what has ended, waiting *timeout* seconds for the first.
@@ -142,9 +153,10 @@ class Flights:
                 raise result
             if read is not None and isinstance(result, Reply):
                 flight.replies.append((read, result))
-                self.observe(flight)
+                if flight.todo:
+                    self.observe(flight)
             if not flight.open and not flight.todo:
-                del self._busy[flight.key]
+                self._end(flight)
                 yield Landed(flight, None if read is not None else result)
             finished = self._pool.next_finished(0.0)
 
@@ -153,9 +165,17 @@ class Flights:
         self._pool.close(timeout)
 
     def _board(self, boarded: _Boarded) -> None:
-        self._busy[boarded.flight.key] = boarded.flight
-        boarded.flight.open += 1
+        flight = boarded.flight
+        if flight.key not in self._busy:
+            self._busy[flight.key] = flight
+            self._disruptive[flight.key[1]] += flight.disruptive
+        flight.open += 1
         self._boarded.append(boarded)
+
+    def _end(self, flight: Flight) -> None:
+        if self._busy.pop(flight.key, None) is not None:
+            self._short.pop(flight.key, None)
+            self._disruptive[flight.key[1]] -= flight.disruptive
 
 
 def _starts(pool: Pool[int], call: Read | Write, ticket: Ticket) -> Callable[[int], None]:

@@ -125,6 +125,7 @@ def _state(state: MigrationState, given: Mapping[str, Any]) -> MigrationState:
         "converged_at": _utc,
         "registry_at": _utc,
         "anew_at": _utc,
+        "since": _utc,
         "performed": _performed,
         "landed": lambda rows: frozenset((_full(subject), write) for subject, write in rows),
         "tries": lambda tries: {tuple(key.split(" ")): count for key, count in tries.items()},

@@ -122,8 +122,9 @@ class World:
         until: Phase | None = None,
         doom: Doom | None = None,
         choose: Callable[[int], int] = lambda _waiting: 0,
+        together: int | None = 1,
     ) -> RunState:
-        """Run a process to its end, or to its death (:class:`Crash`)."""
+        """Run a process to its end, or to its death (:class:`Crash`); for *choose*, *together* see InlinePool."""
         doom = doom or Doom()
         handle = self.journal.another() if isinstance(self.journal, MemoryJournal) else self.journal
         journal = MortalJournal(handle, doom)
@@ -139,7 +140,7 @@ class World:
         )
         try:
             lease = handle.acquire("tester")
-            conductor = Conductor(job, journal, lease, transport, clock, pool=InlinePool(transport, choose))
+            conductor = Conductor(job, journal, lease, transport, clock, pool=InlinePool(transport, choose, together))
             return conductor.run()
         finally:
             if handle is not self.journal:

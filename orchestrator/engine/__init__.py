@@ -1,1 +1,3 @@
-"""The verbs, pure: who may move (:mod:`.waves`), what is next (:mod:`.decide`), when again (:mod:`.backoff`)."""
+"""The verbs, pure: who may move (:mod:`.waves`, kept up by :mod:`.standing`), what is next (:mod:`.decide`), and when
+again (:mod:`.backoff`).
+"""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from orchestrator.engine.backoff import again_at
 from orchestrator.engine.merge import merge
@@ -18,7 +18,7 @@ from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
 from orchestrator.guards import ask, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
-from orchestrator.model.call import Read
+from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.event import (
     DIRECTORY,
@@ -40,6 +40,9 @@ from orchestrator.model.state import Attempt, spelled
 from orchestrator.steps import Step, step_for
 from orchestrator.steps.registry import REBOOT_TAKES
 from orchestrator.steps.step import LOOK_AGAIN
+
+FRESH = timedelta(seconds=30)
+"""How old a reading may be that a write is decided on."""
 
 
 def current_step(case: Case) -> Step | None:
@@ -73,13 +76,23 @@ def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
     if unsettled is not None:
         return unsettled
     if seen is None:
-        guarded = step.stage is not None and not case.state.performed
-        reads = step.reads(case, subject)
-        return Observe(merge((*reads, *_probes(case, step, seen))) if guarded else merge(reads), guarded=guarded)
+        return step.rests(case, subject) or _observe(case, step, subject)
     open_probes = _open(_probes(case, step, seen), seen) if seen.guarded else ()
     if open_probes and not _faults(case, step, seen):
         return Observe(merge(open_probes), more=True, guarded=True)
-    return _judged(case, step, subject, seen)
+    action = _judged(case, step, subject, seen)
+    return _observe(case, step, subject) if isinstance(action, Perform) and _stale(case, seen) else action
+
+
+def _observe(case: Case, step: Step, subject: str) -> Observe:
+    guarded = step.stage is not None and not case.state.performed
+    reads = step.reads(case, subject)
+    return Observe(merge((*reads, *_probes(case, step, None))) if guarded else merge(reads), guarded=guarded)
+
+
+def _stale(case: Case, seen: Seen) -> bool:
+    """Whether a write that had to wait (for a session, for another restart at its host) would act on an old reading."""
+    return case.at is not None and seen.since is not None and case.at - seen.since > FRESH
 
 
 def _settle(case: Case, step: Step, subject: str, seen: Seen | None) -> Action | None:
@@ -268,11 +281,26 @@ def _open(reads: Iterable[Read], seen: Seen) -> tuple[Read, ...]:
     left = (
         Read(
             read.endpoint,
-            tuple(one for one in read.statements if seen.reply_to(one, read.endpoint) is None),
+            tuple(one for one in read.statements if not _answered(one, read.endpoint, seen)),
         )
         for read in reads
     )
     return tuple(read for read in left if read.statements)
+
+
+def _answered(statement: Cmdlet, endpoint: str, seen: Seen) -> bool:
+    """Whether the answer is in hand: asked just so, or by GUID for the account that was just found by its DN."""
+    if seen.reply_to(statement, endpoint) is not None:
+        return True
+    if statement.name != "Get-ADUser":
+        return False
+    asked = {**statement.parameters, "Identity": None}
+    return any(
+        str(record.get("ObjectGUID")) == statement.parameters["Identity"]
+        for read, reply in seen.at(endpoint)
+        if any(one.name == "Get-ADUser" and {**one.parameters, "Identity": None} == asked for one in read.statements)
+        for record in reply.of("ADUser")
+    )
 
 
 def _asked(case: Case, step: Step, answers: Iterable[GuardAnswer]) -> GuardsAsked:

@@ -71,10 +71,12 @@ RESTARTING = frozenset({Trigger.RESTART, Trigger.COMPLETE})
 """Steps that begin only if a restart can end in the window: Complete is followed by one at once."""
 
 
+_ROLLBACK_BY = {"undo": Way.UNDO, "reset": Way.RESET}
+
+
 def step_of(state: MigrationState, plan: Plan) -> Trigger | None:
     """Return the step that a migration takes next, or None where only a person moves it."""
-    rollback_by = Way(plan.policy_of(state.id).rollback_by)
-    return next_step(state.phase, state.intention, state.way, rollback_by)
+    return next_step(state.phase, state.intention, state.way, _ROLLBACK_BY[plan.policy_of(state.id).rollback_by])
 
 
 def admissible(
@@ -107,16 +109,21 @@ def admissible_in(
         if chosen is not None and state.id not in chosen:
             answers[state.id] = Still("not selected")
             continue
-        answer = _one(state, plan, wave, at, needs, spent)
+        answer = alone(state, plan, wave, at, needs, spent)
         if isinstance(answer, Go) and answer.admits:
             if free <= 0:
-                answer = NotYet("at-once", None, f"{wave.at_once} of wave {wave.name} are in flight")
+                answer = crowded(wave)
             free -= 1
         answers[state.id] = answer
     return answers
 
 
-def _one(
+def crowded(wave: Wave) -> NotYet:
+    """Return what a migration waits for that found every place of its wave taken."""
+    return NotYet("at-once", None, f"{wave.at_once} of wave {wave.name} are in flight")
+
+
+def alone(
     state: MigrationState,
     plan: Plan,
     wave: Wave,
@@ -124,6 +131,16 @@ def _one(
     needs: Iterable[str],
     spent: str | None,
 ) -> Admission:
+    """Say whether one migration may move, places in flight aside.
+
+    Args:
+        state: where it stands.
+        plan: the plan of the run.
+        wave: its wave.
+        at: estate time.
+        needs: the waves that its wave needs and that are not met.
+        spent: that the wave's failure budget is spent, if it is.
+    """
     if state.held is not None:
         return Still(f"held: {state.held.reason}")
     step = step_of(state, plan)
@@ -221,6 +238,14 @@ def unmet_needs(run: RunState, plan: Plan, wave: Wave) -> list[str]:
 
 def is_met(run: RunState, wave: Wave) -> bool:
     """Whether each migration of a wave is completed, or failed or refused within its budget."""
-    states = [run[migration.id] for migration in wave.migrations]
-    open_ = [state for state in states if state.phase is not Phase.COMPLETED or state.intention is Intention.BACK]
+    return meets(wave, [state for migration in wave.migrations if is_open(state := run[migration.id])])
+
+
+def is_open(state: MigrationState) -> bool:
+    """Whether a migration is anything but completed."""
+    return state.phase is not Phase.COMPLETED or state.intention is Intention.BACK
+
+
+def meets(wave: Wave, open_: Collection[MigrationState]) -> bool:
+    """Whether a wave is met although these of its migrations are not completed."""
     return len(open_) <= allowed_failures(wave) and all(state.failure for state in open_)

@@ -65,16 +65,20 @@ class AccountNotPrivileged(Guard):
     id = "account-not-privileged"
 
     def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for the account, then for every group it is in, nested ones too."""
+        """Ask for the account and every group it is in, nested ones too.
+
+        They are asked for by DN: where it was last, and again where the account is found to have moved.
+        """
         del stage
-        asked = seen.asked(case.endpoint)
-        dn = self._dn(case, seen) if asked else None
+        dn = self._dn(case, seen)
         return (pair_read(case), Read(case.endpoint, (_groups(case, dn),))) if dn else (pair_read(case),)
 
     @staticmethod
     def _dn(case: Case, seen: Seen) -> str | None:
-        found = pinned_pair(case, seen).account
-        return found.dn if found else None
+        if seen.asked(case.endpoint):
+            found = pinned_pair(case, seen).account
+            return found.dn if found else None
+        return str(case.state.snapshot.account["dn"]) if case.state.snapshot else None
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Not adminCount=1, not RID 500 or 502, in no privileged group."""

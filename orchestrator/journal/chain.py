@@ -10,6 +10,7 @@ body is kept as its canonical text and hashed as kept: a flipped bit in the file
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -22,6 +23,11 @@ from orchestrator.journal.protocol import Entry, Row
 
 GENESIS = sha256(b"dmsa journal 1").hexdigest()
 """Stands where the first row's predecessor would have its hash."""
+
+
+_EXACT = 2**53
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PLAIN = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 class Record(NamedTuple):
@@ -43,7 +49,34 @@ def canonical(value: Any) -> str:
     Raises:
         ValueError: it is not JSON data.
     """
-    return rfc8785.dumps(value).decode()
+    return _PLAIN.encode(value) if _is_plain(value) else rfc8785.dumps(value).decode()
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether the standard library writes a value just as RFC 8785 does, and many times faster.
+
+    The two agree on escapes (section 3.2.2.2), on exact integers, and on the order of ASCII names (section 3.2.3). Not
+    on floats, on larger integers, on names that differ in UTF-16, and on what is no JSON data.
+    """
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        kind = type(one)
+        if kind is str:
+            if not one.isascii() and _SURROGATE.search(one):
+                return False
+        elif kind is dict:
+            if not all(type(name) is str and name.isascii() for name in one):
+                return False
+            waiting += one.values()
+        elif kind is list or kind is tuple:
+            waiting += one
+        elif kind is int:
+            if not -_EXACT < one < _EXACT:
+                return False
+        elif kind is not bool and one is not None:
+            return False
+    return True
 
 
 def stamp(at: datetime | None) -> str | None:
@@ -81,7 +114,7 @@ def extend(
 def _whole(digits: str) -> int | float:
     # RFC 8785 writes numbers as ECMAScript does: a large float comes without a point, a large int not at all.
     number = int(digits)
-    return number if abs(number) < 2**53 else float(digits)
+    return number if abs(number) < _EXACT else float(digits)
 
 
 _DECODER = json.JSONDecoder(parse_int=_whole)

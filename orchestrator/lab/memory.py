@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import UUID, uuid4
 
 from orchestrator.lab.command import Command, LabError, LabObject, Request, Result
@@ -17,6 +17,9 @@ from orchestrator.model.call import Cmdlet, Read, Ticket, Value, Write
 from orchestrator.model.observation import Fault, FaultKind, Outcome, Record, RemoteError, Reply
 
 PLAIN_CONFIGURATION = "Microsoft.PowerShell"
+_DIRECTORY = "Microsoft.ActiveDirectory.Management."
+_REMEMBERED = 4096
+"""How many of the directory's objects are remembered in translation."""
 _CALL_TAKES = timedelta(milliseconds=20)
 
 
@@ -56,15 +59,16 @@ class MemoryTransport:
         self._estate = estate
         self._principal = principal
         self._configuration = configuration
-        self._issued: set[Ticket] = set()
+        self._issued: dict[UUID, Ticket] = {}
         self._ids = ids
         self._lock = threading.Lock()
+        self._records: dict[int, tuple[LabObject, Record]] = {}
 
     def ticket(self, endpoint: str) -> Ticket | None:
         """Return the ids of the next call to *endpoint*; never None, for there is always a shell to spare."""
         with self._lock:
             ticket = Ticket(endpoint, self._ids(), self._ids())
-            self._issued.add(ticket)
+            self._issued[ticket.pipeline] = ticket
             return ticket
 
     def run(self, call: Read | Write, ticket: Ticket) -> Reply:
@@ -74,9 +78,9 @@ class MemoryTransport:
             ValueError: the ticket was not issued here for this endpoint, or was used before.
         """
         with self._lock:
-            if ticket not in self._issued or ticket.endpoint != call.endpoint:
+            if self._issued.get(ticket.pipeline) != ticket or ticket.endpoint != call.endpoint:
                 raise ValueError(f"{ticket} is no ticket for a call to {call.endpoint}, or was used before")
-            self._issued.discard(ticket)
+            del self._issued[ticket.pipeline]
             return self._run(self._request(call, ticket))
 
     def _run(self, request: Request) -> Reply:
@@ -89,14 +93,37 @@ class MemoryTransport:
             return _refused(fault, request.host)
         if fault is not None:
             self._estate.advance(fault.delay)
-        return _reply(result, request)
+        return self._reply(result, request)
+
+    def _reply(self, result: Result, request: Request) -> Reply:
+        asks_descriptor = all(statement[0].name == "Get-DmsaDescriptor" for statement in request.statements)
+        records = tuple(self._record(item, asks_descriptor) for item in result.output)
+        errors = tuple(_error(error) for error in result.errors)
+        if result.failure is None:
+            return Reply(Outcome.SUCCEEDED, records, errors)
+        failure = result.failure
+        kind = FaultKind.TRANSIENT if failure.category in _TRANSIENT else FaultKind.PERMANENT
+        fault = Fault(kind, failure.id, f"{request.host}: {failure.message}")
+        return Reply(Outcome.FAILED, records, (*errors, _error(failure)), fault)
+
+    def _record(self, item: object, asks_descriptor: bool) -> Record:
+        """Translate an object; the estate hands out the same one again while nothing about it has changed."""
+        if not isinstance(item, LabObject) or not item.types[0].startswith(_DIRECTORY):
+            return _record(item, asks_descriptor)
+        known = self._records.get(id(item))
+        if known is None:
+            if len(self._records) >= _REMEMBERED:
+                self._records.clear()
+            known = self._records[id(item)] = (item, _record(item, asks_descriptor))
+        return known[1]
 
     def discard(self, endpoint: str, shell: UUID) -> bool:
         """Delete a shell and whatever runs in it; True once that is certain."""
         with self._lock:
-            unused = {ticket for ticket in self._issued if ticket.shell == shell}
+            unused = [pipeline for pipeline, ticket in self._issued.items() if ticket.shell == shell]
             if unused:
-                self._issued -= unused
+                for pipeline in unused:
+                    del self._issued[pipeline]
                 return True
             if not self._estate.listens(endpoint):
                 return False
@@ -142,7 +169,12 @@ def _worded(item: Cmdlet, configuration: str) -> tuple[Command, ...]:
     return (Command(item.name, parameters),)
 
 
+_AS_THEY_ARE = frozenset({str, int, bool, type(None), datetime, UUID, float, timedelta})
+
+
 def _sent(value: Value) -> object:
+    if type(value) in _AS_THEY_ARE:
+        return value
     if isinstance(value, tuple):
         return [_sent(item) for item in value]
     if isinstance(value, Mapping):
@@ -151,6 +183,8 @@ def _sent(value: Value) -> object:
 
 
 def _received(value: object) -> Value:
+    if type(value) in _AS_THEY_ARE:
+        return cast("Value", value)
     if isinstance(value, LabObject):
         if value.text is not None:
             return value.text
@@ -178,18 +212,6 @@ def _record(item: object, asks_descriptor: bool) -> Record:
 
 def _error(error: LabError) -> RemoteError:
     return RemoteError(error.id, error.category, error.exception, error.message, error.target, error.cmdlet)
-
-
-def _reply(result: Result, request: Request) -> Reply:
-    asks_descriptor = all(statement[0].name == "Get-DmsaDescriptor" for statement in request.statements)
-    records = tuple(_record(item, asks_descriptor) for item in result.output)
-    errors = tuple(_error(error) for error in result.errors)
-    if result.failure is None:
-        return Reply(Outcome.SUCCEEDED, records, errors)
-    failure = result.failure
-    kind = FaultKind.TRANSIENT if failure.category in _TRANSIENT else FaultKind.PERMANENT
-    fault = Fault(kind, failure.id, f"{request.host}: {failure.message}")
-    return Reply(Outcome.FAILED, records, (*errors, _error(failure)), fault)
 
 
 _TRANSIENT = frozenset({"ResourceBusy", "ResourceUnavailable", "OperationTimeout", "ConnectionError"})

@@ -7,7 +7,7 @@ was just read for it. Steps and guards are pure functions of the two.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestrator.model.call import Cmdlet, Read
@@ -105,15 +105,24 @@ class Case:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read for one decision: each read with its reply. ``guarded``: the guards' probes are among them."""
+    """What was read for one decision: each read with its reply.
+
+    ``guarded``: the guards' probes are among them. ``since``: the estate time when the first of them was asked, if it
+    is known.
+    """
 
     dmsa: str
     replies: tuple[tuple[Read, Reply], ...] = ()
     guarded: bool = False
+    since: datetime | None = None
+    _read: dict[tuple[str, ...], PairSeen | HostSeen] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    """What the replies were found to say: guards and steps ask for the same objects many times."""
 
-    def plus(self, replies: Sequence[tuple[Read, Reply]], guarded: bool = False) -> Seen:
-        """Return this observation with more in it."""
-        return Seen(self.dmsa, (*self.replies, *replies), self.guarded or guarded)
+    def plus(self, replies: Sequence[tuple[Read, Reply]], guarded: bool = False, since: datetime | None = None) -> Seen:
+        """Return this observation with more in it, which was asked at *since*."""
+        return Seen(self.dmsa, (*self.replies, *replies), self.guarded or guarded, self.since or since)
 
     def reply_to(self, statement: Cmdlet, endpoint: str) -> Reply | None:
         """Return the reply of the pipeline in which *endpoint* was asked exactly this; None if it was not."""
@@ -136,13 +145,17 @@ class Seen:
         Raises:
             Unreadable: it was not read, or the answer does not say.
         """
+        known = self._read.get((endpoint, server))
+        if isinstance(known, PairSeen):
+            return known
         for read, reply in reversed(self.replies):
             asks_pair = any(
                 statement.name == "Get-ADUser" and statement.parameters.get("Server") == server
                 for statement in read.statements
             )
             if read.endpoint == endpoint and asks_pair:
-                return pair_seen(server, reply, self.dmsa)
+                found = self._read[endpoint, server] = pair_seen(server, reply, self.dmsa)
+                return found
         raise Unreadable(f"{server} was not asked for the pair")
 
     def host(self, name: str) -> HostSeen:
@@ -151,7 +164,10 @@ class Seen:
         Raises:
             Unreadable: it was not read, or an answer is missing.
         """
-        return host_seen(name, self.at(name))
+        known = self._read.get((name,))
+        if not isinstance(known, HostSeen):
+            known = self._read[(name,)] = host_seen(name, self.at(name))
+        return known
 
     def faults(self) -> list[tuple[str, Fault]]:
         """Return the faults of reads that did not run to their end, by endpoint.

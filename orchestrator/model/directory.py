@@ -201,6 +201,8 @@ def _flag(record: Record, name: str) -> bool:
 
 def plain(value: Value) -> Any:
     """Return a value as JSON data: what a snapshot keeps. Multi-valued attributes are sorted, for AD has no order."""
+    if type(value) is str:
+        return value
     match value:
         case int() if abs(value) > _JSON_EXACT:
             return str(value)
@@ -216,12 +218,16 @@ def plain(value: Value) -> Any:
             return str(value)
 
 
+_SEVERAL = frozenset({"servicePrincipalName", "memberOf", "msDS-AllowedToDelegateTo"})
+
+
 def _watched(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
-    multi = {"servicePrincipalName", "memberOf", "msDS-AllowedToDelegateTo"}
-    watched = {name: plain(record.get(name)) for name in names}
-    for name in multi & watched.keys():
-        watched[name] = sorted(record.texts(name))
-    return {name: value for name, value in watched.items() if value not in (None, [])}
+    watched = {}
+    for name in names:
+        value = sorted(record.texts(name)) if name in _SEVERAL else plain(record.get(name))
+        if value is not None and value != []:
+            watched[name] = value
+    return watched
 
 
 def _account(record: Record) -> Account:

@@ -7,9 +7,12 @@ the value named, instead of being sent and misread.
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
-_LDAP_SPECIAL = frozenset("*()\\\0")
+_LDAP_SPECIAL = re.compile(r"[*()\\\x00-\x1f]")
+_WQL_SPECIAL = re.compile(r"[\\'\"]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def ldap(value: str) -> str:
@@ -18,10 +21,7 @@ def ldap(value: str) -> str:
     The five characters of RFC 4515, section 3 (``*``, parentheses, backslash, NUL) and every control
     character are escaped; the result holds no character that ends or widens a filter.
     """
-    return "".join(
-        f"\\{ord(character):02x}" if character in _LDAP_SPECIAL or ord(character) < 0x20 else character
-        for character in value
-    )
+    return _LDAP_SPECIAL.sub(lambda found: f"\\{ord(found[0]):02x}", value)
 
 
 def guid_filter(guid: UUID) -> str:
@@ -42,7 +42,7 @@ def wql(value: str) -> str:
         ValueError: *value* holds a control character, for which WQL has no spelling.
     """
     _refuse_control(value, "WQL")
-    return "".join(f"\\{character}" if character in "\\'\"" else character for character in value)
+    return _WQL_SPECIAL.sub(lambda found: f"\\{found[0]}", value)
 
 
 def xpath(value: str) -> str:
@@ -63,5 +63,5 @@ def xpath(value: str) -> str:
 
 
 def _refuse_control(value: str, language: str) -> None:
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+    if _CONTROL.search(value):
         raise ValueError(f"{value!r} holds a control character and cannot be written in {language}")

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen
@@ -57,8 +58,13 @@ def ledger_reads(case: Case) -> tuple[Read, ...]:
 
 
 def _computers(case: Case) -> Cmdlet:
-    names = "".join(f"(dNSHostName={ldap(name)})" for name in case.host_names)
-    return cmdlet("Get-ADComputer", LDAPFilter=f"(|{names})", Properties=("dNSHostName",), Server=case.server)
+    return _computers_of(case.host_names, case.server)
+
+
+@lru_cache(4096)
+def _computers_of(hosts: tuple[str, ...], server: str) -> Cmdlet:
+    names = "".join(f"(dNSHostName={ldap(name)})" for name in hosts)
+    return cmdlet("Get-ADComputer", LDAPFilter=f"(|{names})", Properties=("dNSHostName",), Server=server)
 
 
 def _who_is(case: Case, principal: str) -> Read:

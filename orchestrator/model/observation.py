@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from orchestrator.model.call import Value
 
@@ -68,6 +69,11 @@ class Unreadable(Exception):
     """A fact that should have been in a reply is not there, or is of another type than expected."""
 
 
+@lru_cache(1024)
+def _last_word(type_name: str) -> str:
+    return type_name.replace("/", ".").rsplit(".", 1)[-1]
+
+
 @dataclass(frozen=True)
 class Record:
     """One object of a pipeline's output: its .NET type name and its properties (names without regard to case).
@@ -86,7 +92,7 @@ class Record:
     @property
     def kind(self) -> str:
         """The last word of the type name, after dots and slashes: ``ADUser``, ``Win32_Service``."""
-        return self.type.replace("/", ".").rsplit(".", 1)[-1]
+        return _last_word(self.type)
 
     @property
     def value(self) -> Value:
@@ -107,13 +113,16 @@ class Record:
         Raises:
             Unreadable: it is not.
         """
-        if not self.has(name):
+        folded = name.lower()
+        if folded not in self._folded:
             raise Unreadable(f"{self.kind or self.type} came back without {name or 'a value'}")
-        return self.get(name)
+        return self._folded[folded]
 
     def text(self, name: str) -> str:
         """Return a property that must be a string, or a value whose text is meant."""
         value = self.need(name)
+        if type(value) is str:
+            return value
         if value is None or isinstance(value, tuple | Mapping):
             raise Unreadable(f"{self.kind}.{name} is not text")
         return str(value)

@@ -46,8 +46,8 @@ class RunState:
     registry: dict[str, RegistryUse] = field(default_factory=dict)
     refused: str | None = None
     last_at: datetime | None = None
-    changes: int = 0
-    """How many events were folded in."""
+    touched: list[str] = field(default_factory=list)
+    """The migrations that events were about, in the order of the events."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
 
     def __getitem__(self, id_: str) -> MigrationState:
@@ -75,6 +75,7 @@ class RunState:
                 after = replace(after, originals=self._originals(event))
             self._count_registry(event, after)
             self.migrations[id_] = after
+            self.touched.append(id_)
         elif isinstance(event, RunBegan):
             self.digest, self.plan = event.digest, event.plan
         elif isinstance(event, ControllersFound):
@@ -84,7 +85,6 @@ class RunState:
         elif isinstance(event, RunnerTook):
             self.refused = None
         self.last_at = at or self.last_at
-        self.changes += 1
 
     def needs(self, host: str, id_: str) -> bool:
         """Return whether a migration needs the host's registry value, from its first write there on."""

@@ -61,26 +61,31 @@ def _check_statement(statement: Cmdlet, effect: Effect) -> None:
 
 
 def _check_parameters(row: Row, given: Mapping[str, Value]) -> None:
-    faults = [_misfit(form, given) for form in row.forms]
-    if None in faults:
-        return
+    faults = []
+    for form in row.forms:
+        fault = _misfit(form, given)
+        if fault is None:
+            return
+        faults.append(fault)
     unknown = sorted(given.keys() - row.parameters)
     if unknown:
         raise _refusal(row.cmdlet, f"has no parameter {unknown[0]!a} in the catalogue")
     # The form that shares most with what was given is the one that was meant.
     _, fault = max(zip(row.forms, faults, strict=True), key=lambda pair: sum(name in pair[0] for name in given))
-    raise _refusal(row.cmdlet, fault or "")
+    raise _refusal(row.cmdlet, fault)
 
 
 def _misfit(form: Form, given: Mapping[str, Value]) -> str | None:
     """Say why these parameters are not this form; None if they are."""
     for name, value in given.items():
-        if name not in form:
+        kind = form.required.get(name) or form.optional.get(name)
+        if kind is None:
             return f"-{name} does not go with the other parameters"
-        if not form.kind(name).accepts(value):
-            return f"-{name} takes {form.kind(name).name}, not this {type(value).__name__}"
-    missing = sorted(form.required.keys() - given.keys())
-    return f"needs -{missing[0]}" if missing else None
+        if not kind.accepts(value):
+            return f"-{name} takes {kind.name}, not this {type(value).__name__}"
+    if form.required.keys() <= given.keys():
+        return None
+    return f"needs -{min(form.required.keys() - given.keys())}"
 
 
 def _refusal(subject: str, reason: str) -> Refused:

@@ -5,6 +5,7 @@ For rehearsals and simulations, where one seed must decide everything: interleav
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -27,17 +28,21 @@ class InlinePool(Generic[Token]):
     Args:
         transport: carries the calls.
         choose: given how many calls wait, returns the index of the one whose turn it is.
+        together: how many calls end before the first of them is handed out; None for all that wait. One at a time
+            interleaves most finely, all together resembles a pool whose calls overlap.
     """
 
-    def __init__(self, transport: Transport, choose: Callable[[int], int] = first) -> None:
+    def __init__(self, transport: Transport, choose: Callable[[int], int] = first, together: int | None = 1) -> None:
         self._transport = transport
         self._choose = choose
+        self._together = together
         self._waiting: list[tuple[Token, Callable[[], Reply | bool]]] = []
+        self._ended: deque[tuple[Token, Reply | bool | Exception]] = deque()
 
     @property
     def in_flight(self) -> int:
         """How many calls were started and not yet handed out."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._ended)
 
     def start(self, token: Token, call: Call, ticket: Ticket) -> None:
         """Let a call wait for its turn."""
@@ -48,16 +53,24 @@ class InlinePool(Generic[Token]):
         self._waiting.append((token, lambda: self._transport.discard(endpoint, shell)))
 
     def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
-        """Carry the call whose turn it is and hand it out; None if none waits, or (to let others begin) at no wait."""
-        if not self._waiting or timeout == 0.0:
-            return None
+        """Hand out a call that has ended; where none has, carry those whose turn it is.
+
+        None if none waits, or (to let others begin) at no wait.
+        """
+        if not self._ended and timeout != 0.0:
+            for _ in range(len(self._waiting) if self._together is None else min(self._together, len(self._waiting))):
+                self._carry()
+        return self._ended.popleft() if self._ended else None
+
+    def _carry(self) -> None:
         token, work = self._waiting.pop(self._choose(len(self._waiting)))
         try:
-            return token, work()
+            self._ended.append((token, work()))
         except Exception as error:  # noqa: BLE001 - handed to whoever can act on it
-            return token, error
+            self._ended.append((token, error))
 
     def close(self, _timeout: float) -> bool:
         """Forget what still waits."""
         self._waiting.clear()
+        self._ended.clear()
         return True

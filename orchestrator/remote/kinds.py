@@ -12,10 +12,14 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from orchestrator.model.call import Value
 from orchestrator.model.dn import parse_dn
+
+_REMEMBERED = 4096
+"""How many texts of exactly type str each kind remembers its answer for: hosts, attributes and names come again."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,16 @@ def _is_text(value: Value, limit: int = 1024) -> bool:
 def matching(name: str, pattern: str, flags: re.RegexFlag = re.NOFLAG) -> Kind:
     """Text that a pattern matches from end to end."""
     compiled = re.compile(pattern, flags)
-    return Kind(name, lambda value: _is_text(value) and type(value) is str and compiled.fullmatch(value) is not None)
+    fits = lru_cache(_REMEMBERED)(lambda text: _is_text(text) and compiled.fullmatch(text) is not None)
+    return Kind(name, lambda value: type(value) is str and fits(value))
 
 
 def one_of(*choices: str | int) -> Kind:
     """Exactly one of these values, of exactly their type (True is not 1 here)."""
+    typed = frozenset((type(choice), choice) for choice in choices)
     return Kind(
         "one of " + ", ".join(map(repr, choices)),
-        lambda value: any(type(value) is type(choice) and value == choice for choice in choices),
+        lambda value: (type(value) is str or type(value) is int) and (type(value), value) in typed,
     )
 
 
@@ -85,10 +91,15 @@ def table(required: Mapping[str, Kind], optional: Mapping[str, Kind] | None = No
 
 
 def _is_dn(value: Value) -> bool:
-    if type(value) is not str or not _is_text(value, 4096):
+    return type(value) is str and _names_an_object(value)
+
+
+@lru_cache(_REMEMBERED)
+def _names_an_object(text: str) -> bool:
+    if not _is_text(text, 4096):
         return False
     try:
-        parse_dn(value)
+        parse_dn(text)
     except ValueError:
         return False
     return True

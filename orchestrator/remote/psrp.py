@@ -3,6 +3,10 @@
 It keeps a few sessions with each host and lends one to each call. All that needs a lock is who holds which
 session; a session itself belongs to one thread at a time. Sessions are reused last in, first out, so that a
 few stay warm and the others may grow old.
+
+A session costs more to open than a warm one takes for a call, and it counts against the host's quota. So calls wait
+for the one there is, and an endpoint gets another only where its sessions were never free for a while: under a long
+call (a restart), a host that hangs, or a rush that lasts.
 """
 
 from __future__ import annotations
@@ -22,6 +26,10 @@ from orchestrator.remote.dial import dial
 from orchestrator.remote.session import Session, delete_shell
 
 SESSIONS_PER_ENDPOINT = 4
+CROWDED_FOR = 2.0
+"""Seconds for which calls must have found every session of an endpoint lent before it gets one more."""
+ASKS_AGAIN = 0.5
+"""Seconds within which a call that found none asks again; where none does, the crowd has gone."""
 CLOSING_TAKES = 10.0
 """Seconds for closing all sessions; shells that remain are deleted by their hosts when they have idled."""
 
@@ -39,6 +47,18 @@ class _Lent:
 class _Endpoint:
     idle: list[Session] = field(default_factory=list)
     lent: dict[UUID, _Lent] = field(default_factory=dict)
+    crowded: tuple[float, float] | None = None
+    """Since when, and when last, a call found no session."""
+
+    def may_open(self, at: float, most: int, crowded_for: float) -> bool:
+        """Whether another session may be opened now, for a call that found none idle."""
+        if not self.lent:
+            return True
+        since, last = self.crowded or (at, at)
+        since = since if at - last <= ASKS_AGAIN else at
+        opens = len(self.lent) < most and at - since >= crowded_for
+        self.crowded = None if opens else (since, at)
+        return opens
 
 
 class PsrpTransport:
@@ -47,6 +67,7 @@ class PsrpTransport:
     Args:
         settings: what a host is reached with; asked again whenever a connection is made.
         sessions: how many sessions one host may have at a time.
+        crowded_for: seconds of waiting after which a host that has a session gets another.
         clock: seconds from anywhere, for the age of sessions.
     """
 
@@ -55,21 +76,22 @@ class PsrpTransport:
         settings: Callable[[str], Settings],
         *,
         sessions: int = SESSIONS_PER_ENDPOINT,
+        crowded_for: float = CROWDED_FOR,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._most = sessions
+        self._most, self._crowded_for = sessions, crowded_for
         self._clock = clock
         self._lock = threading.Lock()
         self._endpoints: dict[str, _Endpoint] = {}
 
     def ticket(self, endpoint: str) -> Ticket | None:
-        """Announce the ids of the next call to *endpoint*; None while all its sessions are lent."""
+        """Announce the ids of the next call to *endpoint*; None while its sessions are lent and it gets no other."""
         with self._lock:
             known = self._endpoints.setdefault(endpoint.lower(), _Endpoint())
             if known.idle:
                 session = known.idle.pop()
-            elif len(known.lent) < self._most:
+            elif known.may_open(self._clock(), self._most, self._crowded_for):
                 session = Session(lambda: self._settings(endpoint), self._clock)
             else:
                 return None

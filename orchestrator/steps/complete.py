@@ -16,12 +16,11 @@ from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.steps.step import (
     Step,
-    converging,
+    agreed,
     migration_cmdlet,
     not_matching,
     original_missing,
-    pair_reads_everywhere,
-    pairs_everywhere,
+    pair_reads_after_replication,
 )
 
 CMDLET = "Complete-ADServiceAccountMigration"
@@ -35,13 +34,12 @@ class Complete(Step):
     leads_to: ClassVar = Phase.SWITCHED
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
-        """Ask every domain controller that must agree."""
-        return pair_reads_everywhere(case)
+        """Ask the pinned domain controller; after Complete, in time, every one that must agree."""
+        return pair_reads_after_replication(case)
 
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
         """Complete a started pair; accept a completed one only if it was this attempt that sent Complete."""
-        pairs = pairs_everywhere(case, seen)
-        pinned = pairs[0]
+        pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
             return original_missing(case, pinned)
         if pinned.pair is Pair.STARTED:
@@ -49,8 +47,7 @@ class Complete(Step):
             return Perform(write, wish=Pair.COMPLETED)
         if pinned.pair is not Pair.COMPLETED or CMDLET not in case.state.sent:
             return not_matching(case, pinned, Pair.STARTED)
-        late = converging(case, pairs, Pair.COMPLETED)
-        return late or _as_completed(case, pinned)
+        return agreed(case, seen, Pair.COMPLETED) or _as_completed(case, pinned)
 
 
 def _as_completed(case: Case, pair: PairSeen) -> Answer:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from orchestrator.model.action import Answer, Done
+from orchestrator.model.action import Answer, Done, Wait
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.steps.step import (
+    LOOK_AGAIN,
     Step,
     converging,
     not_matching,
     original_missing,
     pair_reads_everywhere,
     pairs_everywhere,
+    replication_begins,
 )
 
 
@@ -26,6 +28,12 @@ class Link(Step):
 
     trigger: ClassVar = Trigger.LINK
     leads_to: ClassVar = Phase.LINKED
+
+    def rests(self, case: Case, _subject: str) -> Wait | None:
+        """Give replication its first moments after Start, which has just read the pinned copy back."""
+        since = case.state.since
+        fresh = case.at is not None and since is not None and case.at < since + LOOK_AGAIN
+        return replication_begins(case, Pair.STARTED) if fresh else None
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
         """Ask every domain controller that must agree."""

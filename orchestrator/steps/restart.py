@@ -23,6 +23,8 @@ from orchestrator.steps.step import (
     Groups,
     Step,
     converging,
+    next_look,
+    not_matching,
     original_missing,
     pair_reads_everywhere,
     pairs_everywhere,
@@ -30,6 +32,11 @@ from orchestrator.steps.step import (
 from orchestrator.steps.workloads import dependents_of, not_running, restarted
 
 ASK_LEDGER = timedelta(minutes=5)
+"""How soon the ledger is asked again for a host that has not registered; then ever more rarely.
+
+A host that missed its chance registers with its next ticket, ten hours later by default; the intervals double, so
+that a look falls forty minutes after that.
+"""
 
 
 def workload_reads(case: Case, subject: str) -> tuple[Read, ...]:
@@ -61,6 +68,11 @@ class Restart(Step):
 
 
 def _registered(case: Case, seen: Seen) -> Answer:
+    pair = seen.pair(case.endpoint, case.server)
+    if pair.account is None:
+        return original_missing(case, pair)
+    if pair.pair is not Pair.STARTED:
+        return not_matching(case, pair, Pair.STARTED)
     ledger = ledger_seen(case, seen)
     if isinstance(ledger, tuple):
         return Observe(ledger, more=True)
@@ -78,7 +90,8 @@ def _registered(case: Case, seen: Seen) -> Answer:
             "check DelegatedMSAEnabled, the build (26100 or later) and the log-on of the workload there, "
             "then `dmsa release`",
         )
-    again = case.at + ASK_LEDGER if case.at else None
+    longest = max(ASK_LEDGER, case.policy.ledger_every)
+    again = next_look(case, "registration", case.policy.register_within, ASK_LEDGER, longest)
     return Wait("registration", until, again, f"{', '.join(missing)} has not registered yet")
 
 

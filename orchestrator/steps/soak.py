@@ -15,7 +15,7 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.ledger import dwell_due, flat_due, ledger_reads, ledger_seen, worth_writing
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
-from orchestrator.steps.step import Step, not_matching, original_missing
+from orchestrator.steps.step import LOOK_AGAIN, Step, not_matching, original_missing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,6 +25,14 @@ class Soak(Step):
 
     trigger: ClassVar = Trigger.SOAK
     leads_to: ClassVar = Phase.SOAKED
+
+    def rests(self, case: Case, _subject: str) -> Wait | None:
+        """Rest until the first poll where the ledger was read as the soak began: by the step that ended then."""
+        read_at, since = case.state.ledger.read_at, case.state.since
+        if case.at is None or read_at is None or since is None or not read_at <= since < read_at + LOOK_AGAIN:
+            return None
+        rest = _waiting(case) if case.at < _next_poll(since, case.policy.ledger_every) else None
+        return rest if rest is not None and rest.again is not None else None
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
         """Ask for the pair and the ledger."""

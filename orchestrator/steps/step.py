@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
-from orchestrator.model.action import Answer, Stop, Wait
+from orchestrator.model.action import Answer, Observe, Stop, Wait
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen, pair_reads
@@ -22,7 +22,9 @@ Groups = tuple[tuple[str, ...], ...]
 IN_DIRECTORY: Groups = ((DIRECTORY,),)
 
 LOOK_AGAIN = timedelta(seconds=30)
-"""How soon replication, or a host that reboots, is looked at again."""
+"""How soon replication, or a host that reboots, is looked at again; replication then ever more rarely."""
+LONGEST_LOOK = timedelta(minutes=5)
+"""How long replication is left alone at most."""
 
 
 class Step(ABC):
@@ -50,6 +52,10 @@ class Step(ABC):
             Unreadable: the observation does not hold what it should.
         """
 
+    def rests(self, _case: Case, _subject: str) -> Wait | None:
+        """Return what to wait for before anything is read, where a reading could not say anything new; else None."""
+        return None
+
     def on_fault(self, _case: Case, _subject: str, _fault: Fault) -> Wait | None:
         """Return what a fault means here where it is expected (a host that reboots), else None."""
         return None
@@ -68,19 +74,32 @@ def pair_read(case: Case) -> Read:
     return Read(case.endpoint, pair_reads(case.server, case.migration.id, case.account))
 
 
+def further_copies(case: Case) -> tuple[str, ...]:
+    """Return the domain controllers that must agree with the pinned one."""
+    return tuple(name for name in case.controllers if name.lower() != case.server.lower())
+
+
 def pair_reads_everywhere(case: Case) -> tuple[Read, ...]:
     """Ask every domain controller that must agree for the pair, each other one by its own endpoint."""
-    others = (name for name in case.controllers if name.lower() != case.server.lower())
-    return (
-        pair_read(case),
-        *(Read(name, pair_reads(name, case.migration.id, case.account)) for name in others),
-    )
+    return (pair_read(case), *_further_reads(case))
+
+
+def pair_reads_after_replication(case: Case) -> tuple[Read, ...]:
+    """Ask the pinned domain controller; the others too once they have had time to hear of a change."""
+    return pair_reads_everywhere(case) if _replicating(case) else (pair_read(case),)
+
+
+def _further_reads(case: Case) -> tuple[Read, ...]:
+    return tuple(Read(name, pair_reads(name, case.migration.id, case.account)) for name in further_copies(case))
+
+
+def _replicating(case: Case) -> bool:
+    return (DIRECTORY, "replication") in case.state.deadlines
 
 
 def pairs_everywhere(case: Case, seen: Seen) -> list[PairSeen]:
     """Return the pair as every domain controller shows it, the pinned one first."""
-    others = (name for name in case.controllers if name.lower() != case.server.lower())
-    return [seen.pair(case.endpoint, case.server), *(seen.pair(name, name) for name in others)]
+    return [seen.pair(case.endpoint, case.server), *(seen.pair(name, name) for name in further_copies(case))]
 
 
 def did(case: Case, subject: str, name: str, what: str = "") -> int:
@@ -124,6 +143,52 @@ def not_matching(case: Case, seen: PairSeen, wanted: Pair) -> Stop:
     )
 
 
+def replication_begins(case: Case, wanted: Pair) -> Wait | None:
+    """Return the wait that follows a change of the pinned copy; None once it began, and where no copy must follow.
+
+    No copy is there at once: by default even a domain controller of the same site is told of a change only fifteen
+    seconds later (msDS-Replication-Notify-First-DSA-Delay; Microsoft TechNet cc811559). A look before that is in vain.
+    """
+    others = further_copies(case)
+    if not others or _replicating(case) or case.at is None:
+        return None
+    return _replication(case, f"{', '.join(others)} must show {wanted} too")
+
+
+def agreed(
+    case: Case, seen: Seen, wanted: Pair, agrees: Callable[[PairSeen], bool] = lambda _pair: True
+) -> Observe | Wait | Stop | None:
+    """Return what is next until every copy agrees with the pinned one, which shows the wanted pair; None if all do."""
+    unread = tuple(r for r in _further_reads(case) if seen.reply_to(r.statements[0], r.endpoint) is None)
+    if unread:
+        begins = replication_begins(case, wanted) if case.state.performed else None
+        return begins or Observe(unread, more=True)
+    return converging(case, pairs_everywhere(case, seen), wanted, agrees)
+
+
+def next_look(case: Case, waiting_for: str, within: timedelta, first: timedelta, longest: timedelta) -> datetime | None:
+    """Return when to look again: after as long again as was waited, and at the deadline.
+
+    Args:
+        case: the migration; its directory waits.
+        waiting_for: what for.
+        within: how long it may wait for that.
+        first: the shortest time between two looks.
+        longest: the longest.
+    """
+    until = case.deadline(DIRECTORY, waiting_for, within)
+    if case.at is None or until is None:
+        return None
+    waited = case.at - (until - within)
+    return min(until, case.at + min(longest, max(first, waited)))
+
+
+def _replication(case: Case, detail: str) -> Wait:
+    within = case.policy.converge_within
+    again = next_look(case, "replication", within, LOOK_AGAIN, LONGEST_LOOK)
+    return Wait("replication", case.deadline(DIRECTORY, "replication", within), again, detail)
+
+
 def converging(
     case: Case, pairs: Sequence[PairSeen], wanted: Pair, agrees: Callable[[PairSeen], bool] = lambda _pair: True
 ) -> Wait | Stop | None:
@@ -142,9 +207,4 @@ def converging(
             f"{'; '.join(map(str, late))}",
             "mend the replication (`repadmin /showrepl`), then `dmsa release`",
         )
-    return Wait(
-        "replication",
-        until,
-        case.at + LOOK_AGAIN if case.at else None,
-        f"{', '.join(pair.server for pair in late)} does not show {wanted} yet",
-    )
+    return _replication(case, f"{', '.join(pair.server for pair in late)} does not show {wanted} yet")

@@ -20,11 +20,11 @@ from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.step import (
     Groups,
     Step,
-    converging,
+    agreed,
     migration_cmdlet,
     not_matching,
     original_missing,
-    pair_reads_everywhere,
+    pair_reads_after_replication,
     pairs_everywhere,
 )
 from orchestrator.steps.workloads import running
@@ -47,15 +47,14 @@ class Unlink(Step):
         return ((DIRECTORY,),) if never_started else ((DIRECTORY,), case.host_names)
 
     def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
-        """Ask every domain controller for the pair, or a host about its workloads."""
-        return pair_reads_everywhere(case) if subject == DIRECTORY else workload_reads(case, subject)
+        """Ask for the pair where it is written, and in time everywhere; or a host about its workloads."""
+        return pair_reads_after_replication(case) if subject == DIRECTORY else workload_reads(case, subject)
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Unlink, repair, converge; on the hosts start what is down."""
         if subject != DIRECTORY:
             return running(case, case.migration.host(subject), seen.host(subject))
-        pairs = pairs_everywhere(case, seen)
-        pinned = pairs[0]
+        pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
             return original_missing(case, pinned)
         goal = case.state.wish or self.goal(case, pinned.pair)
@@ -68,8 +67,8 @@ class Unlink(Step):
         repair = _repair(case, pinned)
         if repair is not None:
             return Perform(Write(case.endpoint, repair))
-        late = converging(case, pairs, goal, lambda copy: _repair(case, copy) is None)
-        return late or Done(pair=goal, evidence={"read": [str(pair) for pair in pairs]})
+        late = agreed(case, seen, goal, lambda copy: _repair(case, copy) is None)
+        return late or Done(pair=goal, evidence={"read": [str(pair) for pair in pairs_everywhere(case, seen)]})
 
     def dest(self, case: Case) -> Phase:
         """Return where the pair that was reached leads."""

@@ -12,8 +12,9 @@ from orchestrator.errors import SafetyRefusal
 from orchestrator.journal import Entry, JournalUnusable, Lease, LeaseLost
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.model.call import Write
-from orchestrator.model.event import AttemptStarted
+from orchestrator.model.event import AttemptFinished, AttemptStarted
 from orchestrator.model.lifecycle import Phase
+from orchestrator.model.observation import Outcome
 from tests.world import Doom, World
 
 LATEST = 60
@@ -94,3 +95,36 @@ def test_a_refusal_of_the_gate_stops_everything_at_once(monkeypatch, at):
     assert set(world.phases().values()) == {Phase.COMPLETED}
     assert len(world.arrived("New-ADServiceAccount")) == 2
     assert len(world.arrived("Start-ADServiceAccountMigration")) == 2
+
+
+class SpokenOver:
+    """A handle before whose every *n*-th append somebody else has appended."""
+
+    n = 0
+
+    def __init__(self, inner: MemoryJournal, _doom: Doom) -> None:
+        self._inner, self._appends = inner, 0
+
+    def append(self, entries: Sequence[Entry], *, expected: int, lease: Lease | None) -> int:
+        self._appends += 1
+        if self._appends % self.n == 0:
+            self._inner.append([Entry("another", None, "word", 1, {})], expected=self._inner.head(), lease=None)
+        return self._inner.append(entries, expected=expected, lease=lease)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize("together", [1, 3, None])
+@pytest.mark.parametrize("n", [2, 3, 5, 8])
+def test_an_outcome_survives_that_somebody_else_was_faster(monkeypatch, n, together):
+    """What a call did cannot be decided anew: it is written down, once, with the next turn."""
+    monkeypatch.setattr(tests.world, "MortalJournal", SpokenOver)
+    monkeypatch.setattr(SpokenOver, "n", n)
+    world = World(change_plan=two_on_one_host)
+    live = world.run(together=together)
+    assert live.migrations == world.state().migrations
+    assert set(world.phases().values()) == {Phase.COMPLETED}
+    finished = [event.outcome for event in world.events() if isinstance(event, AttemptFinished)]
+    assert finished == [Outcome.SUCCEEDED] * len(intended(world))
+    assert writes(world) == intended(world)

@@ -1,5 +1,6 @@
 """The quick start's plan on its estate, without a wire: forward, again, back, and killed at every moment."""
 
+import contextlib
 import functools
 import itertools
 from collections import Counter
@@ -180,3 +181,30 @@ def test_a_shared_host_keeps_its_value_until_the_last_has_left(order):
     state = world.run()
     assert state[last].hosts["app02.corp.example"].registry == "restored"
     assert not state.registry.get("app02.corp.example")
+
+
+@pytest.mark.parametrize("together", [2, 5, None])
+def test_however_many_calls_end_together_the_end_is_the_same(together):
+    world, one_by_one = World(), World()
+    world.run(together=together)
+    one_by_one.run()
+    assert set(world.phases().values()) == {Phase.COMPLETED}
+    for verb in MIGRATION:
+        assert sent(world, verb) == sent(one_by_one, verb)
+    assert Counter(event.kind for event in world.events() if isinstance(event, Moved)) == Counter(
+        event.kind for event in one_by_one.events() if isinstance(event, Moved)
+    )
+    again = World()
+    again.run(together=together)
+    assert [row.hash for row in again.journal.read()] == [row.hash for row in world.journal.read()]
+
+
+@pytest.mark.parametrize("at", range(1, 60, 6))
+def test_killed_while_many_calls_end_together_nothing_is_done_twice(at):
+    world = World()
+    with contextlib.suppress(Crash):
+        world.run(doom=Doom(at), together=None)
+    state = world.run(together=None)
+    assert set(world.phases().values()) == {Phase.COMPLETED}
+    assert state.migrations == world.state().migrations
+    assert set(sent(world, "Start").values()) == set(sent(world, "Complete").values()) == {1}

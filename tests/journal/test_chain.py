@@ -100,6 +100,44 @@ def test_a_row_hashed_well_but_not_readable_is_named(row):
         checked(GENESIS, bad._replace(hash=link(GENESIS, bad)))
 
 
+TRICKY = (
+    st.sampled_from(["\u2028", "\x7f", "\x1f", "\b\f\n\r\t", '"\\/', "\ud7ff", "\ue000", "\U0001f600", "\ufb33"]) | TEXT
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TRICKY | st.text(st.characters(codec=None), max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(TRICKY | st.integers(), inner),
+    max_leaves=8,
+)
+
+
+@given(ANYTHING)
+def test_canonical_text_is_what_rfc_8785_says_or_is_refused_with_it(value):
+    try:
+        wanted = rfc8785.dumps(value).decode()
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011 - as for any value that is no JSON data
+            canonical(value)
+    else:
+        assert canonical(value) == wanted
+
+
+@pytest.mark.parametrize("number", [2**53 - 1, 1 - 2**53, 1e21, 1e-7, -0.0, 5e-324, 0.1])
+def test_numbers_are_written_as_ecmascript_writes_them(number):
+    assert canonical([number, {"n": number}]) == rfc8785.dumps([number, {"n": number}]).decode()
+
+
+@pytest.mark.parametrize(
+    "value", [2**53, "\ud800", {"\udfff": 1}, {1: 2}, float("nan"), b"", {1, 2}, {"a": object}], ids=repr
+)
+def test_what_is_no_json_data_has_no_canonical_text(value):
+    with pytest.raises(ValueError):  # noqa: PT011
+        canonical({"value": [value]})
+
+
+def test_names_are_ordered_by_utf_16():
+    assert canonical({"\ufb33": 1, "\U0001f600": 2}) == '{"\U0001f600":2,"\ufb33":1}'
+
+
 def test_canonical_text_does_not_depend_on_the_order_of_keys():
     assert canonical({"b": 1, "a": 2}) == canonical({"a": 2, "b": 1}) == '{"a":2,"b":1}'
 

@@ -191,7 +191,8 @@ class TestOverTheWire(Contract):
             match="*", auth="basic", username=lab.username, password="${env:PW}", tls=Tls(ca=str(lab.ca))
         )
         estate = PlannedEstate(addresses=lab.addresses, connections=(connection,))
-        transport = PsrpTransport(Connections(estate, tmp_path, {"PW": lab.password}.get).settings)
+        settings = Connections(estate, tmp_path, {"PW": lab.password}.get).settings
+        transport = PsrpTransport(settings, crowded_for=0)
         yield Side(transport, lambda: recorded(lab.state))
         transport.close()
 

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.model.call import Read, Ticket, cmdlet
 from orchestrator.model.observation import Outcome, Reply
+from orchestrator.remote.inline import InlinePool
 from orchestrator.remote.pool import CallPool
 
 CALL = Read("app01", (cmdlet("Get-KdsRootKey"),))
@@ -92,3 +93,46 @@ def test_a_host_that_hangs_does_not_keep_the_pool_open(hosts):
     hosts.go["a"].set()
     assert pool.next_finished(10)[0] == "t"
     assert pool.close(10)
+
+
+class Numbers:
+    """A transport that counts its calls, and is broken at one of them."""
+
+    def __init__(self, broken: int = 0) -> None:
+        self.calls, self.broken = 0, broken
+
+    def run(self, call, _ticket):
+        assert call is CALL
+        self.calls += 1
+        if self.calls == self.broken:
+            raise KeyError("defect")
+        return Reply(Outcome.SUCCEEDED)
+
+
+@pytest.mark.parametrize(("together", "carried"), [(1, [1, 2, 3]), (2, [2, 2, 3]), (None, [3, 3, 3])])
+def test_without_threads_so_many_calls_end_together(together, carried):
+    transport = Numbers()
+    pool = InlinePool(transport, choose=lambda waiting: waiting - 1, together=together)
+    for name in "abc":
+        pool.start(name, CALL, Ticket("app01", uuid4(), uuid4()))
+    assert pool.next_finished(0.0) is None, "others may begin first"
+    order, calls = "", []
+    while pool.in_flight:
+        token, reply = pool.next_finished(1.0)
+        assert reply == Reply(Outcome.SUCCEEDED)
+        order += token
+        calls.append(transport.calls)
+    assert (order, calls) == ("cba", carried)
+    assert pool.next_finished(1.0) is None
+
+
+def test_without_threads_what_was_raised_is_handed_out_and_what_is_closed_is_forgotten():
+    pool = InlinePool(Numbers(broken=1), together=None)
+    for name in "abc":
+        pool.start(name, CALL, Ticket("app01", uuid4(), uuid4()))
+    token, error = pool.next_finished(1.0)
+    assert token == "a"
+    assert isinstance(error, KeyError)
+    assert pool.next_finished(0.0) == ("b", Reply(Outcome.SUCCEEDED)), "it has ended already"
+    assert pool.close(0.0)
+    assert pool.in_flight == 0

@@ -207,7 +207,8 @@ def test_discard_says_no_where_nobody_answers(connections, dialled, tmp_path):
     assert not transport.discard(HOST, uuid4())
 
 
-def test_at_most_four_sessions_to_a_host(far_side, transport):
+def test_at_most_four_sessions_to_a_host(far_side, connections, dialled):
+    transport = dialled(connections.settings, crowded_for=0)
     tickets = [transport.ticket(HOST) for _ in range(5)]
     assert tickets[4] is None
     assert transport.ticket(DC) is not None
@@ -219,7 +220,8 @@ def test_at_most_four_sessions_to_a_host(far_side, transport):
     assert [request.shell for request in far_side.requests] == [tickets[0].shell]
 
 
-def test_calls_to_one_host_run_at_the_same_time(far_side, transport):
+def test_calls_to_one_host_run_at_the_same_time(far_side, connections, dialled):
+    transport = dialled(connections.settings, crowded_for=0)
     far_side.hold = threading.Event()
     tickets = [transport.ticket(HOST) for _ in range(3)]
     replies = []

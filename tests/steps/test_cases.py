@@ -30,6 +30,9 @@ def step_of(name: str) -> Step:
 def follow(step: Step, given: Situation) -> tuple[Answer | Unreadable, list[str], list[str]]:
     """Return the first answer that is more than a question or a note, the notes, and what was asked on the way."""
     _, case, far, subject = given
+    rest = step.rests(case, subject)
+    if rest is not None:
+        return rest, [], []
     seen = far.seen(MIGRATION, step.reads(case, subject))
     notes: list[str] = []
     asked: list[str] = []

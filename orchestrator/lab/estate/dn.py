@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+_MANY = 1 << 16
+"""How many names are remembered: those of a large estate; every search parses the same few again and again."""
 _SPECIAL = ',+"\\<>;='
 
 
@@ -34,6 +38,7 @@ def parent(dn: str) -> str:
     return join(*split(dn)[1:])
 
 
+@lru_cache(_MANY)
 def value(rdn: str) -> str:
     """Return what a relative name says after its type, unescaped: ``CN=a\\,b`` gives ``a,b``."""
     text = rdn.partition("=")[2].lstrip(" ")
@@ -66,11 +71,13 @@ def escape(text: str) -> str:
     return escaped
 
 
+@lru_cache(_MANY)
 def fold_rdn(rdn: str) -> str:
     """Return the form under which two spellings of one relative name are equal."""
     return f"{rdn.partition('=')[0].strip().lower()}={value(rdn).lower()}"
 
 
+@lru_cache(_MANY)
 def fold(dn: str) -> tuple[str, ...]:
     """Return the form under which two spellings of one name are equal."""
     return tuple(fold_rdn(rdn) for rdn in split(dn))

@@ -39,6 +39,7 @@ class Estate:
         self.clock = Clock(spec.clock.start)
         self.directory = Directory(spec, self.clock)
         self.machines = _machines(spec)
+        self._shorts = {name.partition(".")[0]: name for name in self.machines}
         controllers = {name: machine for name, machine in self.machines.items() if machine.dc is not None}
         self.authority = Authority(self.directory, self.clock, controllers, self.reachable)
         self.workloads = Workloads(self.authority, self.clock, self.reachable)
@@ -88,8 +89,7 @@ class Estate:
             KeyError: there is none.
         """
         folded = host.lower()
-        shorts = {name.partition(".")[0]: name for name in self.machines}
-        return self.machines[shorts.get(folded, folded)]
+        return self.machines[self._shorts.get(folded, folded)]
 
     def reachable(self, machine: Machine) -> bool:
         """Say whether anything answers on a machine."""
@@ -183,9 +183,10 @@ class Estate:
         self.clock.after(interval, happen)
 
     def _renew_tickets(self) -> None:
+        migrating = self.authority.being_migrated()
         for machine in self.machines.values():
-            if self.reachable(machine):
-                self.workloads.renew_tickets(machine)
+            if not migrating.isdisjoint(machine.accounts) and self.reachable(machine):
+                self.workloads.renew_tickets(machine, migrating)
 
     def _other_use(self, use: OtherUse) -> None:
         dc = next((dc for dc in self.authority.controllers.values() if self.reachable(dc)), None)

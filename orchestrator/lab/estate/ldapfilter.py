@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 BIT_AND = "1.2.840.113556.1.4.803"
@@ -57,6 +58,7 @@ class Not:
 Filter: TypeAlias = Test | And | Or | Not
 
 
+@lru_cache(4096)
 def parse(text: str) -> Filter:
     """Read a filter.
 

@@ -58,8 +58,13 @@ class Authority:
         """Return the DC that this machine talks to: its own site's if that answers, else any that does."""
         if machine.dc is not None and not writable:
             return machine
-        fit = [dc for dc in self.controllers.values() if self.reachable(dc) and (not writable or self.is_writable(dc))]
-        return min(fit, key=lambda dc: dc.spec.site.lower() != machine.spec.site.lower(), default=None)
+        other = None
+        for dc in self.controllers.values():
+            if self.reachable(dc) and (not writable or self.is_writable(dc)):
+                if dc.site == machine.site:
+                    return dc
+                other = other or dc
+        return other
 
     def is_writable(self, dc: Machine) -> bool:
         """Say whether a DC takes originating writes."""
@@ -88,6 +93,11 @@ class Authority:
             self._client_event(machine, 309, account, dmsa)
             return Session.DMSA
         return None
+
+    def being_migrated(self) -> frozenset[str]:
+        """Return the folded names of the accounts that some DC shows as being migrated."""
+        replicas = self.directory.replicas.values()
+        return frozenset(entry.sam.lower() for replica in replicas for entry in replica.having(SUPERSEDED_STATE, 1))
 
     def renew(self, machine: Machine, name: str) -> None:
         """Renew the tickets of something that runs on *machine* as *name*: a host that was lost adds itself again."""
@@ -156,9 +166,10 @@ class Authority:
         there, computer = replica.live(dmsa.guid), replica.account(f"{machine.short}$")
         if there is None or computer is None or there.number(STATE) != 1:
             return
-        granted = set(migration_grant(account.sid)) <= set(self.directory.descriptor(there).aces)
         members = there.texts(MEMBERSHIP)
-        if not granted or computer.sid in members:
+        if computer.sid in members:
+            return
+        if not set(migration_grant(account.sid)) <= set(self.directory.descriptor(there).aces):
             return
         self._client_event(machine, 308, account, dmsa)
         self.directory.write(dc.dc, there.guid, {MEMBERSHIP: tuple(sorted({*members, computer.sid}))})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from orchestrator.lab.estate.spec import HostSpec, KerberosValue, PoolSpec, ServiceSpec, TaskSpec
 
@@ -78,6 +79,11 @@ class Machine:
     def __init__(self, spec: HostSpec, address: str, boot: datetime, *, dc: str | None = None) -> None:
         self.spec = spec
         self.name = spec.name
+        self.short = spec.name.partition(".")[0]
+        """The machine's name without its domain."""
+        self.names = frozenset({self.name.lower(), self.short.lower()})
+        """Both, folded."""
+        self.site = spec.site.lower()
         self.address = spec.address or address
         self.dc = dc
         self.kerberos: KerberosValue = spec.kerberos
@@ -90,11 +96,9 @@ class Machine:
         self.pools = {pool.name.lower(): Pool(pool) for pool in spec.app_pools}
         self.events: list[EventRecord] = []
         self._last_pid = 1000
-
-    @property
-    def short(self) -> str:
-        """The machine's name without its domain."""
-        return self.name.partition(".")[0]
+        log_ons = [service.log_on for service in spec.services] + [pool.log_on for pool in spec.app_pools]
+        self.accounts = frozenset(map(folded_account, log_ons))
+        """The account names, without their domains, under which something here may run."""
 
     @property
     def capable(self) -> bool:
@@ -118,3 +122,10 @@ class Machine:
                     found[other.spec.name.lower()] = other
                     waiting.append(other)
         return list(found.values())
+
+
+@lru_cache(1 << 14)
+def folded_account(log_on: str) -> str:
+    """Return the account's name in a log-on name, without its domain and folded."""
+    domain, _, sam = log_on.rpartition("\\")
+    return (sam if domain else log_on.partition("@")[0]).lower()

@@ -22,7 +22,19 @@ LINKS = {
 """Forward links, folded, and their back links. A link's value is a tuple of object GUIDs."""
 BACK_LINKS = {back.lower(): forward for forward, back in LINKS.items()}
 
-_INDEXED = frozenset({"samaccountname", "objectsid", "serviceprincipalname", "dnshostname", *LINKS})
+_INDEXED = frozenset(
+    {
+        "samaccountname",
+        "objectsid",
+        "serviceprincipalname",
+        "dnshostname",
+        "objectclass",
+        "msds-supersededserviceaccountstate",
+        *LINKS,
+    }
+)
+_NAMES = frozenset({"rdn", "parent", "isdeleted", "objectsid"})
+"""What other objects are shown by, wherever they are linked to."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -47,14 +59,22 @@ class Change:
 class Entry:
     """One object as one DC knows it."""
 
-    __slots__ = ("cells", "changed", "created", "guid", "usn")
+    __slots__ = ("cells", "changed", "classes", "created", "deleted", "guid", "kind", "linked_at", "usn")
 
     def __init__(self, guid: UUID) -> None:
         self.guid = guid
         self.cells: dict[str, Change] = {}
+        self.classes: tuple[str, ...] = ()
+        """The object's classes from ``top`` to the structural one."""
+        self.kind = ""
+        """The structural class."""
+        self.deleted = False
+        """Whether this is a deleted object."""
         self.created: datetime | None = None
         self.changed: datetime | None = None
         self.usn = 0
+        self.linked_at = 0
+        """The USN at which a link from elsewhere to this object last changed."""
 
     def get(self, name: str) -> object:
         """Return a value as stored; None if it is unset."""
@@ -74,21 +94,6 @@ class Entry:
         return tuple(str(item) for item in value) if isinstance(value, tuple) else (str(value),)
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """The object's classes from ``top`` to the structural one."""
-        return self.texts("objectClass")
-
-    @property
-    def kind(self) -> str:
-        """The structural class."""
-        return self.classes[-1] if self.classes else ""
-
-    @property
-    def deleted(self) -> bool:
-        """Whether this is a deleted object."""
-        return bool(self.get("isDeleted"))
-
-    @property
     def sid(self) -> str:
         """The security identifier; empty for an object that is no principal."""
         return str(self.get("objectSid") or "")
@@ -106,7 +111,11 @@ class Replica:
         self.dc = dc
         self.usn = 1000
         self.entries: dict[UUID, Entry] = {}
+        self.names = 0
+        """Counts the changes of any object's name; what was rendered before one may name an object as it was."""
         self._index: dict[tuple[str, Hashable], dict[UUID, None]] = {}
+        self._dns: dict[UUID, str] = {}
+        self._shown: dict[UUID, tuple[object, dict[Hashable, object]]] = {}
 
     def apply(self, change: Change, now: datetime) -> bool:
         """Take a change over if its stamp wins; say whether it did."""
@@ -118,12 +127,28 @@ class Replica:
         known = entry.cells.get(folded)
         if known is not None and known.stamp >= change.stamp:
             return False
+        self.usn += 1
         self._forget(entry, folded)
         entry.cells[folded] = change
         self._learn(entry, folded)
-        self.usn += 1
         entry.usn, entry.changed = self.usn, now
+        if folded in _NAMES:
+            self.names += 1
+            self._dns.clear()
+            entry.deleted = bool(entry.get("isdeleted"))
+        elif folded == "objectclass":
+            entry.classes = entry.texts(folded)
+            entry.kind = entry.classes[-1] if entry.classes else ""
+        elif folded in LINKS:
+            for value in (known.value if known else None, change.value):
+                self._touch_targets(value)
         return True
+
+    def _touch_targets(self, value: object) -> None:
+        for guid in value if isinstance(value, tuple) else (value,):
+            target = self.entries.get(guid) if isinstance(guid, UUID) else None
+            if target is not None:
+                target.linked_at = self.usn
 
     def _keys(self, entry: Entry, folded: str) -> Iterator[tuple[str, Hashable]]:
         if folded in {"rdn", "parent"}:
@@ -160,6 +185,12 @@ class Replica:
 
     def dn(self, entry: Entry) -> str:
         """Return the object's distinguished name as this DC would write it."""
+        known = self._dns.get(entry.guid)
+        if known is None:
+            known = self._dns[entry.guid] = self._composed(entry)
+        return known
+
+    def _composed(self, entry: Entry) -> str:
         parts: list[str] = []
         current: Entry | None = entry
         while current is not None and current.get("rdn") is not None:
@@ -167,6 +198,17 @@ class Replica:
             above = current.get("parent")
             current = self.entries.get(above) if isinstance(above, UUID) else None
         return names.join(*parts)
+
+    def shown(self, entry: Entry) -> dict[Hashable, object]:
+        """Return what was rendered of an object since it, a link to it, or any object's name last changed.
+
+        For whoever renders: nothing that depends on more than that belongs in it.
+        """
+        stand = (entry.usn, entry.linked_at, self.names)
+        known = self._shown.get(entry.guid)
+        if known is None or known[0] != stand:
+            known = self._shown[entry.guid] = (stand, {})
+        return known[1]
 
     def at_dn(self, dn: str) -> Entry | None:
         """Return the object with this distinguished name, deleted ones included."""

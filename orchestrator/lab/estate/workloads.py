@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
 from orchestrator.lab.estate.clock import Clock
 from orchestrator.lab.estate.logon import Authority
-from orchestrator.lab.estate.machine import Machine, Pool, Service, Task
+from orchestrator.lab.estate.machine import Machine, Pool, Service, Task, folded_account
 
 DISABLED = 1058
 DEPENDENCY_FAILED = 1068
@@ -100,13 +100,13 @@ class Workloads:
                 task.last_run, task.last_result = due - timedelta(days=1), 0
             self.schedule(machine, task)
 
-    def renew_tickets(self, machine: Machine) -> None:
-        """Let everything that runs under an account renew its tickets."""
+    def renew_tickets(self, machine: Machine, accounts: Collection[str]) -> None:
+        """Let everything that runs under one of these accounts (folded names) renew its tickets."""
         for service in machine.services.values():
-            if service.running:
+            if service.running and folded_account(service.spec.log_on) in accounts:
                 self.authority.renew(machine, service.spec.log_on)
         for pool in machine.pools.values():
-            if pool.started:
+            if pool.started and folded_account(pool.spec.log_on) in accounts:
                 self.authority.renew(machine, pool.spec.log_on)
 
     def shut_down(self, machine: Machine) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 Condition: TypeAlias = Callable[[Mapping[str, object]], bool]
@@ -22,6 +23,7 @@ class FilterInvalid(ValueError):
     """The text is no WQL condition."""
 
 
+@lru_cache(4096)
 def parse(text: str) -> Condition:
     """Read a condition; it is asked with the properties of an object, names folded.
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.lab.estate import dn as names
+from orchestrator.lab.estate.cmdlets import rendering
 
 LINK = "msDS-SupersededManagedAccountLink"
 
@@ -136,3 +137,35 @@ def test_an_object_with_an_odd_name_is_found_again(far, name):
     assert far.create(name, SamAccountName="odd").failure is None
     dn = far.managed(identity="odd$")["DistinguishedName"]
     assert far.managed(identity=dn)["Name"] == name
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=WRITES)
+def test_what_is_shown_is_never_older_than_what_is_there(estate_with, steps):
+    """Renderings are kept as long as nothing changes that they show: the object, links to it, anybody's name."""
+    far = estate_with()
+    directory, clock = far.estate.directory, far.estate.clock
+    guids = [directory.replicas[far.dc].account(name).guid for name in ("svc-report", "svc-batch", "svc-erp")]
+    managed = directory.replicas[far.dc].at_dn("OU=Managed,DC=corp,DC=example").guid
+    accounts = dict(zip(("svc-report", "svc-batch", "svc-erp"), guids, strict=True))
+    asked = (LINK, "msDS-ManagedAccountPrecededByLinkBL", "memberOf", "description", "whenChanged", "uSNChanged")
+    for what, dc, name, attribute, number in steps:
+        guid = accounts[name]
+        if what == "write":
+            directory.write(dc, guid, {attribute: (guids[number % 3],) if attribute == LINK else str(number)})
+        elif what == "delete" and not directory.replicas[dc].entries[guid].deleted:
+            directory.delete(dc, guid)
+        elif what == "move":
+            directory.move(dc, guid, directory.replicas[dc].entries[managed])
+        clock.advance_to(clock.now + timedelta(seconds=number))
+        for replica in directory.replicas.values():
+            for entry in map(replica.entries.__getitem__, guids):
+                anew = rendering.render(replica, entry, "ADUser", (*asked, "tokenGroups"))
+                kept = rendering.render(replica, entry, "ADUser", asked)
+                assert dict(kept.properties) == {k: v for k, v in anew.properties.items() if k != "tokenGroups"}
+                assert kept.text == replica.dn(entry) == names.join(str(entry.get("rdn")), *_above(replica, entry))
+
+
+def _above(replica, entry):
+    while (entry := replica.entries.get(entry.get("parent"))) is not None:
+        yield str(entry.get("rdn"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from orchestrator.lab.command import LabObject
@@ -26,6 +27,8 @@ KINDS: dict[str, Callable[[Entry], bool]] = {
     "ADGroup": lambda entry: entry.kind == "group",
     "ADAccount": lambda entry: "user" in entry.classes,
 }
+_CLASS = {"ADComputer": "computer", "ADGroup": "group", "ADAccount": "user"}
+"""A class that every object of such a kind has, so that a search need not walk the whole domain."""
 
 
 @dataclass
@@ -48,9 +51,8 @@ class Session:
         """
         server = call.text("Server").partition(":")[0].lower()
         estate = call.estate
-        own = {call.machine.name.lower(), call.machine.short.lower(), estate.spec.domain.dns.lower(), ""}
         dc = call.machine
-        if server not in own:
+        if server not in dc.names and server not in {estate.spec.domain.dns.lower(), ""}:
             controllers = estate.authority.controllers.values()
             found = [dc for dc in controllers if server in {dc.name.lower(), dc.short.lower()}]
             hop = estate.spec.switches.second_hop or call.request.configuration != "Microsoft.PowerShell"
@@ -120,21 +122,23 @@ class Session:
             record = refusals.record(self.call.name, "ActiveDirectoryServer:8254", "ParserError", exception, message)
             raise self.call.fail(record) from None
         root = self.find("ADObject", base or self.base)
+        exact = scope.lower() in {"subtree", "2"} and self._is_indexed(parsed)
         found = [
             entry
-            for entry in self._pool(parsed, root, scope)
-            if KINDS[kind](entry)
-            and self.visible(entry)
-            and (deleted or not entry.deleted)
-            and ldapfilter.matches(parsed, lambda test, entry=entry: self._holds(entry, test))  # type: ignore[misc]
+            for entry in self._pool(kind, parsed, root, scope)
+            if KINDS[kind](entry) and self.visible(entry) and (deleted or not entry.deleted)
+            if exact or ldapfilter.matches(parsed, lambda test, entry=entry: self._holds(entry, test))  # type: ignore[misc]
         ]
-        return sorted(found, key=self.replica.dn)
+        return sorted(found, key=self.replica.dn) if len(found) > 1 else found
 
-    def _pool(self, parsed: ldapfilter.Filter, root: Entry, scope: str) -> Iterator[Entry]:
-        quick = self._by_index(parsed)
-        if quick is not None and scope.lower() in {"subtree", "2"}:
-            yield from (entry for entry in quick if self._lies_under(entry, root))
-            return
+    def _pool(self, kind: str, parsed: ldapfilter.Filter, root: Entry, scope: str) -> Iterator[Entry]:
+        if scope.lower() in {"subtree", "2"}:
+            quick = self._by_index(parsed)
+            if quick is None and kind in _CLASS:
+                quick = self.replica.having("objectClass", _CLASS[kind])
+            if quick is not None:
+                yield from (entry for entry in quick if self._lies_under(entry, root))
+                return
         if scope.lower() in {"base", "0"}:
             yield root
             return
@@ -146,6 +150,16 @@ class Session:
             entry = waiting.pop()
             yield entry
             waiting.extend(child for child in self.replica.children(entry) if not child.get("ncHead"))
+
+    def _is_indexed(self, parsed: ldapfilter.Filter) -> bool:
+        """Say whether the index answers a filter whole, so that what it finds need not be held against the filter."""
+        match parsed:
+            case ldapfilter.Or(parts):
+                return all(map(self._is_indexed, parts))
+            case Test():
+                return self._by_indexed(parsed) is not None
+            case _:
+                return False
 
     def _by_index(self, parsed: ldapfilter.Filter) -> list[Entry] | None:
         """Return a few entries among which all matches are, by an attribute that is indexed; None without one."""
@@ -229,6 +243,7 @@ class Session:
         return rendering.render(self.replica, entry, kind, self.call.texts("Properties"))
 
 
+@lru_cache(1 << 14)
 def _guid(text: str) -> UUID | None:
     try:
         return UUID(text)

@@ -11,6 +11,7 @@ from orchestrator.lab.estate.refusals import Terminating
 
 if TYPE_CHECKING:
     from orchestrator.lab.estate.estate import Estate
+    from orchestrator.lab.estate.machine import Machine
 
 PLAIN_ENDPOINT = "Microsoft.PowerShell"
 
@@ -39,20 +40,19 @@ def _run_statement(
     machine = estate.machines[request.host.lower()]
     flowing: list[object] = []
     for command in statement:
-        row = _row(estate, request, command)
+        row = _row(estate, machine, request, command)
         call = Invocation(estate, machine, request, row, bind(command, row), flowing, errors)
-        if row.where != "pipeline" and "hosts" not in call.rights and machine.dc is None and row.writes:
+        if row.writes and machine.dc is None and row.where != "pipeline" and "hosts" not in call.rights:
             raise Terminating(refusals.access_denied(row.name, machine.name))
         flowing = list(row.work(call))
     return flowing
 
 
-def _row(estate: Estate, request: Request, command: Command) -> Row:
+def _row(estate: Estate, machine: Machine, request: Request, command: Command) -> Row:
     if command.is_script:
         estate.refused_scripts += 1
         raise Terminating(refusals.script_refused(command.name))
     row = TABLE.get(command.name.rpartition("\\")[2].lower())
-    machine = estate.machines[request.host.lower()]
     missing = row is None or (row.where == "dc" and machine.dc is None)
     if row is None or missing or (row.restricted_only and request.configuration == PLAIN_ENDPOINT):
         raise Terminating(refusals.command_not_found(command.name))
@@ -63,11 +63,9 @@ def _sealed(value: object) -> object:
     """Let nested objects that do not survive serialisation arrive as their text only."""
     if not isinstance(value, LabObject):
         return value
-    properties = {name: _flat(item) for name, item in value.properties.items()}
-    return LabObject(value.types, properties, value.text, value.extended)
-
-
-def _flat(value: object) -> object:
-    if isinstance(value, LabObject) and "Sddl" in value.properties:
-        return LabObject(value.types, {}, value.text)
-    return value
+    flat = {
+        name: LabObject(item.types, {}, item.text)
+        for name, item in value.properties.items()
+        if type(item) is LabObject and "Sddl" in item.properties
+    }
+    return LabObject(value.types, {**value.properties, **flat}, value.text, value.extended) if flat else value

@@ -215,6 +215,8 @@ _COOKED: dict[str, tuple[str, Callable[[Replica, Entry], object]]] = {
     "deleted": ("Deleted", lambda _, entry: True if entry.deleted else None),
     "memberof": ("MemberOf", lambda replica, entry: [replica.dn(group) for group in replica.linked(entry, "memberOf")]),
 }
+_FAR = frozenset({"tokengroups", "*"})
+"""What may change although neither the object, nor a link to it, nor a name does."""
 _OF_ACCOUNTS = frozenset(
     {"principalsallowedtoretrievemanagedpassword", "lockedout", "passwordexpired", "serviceprincipalnames", "memberof"}
 )
@@ -222,6 +224,17 @@ _OF_ACCOUNTS = frozenset(
 
 def render(replica: Replica, entry: Entry, kind: str, asked: Iterable[str]) -> LabObject:
     """Return an entry as an object of the module's class *kind*, with the properties *asked* for."""
+    asked = tuple(asked)
+    if any(name.lower() in _FAR for name in asked):
+        return _rendered(replica, entry, kind, asked)
+    known = replica.shown(entry)
+    found = known.get((kind, asked))
+    if not isinstance(found, LabObject):
+        found = known[kind, asked] = _rendered(replica, entry, kind, asked)
+    return found
+
+
+def _rendered(replica: Replica, entry: Entry, kind: str, asked: tuple[str, ...]) -> LabObject:
     properties: dict[str, object] = {}
     for name in DEFAULTS[kind]:
         properties[name] = _COOKED[name.lower()][1](replica, entry)

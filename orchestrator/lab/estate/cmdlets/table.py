@@ -138,17 +138,20 @@ def bind(command: Command, row: Row) -> dict[str, object]:
     """
     bound = {}
     for shown, value in command.parameters.items():
-        known = row.parameters.get(shown.lower())
+        folded = shown.lower()
+        known = row.parameters.get(folded)
         if known is None:
             raise Terminating(refusals.unknown_parameter(row.name, shown))
-        bound[shown.lower()] = _converted(row.name, known[0], known[1], value)
-    for needed in sorted(row.mandatory):
-        if needed.lower() not in bound:
-            raise Terminating(refusals.missing_parameter(row.name, needed))
+        bound[folded] = _converted(row.name, known[0], known[1], value)
+    missing = [needed for needed in row.mandatory if needed.lower() not in bound]
+    if missing:
+        raise Terminating(refusals.missing_parameter(row.name, min(missing)))
     return bound
 
 
 def _converted(cmdlet_name: str, parameter: str, kind: str, value: object) -> object:
+    if type(value) is str and kind == "text":
+        return value
     plain = _plain(value)
     if kind in {"flag", "bool"} and (isinstance(plain, bool) or (kind == "flag" and plain is None)):
         return True if plain is None else plain
@@ -171,6 +174,8 @@ def _converted(cmdlet_name: str, parameter: str, kind: str, value: object) -> ob
 
 def _plain(value: object) -> object:
     """Take a wire's wrapper off: an enum or another object that is meant as its text."""
+    if type(value) is str:
+        return value
     if isinstance(value, LabObject):
         return value.text
     if isinstance(value, list | tuple):

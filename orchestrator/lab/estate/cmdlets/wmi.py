@@ -16,8 +16,7 @@ def get_cim_instance(call: Invocation) -> Iterator[object]:
     namespace = call.text("Namespace", "root/cimv2").replace("\\", "/").lower()
     if namespace != "root/cimv2":
         raise call.fail(_cim(call, "HRESULT 0x8004100e", "ObjectNotFound", f"Invalid namespace {namespace}"))
-    known = {name.lower(): (name, rows) for name, rows in _CLASSES.items()}
-    found = known.get(call.text("ClassName").lower())
+    found = _FOLDED.get(call.text("ClassName").lower())
     if found is None:
         raise call.fail(_cim(call, "HRESULT 0x80041010", "MetadataError", "Invalid class"))
     name, rows = found
@@ -29,7 +28,7 @@ def get_cim_instance(call: Invocation) -> Iterator[object]:
     for row in rows(call):
         if condition is None or condition({key.lower(): value for key, value in row.items()}):
             shown = {key: value if not wanted or key.lower() in wanted else None for key, value in row.items()}
-            yield LabObject(_types(name), shown, f"{name}")
+            yield LabObject(_types(name), shown, name)
 
 
 def _types(name: str) -> tuple[str, ...]:
@@ -108,3 +107,4 @@ _CLASSES = {
     "Win32_Service": _service,
     "Win32_Process": _process,
 }
+_FOLDED = {name.lower(): (name, rows) for name, rows in _CLASSES.items()}

@@ -1,0 +1,119 @@
+"""The wave rules at the cost of what has changed: the answers of :func:`~.waves.admissible_in`, kept from turn to turn.
+
+What one migration may do depends on its own state, on the waves that are needed, on the failure budget, on the clock
+where there are windows, and on who comes before it for a place in flight. Only where one of these changed is anything
+asked anew: a wave of a thousand migrations would otherwise be walked through after every event.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets
+from orchestrator.model.plan import Plan, Wave
+from orchestrator.model.run import RunState
+from orchestrator.model.state import MigrationState
+
+
+class Standing:
+    """One wave: what each of its migrations may do, and whether the wave is met."""
+
+    def __init__(self, plan: Plan, wave: Wave, chosen: Collection[str] | None = None) -> None:
+        self._plan, self._wave = plan, wave
+        self._ids = tuple(migration.id for migration in wave.migrations)
+        self._chosen = None if chosen is None else frozenset(chosen)
+        self._timed = bool(wave.window or wave.windows or wave.blackout)
+        self.places = {id_: place for place, id_ in enumerate(self._ids)}
+        """The migrations of the wave, and their order in it."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing any longer: the next :meth:`take_in` takes in everything."""
+        self.answers: dict[str, Admission] = {}
+        self.met = False
+        self._states: dict[str, MigrationState] = {}
+        self._changed: set[str] = set()
+        self._open: dict[str, MigrationState] = {}
+        self._failed: list[int] = []
+        self._spent: str | None = None
+        self._in_flight = 0
+        self._alone: dict[str, Admission] = {}
+        self._wanting: list[int] = []
+        self._given: frozenset[int] = frozenset()
+        self._asked_with: object = None
+
+    def take_in(self, run: RunState, touched: Iterable[str]) -> None:
+        """Take in where migrations of the wave stand now, and so whether the wave is met.
+
+        Args:
+            run: where everything stands.
+            touched: the migrations that events were about since the last time.
+        """
+        changed = [id_ for id_ in (touched if self._states else self._ids) if self._count(run[id_])]
+        if changed:
+            self._changed.update(changed)
+            self._spent = budget_spent(self._wave, (self._states[self._ids[place]] for place in self._failed))
+            self.met = meets(self._wave, self._open.values())
+
+    def ask(self, unmet: Iterable[str], at: datetime | None) -> set[str]:
+        """Bring the answers up to date; return the migrations whose state or answer is not what it was.
+
+        Args:
+            unmet: the waves that this one needs and that are not met.
+            at: estate time.
+        """
+        changed, self._changed = self._changed, set()
+        asked_with = (tuple(unmet), self._spent, at if self._timed else None)
+        asked = changed if asked_with == self._asked_with else self._ids
+        self._asked_with = asked_with
+        if not asked:
+            return changed
+        for id_ in asked:
+            self._ask(id_, asked_with[0], at)
+        return changed | self._give_places(asked)
+
+    def _count(self, state: MigrationState) -> bool:
+        """Take a state into the sums of the wave; say whether it is another one than before."""
+        before = self._states.get(state.id)
+        if before is state:
+            return False
+        self._states[state.id] = state
+        self._in_flight += state.in_flight - (before.in_flight if before else False)
+        self._open.pop(state.id, None)
+        if is_open(state):
+            self._open[state.id] = state
+        _mark(self._failed, self.places[state.id], state.failure == "failed")
+        return True
+
+    def _ask(self, id_: str, unmet: Iterable[str], at: datetime | None) -> None:
+        answer: Admission = Still("not selected")
+        if self._chosen is None or id_ in self._chosen:
+            answer = alone(self._states[id_], self._plan, self._wave, at, unmet, self._spent)
+        self._alone[id_] = answer
+        _mark(self._wanting, self.places[id_], isinstance(answer, Go) and answer.admits)
+
+    def _give_places(self, asked: Iterable[str]) -> set[str]:
+        """Give the free places to the first that want one; return the migrations that have another answer now."""
+        given = frozenset(self._wanting[: max(0, self._wave.at_once - self._in_flight)])
+        others, self._given = given ^ self._given, given
+        changed = set()
+        for id_ in {*asked, *(self._ids[place] for place in others)}:
+            answer = self._alone[id_]
+            if isinstance(answer, Go) and answer.admits and self.places[id_] not in given:
+                answer = crowded(self._wave)
+            if self.answers.get(id_) != answer:
+                self.answers[id_] = answer
+                changed.add(id_)
+        return changed
+
+
+def _mark(places: list[int], place: int, belongs: bool) -> None:
+    """Put a place into an ordered list, or take it out."""
+    at = bisect_left(places, place)
+    if belongs != (at < len(places) and places[at] == place):
+        if belongs:
+            insort(places, place)
+        else:
+            del places[at]

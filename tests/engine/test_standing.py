@@ -1,0 +1,71 @@
+"""The wave rules from turn to turn say what the wave rules say when they are asked anew."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.engine.standing import Standing
+from orchestrator.engine.waves import admissible, is_met
+from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way
+from orchestrator.model.run import RunState
+from orchestrator.model.state import MigrationState, Waiting
+from tests.engine.runs import AT, HELD, attempt, plan
+
+NIGHT = {"days": ["mon", "tue"], "open": "22:00", "close": "04:00", "zone": "UTC"}
+PLANS = (
+    plan({"ids": "abcd", "at_once": 2}, {"ids": "efg", "at_once": 1}),
+    plan({"ids": "ab", "failures": {"allow": 1}}, {"ids": "cdefg", "at_once": 2, "needs": []}, on_failure="undo"),
+    plan({"ids": "abc", "needs": ["w2"]}, {"ids": "defg", "needs": []}),
+    plan({"ids": "abc", "at_once": 1, "window": NIGHT}, {"ids": "defg", "at_once": 3}, approvals={"complete": 1}),
+)
+STATES = st.builds(
+    MigrationState,
+    id=st.sampled_from("abcdefg"),
+    phase=st.sampled_from(Phase),
+    intention=st.sampled_from([Intention.FORWARD, Intention.FORWARD, Intention.BACK]),
+    way=st.sampled_from(Way),
+    held=st.sampled_from([None, None, HELD]),
+    failure=st.sampled_from([None, None, "failed", "refused"]),
+    admitted=st.sampled_from([None, Trigger.START, Trigger.COMPLETE]),
+    waits=st.sampled_from([{}, {"h": Waiting("task-run", None)}, {"h": Waiting("retry", None)}]),
+    open=st.sampled_from([{}, {"directory": attempt()}]),
+)
+TURNS = st.lists(st.tuples(st.lists(STATES, max_size=4), st.sampled_from([0, 0, 6, 11])), min_size=1, max_size=6)
+
+
+@given(st.sampled_from(PLANS), TURNS, st.sampled_from([None, "abde"]))
+def test_asked_from_turn_to_turn_or_anew_the_answers_are_the_same(one, turns, chosen):
+    run, at = RunState("table"), AT
+    waves = {wave.name: Standing(one, wave, chosen) for wave in one.waves}
+    for states, hours in turns:
+        at += timedelta(hours=hours)
+        run.migrations |= {state.id: state for state in states}
+        answers = {}
+        for wave in one.waves:
+            waves[wave.name].take_in(run, [state.id for state in states if state.id in waves[wave.name].places])
+        for wave in one.waves:
+            standing = waves[wave.name]
+            before = dict(standing.answers)
+            unmet = [name for name in one.needs_of(wave) if not waves[name].met]
+            changed = standing.ask(unmet, at)
+            assert standing.met == is_met(run, wave)
+            assert {id_ for id_ in standing.places if before.get(id_) != standing.answers[id_]} <= changed
+            answers |= {id_: standing.answers[id_] for id_ in standing.places}
+        assert answers == admissible(run, one, at, chosen)
+
+
+def test_a_state_that_changed_is_named_even_where_its_answer_did_not():
+    one = plan({"ids": "ab"})
+    run = RunState("table")
+    standing = Standing(one, one.waves[0])
+    standing.take_in(run, ())
+    assert standing.ask([], AT) == {"a", "b"}
+    standing.take_in(run, ["a"])
+    assert standing.ask([], AT) == set()
+    run.migrations["a"] = MigrationState(id="a", attempt=2)
+    standing.take_in(run, ["a"])
+    assert standing.ask([], AT) == {"a"}
+    standing.forget()
+    standing.take_in(run, ())
+    assert standing.ask([], AT) == {"a", "b"}
