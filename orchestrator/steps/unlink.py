@@ -8,14 +8,15 @@ restored from the snapshot. The original works again before anything else is tid
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from orchestrator.model.action import Answer, Done, Perform
-from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
+from orchestrator.model.call import Cmdlet, Read, Write
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.directory import ACCOUNT_DISABLED, PairSeen
+from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.lifecycle import Pair, Phase
+from orchestrator.steps.repair import repair
 from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.step import (
     Groups,
@@ -81,26 +82,4 @@ class Unlink(Step):
 def _repair(case: Case, pair: PairSeen) -> Cmdlet | None:
     """Return the next write that gives the account back what it had, or None."""
     snapshot = case.state.snapshot
-    if snapshot is None or pair.account is None or pair.dmsa is None:
-        return None
-    before: dict[str, Any] = snapshot.account
-    identity = str(snapshot.account_guid)
-    if not pair.account.enabled and not int(before.get("userAccountControl", 0)) & ACCOUNT_DISABLED:
-        return cmdlet("Enable-ADAccount", Identity=identity, Server=case.server)
-    missing = set(before.get("servicePrincipalName", [])) - pair.account.spns
-    in_the_way = tuple(sorted(missing & pair.dmsa.spns))
-    if in_the_way:
-        return cmdlet(
-            "Set-ADServiceAccount",
-            Identity=str(pair.dmsa.guid),
-            ServicePrincipalNames={"Remove": in_the_way},
-            Server=case.server,
-        )
-    if missing:
-        return cmdlet(
-            "Set-ADUser",
-            Identity=identity,
-            ServicePrincipalNames={"Add": tuple(sorted(missing))},
-            Server=case.server,
-        )
-    return None
+    return repair(snapshot.account, snapshot.account_guid, pair, case.server) if snapshot else None
