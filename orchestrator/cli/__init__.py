@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import drive, journal, lab, lifecycle, plans, status, words
+from orchestrator.cli import drive, journal, lab, lifecycle, plans, probe, status, words
 
 app = typer.Typer(
     name="dmsa",
@@ -52,6 +52,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     drive.reset,
     drive.rollback,
     lifecycle.lifecycle,
+    probe.probe_windows,
 )
 for _verb in _VERBS:
     app.command()(_verb)

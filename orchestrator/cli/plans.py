@@ -22,6 +22,7 @@ class Document(StrEnum):
     STATUS = "status"
     JOURNAL = "journal"
     VERIFY = "verify"
+    PROBE = "probe"
 
 
 def check(
@@ -52,14 +53,14 @@ def check(
 
 
 def schema(
-    of: Annotated[Document, typer.Argument(metavar="[DOCUMENT]", help="plan, check, status, journal or verify.")] = (
-        Document.PLAN
-    ),
+    of: Annotated[
+        Document, typer.Argument(metavar="[DOCUMENT]", help="plan, check, status, journal, verify or probe.")
+    ] = (Document.PLAN),
 ) -> None:
     """Print the JSON Schema of the plan, or of what a verb prints with --json.
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
-    check, status (also the end of run), journal show or journal verify may rely on.
+    check, status (also the end of run), journal show, journal verify or probe-windows may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -88,6 +89,10 @@ def _schema(of: Document) -> dict[str, Any]:
             from orchestrator.views.journal_schema import soundness_schema
 
             return soundness_schema()
+        case Document.PROBE:
+            from orchestrator.views.probe_schema import probe_schema
+
+            return probe_schema()
 
 
 def _as_json(result: Loaded | PlanInvalid) -> dict[str, Any]:

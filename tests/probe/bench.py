@@ -1,0 +1,95 @@
+"""A disposable pair on a simulated estate in this process; inquiry, carrier and gate are the product's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.cli.inquire import Carrier, hold
+from orchestrator.cli.probe import subject_of
+from orchestrator.clock import EstateClock
+from orchestrator.lab.memory import MemoryTransport
+from orchestrator.model.call import Call, Ticket, Write
+from orchestrator.model.observation import Reply
+from orchestrator.probe import Found, Inquiry
+from orchestrator.remote import gate
+from tests.world import DC, World
+
+ACCOUNT = "CN=svc-probe,OU=Disposable,DC=corp,DC=example"
+DMSA = "dmsa-probe"
+
+
+class Gated:
+    """A transport that asks the gate first, as the one to real hosts does, and counts writes."""
+
+    def __init__(self, inner: MemoryTransport) -> None:
+        self._inner = inner
+        self.sent: list[str] = []
+
+    def ticket(self, endpoint: str) -> Ticket | None:
+        return self._inner.ticket(endpoint)
+
+    def run(self, call: Call, ticket: Ticket) -> Reply:
+        gate.check(call)
+        if isinstance(call, Write):
+            self.sent.append(call.statement.name)
+        return self._inner.run(call, ticket)
+
+    def discard(self, endpoint: str, shell: Any) -> bool:
+        return self._inner.discard(endpoint, shell)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class Bench:
+    """The estate of ``plans/estates/probe.yaml``, changed as a test needs it."""
+
+    def __init__(self, change: Callable[[dict[str, Any]], None] | None = None, **switches: Any) -> None:
+        def changed(estate: dict[str, Any]) -> None:
+            estate["switches"] = switches
+            if change:
+                change(estate)
+
+        self.world = World("plans/probe.yaml", "plans/estates/probe.yaml", change_estate=changed)
+        self.before = self.objects()
+        self.sent: list[str] = []
+
+    def ask(
+        self,
+        found: Found | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+        before: Callable[[Call], None] = lambda _call: None,
+    ) -> Inquiry:
+        """Hold the whole conversation."""
+        inquiry = self.inquiry(found)
+        self.hold(inquiry, stopped, before)
+        return inquiry
+
+    def inquiry(self, found: Found | None = None) -> Inquiry:
+        return Inquiry(subject_of(self.world.plan, DMSA), found)
+
+    def hold(
+        self,
+        inquiry: Inquiry,
+        stopped: Callable[[], bool] = lambda: False,
+        before: Callable[[Call], None] = lambda _call: None,
+    ) -> None:
+        transport = Gated(MemoryTransport(self.world.estate, self.world.principal))
+        self.sent = transport.sent
+        clock = EstateClock(self.world._clock_reader(transport), is_lab=True, monotonic=lambda: 0.0)
+        carrier = Carrier(transport, clock, self.world.plan.policy_of(DMSA), stopped)
+        hold(inquiry, carrier, stopped, before)
+
+    def objects(self) -> dict[str, Any]:
+        """Return the account as the estate itself has it."""
+        shown: Any = self.world.estate.describe()
+        return dict(shown["directory"][DC][ACCOUNT])
+
+    def changed(self) -> dict[str, tuple[Any, Any]]:
+        """Return what of the account is not as it was; an attribute without a value is as good as none."""
+        now = self.objects()
+        names = self.before.keys() | now.keys()
+        return {
+            n: (self.before.get(n), now.get(n)) for n in names if (self.before.get(n) or None) != (now.get(n) or None)
+        }
