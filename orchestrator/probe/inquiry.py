@@ -199,7 +199,17 @@ class Inquiry:
         trail.append(Did(act.verb, before, after, reply))
 
     def _look(self) -> Asking[Look]:
+        """Read the pair. Without the account there is no way on, and none back either.
+
+        Raises:
+            Unreadable: it is gone, or does not say how it stands.
+        """
         self.last = here = yield from look(self.subject)
+        if here.seen.account is None:
+            raise Unreadable(
+                f"{here.seen.server} does not show the account any more. Nothing here can delete it; "
+                "runbooks/original-deleted.md says how it is restored"
+            )
         return here
 
     def _send(self, purpose: str, statement: Cmdlet) -> Asking[Reply]:

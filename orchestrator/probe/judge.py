@@ -60,7 +60,7 @@ def outcome(verb: str, pair: Pair, done: Pair | None = None) -> Judge:
         if did.went is Went.REFUSED:
             if did.moved:
                 return unknown(f"{verb} was refused, and yet the pair went from {pair} to {did.after.pair}")
-            said = f"{did.said.category}, {did.said.id}" if did.said else ""
+            said = f"{did.said.category}, {did.said.id.partition(',')[0]}" if did.said else "no reason given"
             return Answer("refuse", f"refused ({said}); the pair stays at {pair}")
         if not did.moved:
             return Answer("nothing", f"no error, and the pair stays at {pair}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from orchestrator.cli.inquire import Carrier, hold
@@ -20,10 +21,10 @@ DMSA = "dmsa-probe"
 
 
 class Gated:
-    """A transport that asks the gate first, as the one to real hosts does, and counts writes."""
+    """A transport that asks the gate first and takes time to end a session, as the one to real hosts does."""
 
-    def __init__(self, inner: MemoryTransport) -> None:
-        self._inner = inner
+    def __init__(self, inner: MemoryTransport, advance: Callable[[timedelta], None]) -> None:
+        self._inner, self._advance = inner, advance
         self.sent: list[str] = []
 
     def ticket(self, endpoint: str) -> Ticket | None:
@@ -36,6 +37,7 @@ class Gated:
         return self._inner.run(call, ticket)
 
     def discard(self, endpoint: str, shell: Any) -> bool:
+        self._advance(timedelta(milliseconds=20))
         return self._inner.discard(endpoint, shell)
 
     def close(self) -> None:
@@ -75,16 +77,24 @@ class Bench:
         stopped: Callable[[], bool] = lambda: False,
         before: Callable[[Call], None] = lambda _call: None,
     ) -> None:
-        transport = Gated(MemoryTransport(self.world.estate, self.world.principal))
+        transport = Gated(MemoryTransport(self.world.estate, self.world.principal), self.world.estate.advance)
         self.sent = transport.sent
-        clock = EstateClock(self.world._clock_reader(transport), is_lab=True, monotonic=lambda: 0.0)
+        passed = [0.0]
+
+        def pause(seconds: float) -> None:
+            passed[0] += seconds
+            self.world.estate.advance(timedelta(seconds=seconds))
+
+        read = self.world._clock_reader(transport)
+        clock = EstateClock(read, is_lab=True, monotonic=lambda: passed[0], pause=pause)
+        clock.ask()
         carrier = Carrier(transport, clock, self.world.plan.policy_of(DMSA), stopped)
         hold(inquiry, carrier, stopped, before)
 
     def objects(self) -> dict[str, Any]:
         """Return the account as the estate itself has it."""
         shown: Any = self.world.estate.describe()
-        return dict(shown["directory"][DC][ACCOUNT])
+        return dict(shown["directory"][DC].get(ACCOUNT, {}))
 
     def changed(self) -> dict[str, tuple[Any, Any]]:
         """Return what of the account is not as it was; an attribute without a value is as good as none."""
