@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.cli.result_file import keep
 from orchestrator.clock import EstateClock
 from orchestrator.engine.backoff import again_at
-from orchestrator.errors import OrchestratorError, PersonNeeded
+from orchestrator.errors import PersonNeeded
 from orchestrator.model.call import Call, Ticket, Write
 from orchestrator.model.observation import FaultKind, Outcome, Reply, Unreadable
 from orchestrator.model.plan import Policy, Retry
@@ -71,8 +71,9 @@ class Carrier:
         for tries in range(1, _ENDING.attempts + 1):
             if self._transport.discard(ticket.endpoint, ticket.shell):
                 at = self._clock.ask()
-                if at is not None:
-                    self._clock.wait_until(at + self._policy.settle, lambda: False)
+                if at is None:
+                    raise Adrift(f"{ticket.endpoint} does not say what time it is, so nobody knows when it has settled")
+                self._clock.wait_until(at + self._policy.settle, lambda: False)
                 return
             at = self._clock.now()
             due = again_at(_ENDING, tries, at) if at else None
@@ -132,19 +133,18 @@ class Record:
             PersonNeeded: the pair may not be asked, or cannot be read; nothing was changed.
             OrchestratorError: what ended it in the middle; it was said where it stands.
         """
-        self._began = self._clock.ask()
+        self._began, ended = self._clock.ask(), False
         try:
             hold(self.inquiry, Carrier(transport, self._clock, policy, stopped), stopped, self._before)
+            ended = True
         except Stopped:
             self.inquiry.ended_early = "it was stopped before anything was changed"
         except Unreadable as trouble:
             raise PersonNeeded(f"{trouble}. Nothing was changed.") from trouble
-        except OrchestratorError:
-            if self.inquiry.doing:
-                sys.stderr.write(f"dmsa: {self._standing()}\n")
-            raise
         finally:
-            self._ended = self._clock.now()
+            if self.inquiry.doing and not ended:
+                sys.stderr.write(f"dmsa: {self._standing()}\n")
+        self._ended = self._clock.now()
 
     def document(self, exit_code: int) -> dict[str, Any]:
         """Return the finished document."""

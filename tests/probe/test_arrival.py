@@ -81,6 +81,14 @@ def test_what_stays_on_a_dmsa_is_named():
     assert any("PrincipalsAllowedToRetrieveManagedPassword" in one for one in left)
 
 
+def test_a_dmsa_that_cannot_be_created_ends_it():
+    bench = Bench(lambda estate: estate["domain"].update(kds_root_key_age=None))
+    inquiry = bench.ask()
+    assert inquiry.ended_early == "the dMSA was not created: Key does not exist"
+    assert (inquiry.astray, inquiry.left) == ("", ())
+    assert bench.sent == ["New-ADServiceAccount"]
+
+
 def test_a_dmsa_that_was_created_is_named():
     assert Bench().ask().left == (f"dMSA: {DN} was created; nothing here can delete it",)
 
