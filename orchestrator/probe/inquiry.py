@@ -7,7 +7,7 @@ cannot be read), the way back is taken all the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.errors import PersonNeeded
@@ -113,15 +113,10 @@ class Inquiry:
     def _arrive(self) -> Asking[PairSeen]:
         """Read everything there is to know before the first write, and refuse what is not disposable and whole."""
         self.controller, self._others = yield from controllers(self.subject)
-        here = yield from look(self.subject)
+        here = yield from look(self._pinned())
         seen, self.last = here.seen, here
         account = askable(self.subject, seen)
         if self.found is not None:
-            if account.guid != self.found.guid:
-                raise PersonNeeded(
-                    f"{account.dn} is not the account that the unfinished record is about. Nothing was done. "
-                    "Give another result file with --output."
-                )
             return seen
         if seen.pair is not Pair.UNLINKED:
             raise PersonNeeded(
@@ -132,6 +127,10 @@ class Inquiry:
             raise PersonNeeded(f"{account.dn} is disabled. Nothing was done. Enable it: most questions need that.")
         self.found = Found.of(seen, account, here.grant)
         return seen
+
+    def _pinned(self) -> Subject:
+        """Return the pair with its account by objectGUID, once that is known: accounts get moved."""
+        return replace(self.subject, account=str(self.found.guid)) if self.found else self.subject
 
     def _create(self) -> Asking[None]:
         reply = yield from self._send("create the dMSA", self.subject.create)
@@ -188,7 +187,8 @@ class Inquiry:
                 raise _Unarranged(f"{verb} did not lead to {after}: {here.seen}")
 
     def _act(self, act: Act, trail: list[Did]) -> Asking[None]:
-        before = trail[-1].after if trail else (yield from self._look())
+        before = self.last
+        assert before is not None
         if before.pair is not act.when or (act.disabled and before.account.enabled):
             return
         if act.verb == "Allow":
@@ -204,7 +204,7 @@ class Inquiry:
         Raises:
             Unreadable: it is gone, or does not say how it stands.
         """
-        self.last = here = yield from look(self.subject)
+        self.last = here = yield from look(self._pinned())
         if here.seen.account is None:
             raise Unreadable(
                 f"{here.seen.server} does not show the account any more. Nothing here can delete it; "

@@ -97,7 +97,15 @@ def test_what_is_no_switch_is_answered_too():
         assert findings[id_].answer.value is None
 
 
-def test_the_evidence_is_what_the_estate_had():
+def test_the_evidence_is_what_the_estate_had_at_that_moment():
+    tried = Bench(complete_refuses_empty_membership=True).ask().findings["complete_refuses_empty_membership"].evidence
+    assert [(act["went"], bool(act["before"]["dmsa_principals"])) for act in tried] == [
+        ("refused", False),
+        ("done", True),
+    ]
+
+
+def test_the_evidence_says_where_the_spns_were():
     findings = Bench(undo_restores_spns=False).ask().findings
     undo = next(act for act in findings["undo_restores_spns"].evidence if act["act"] == "Undo")
     assert (undo["before"]["pair"], undo["after"]["pair"]) == ("2/2", "1/1")

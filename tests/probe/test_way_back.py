@@ -131,6 +131,17 @@ def test_an_account_that_is_gone_ends_it_and_is_named():
     assert inquiry.findings.keys() == QUESTIONS.keys()
 
 
+def test_an_account_that_was_moved_is_still_brought_back_and_the_move_is_named():
+    to = "CN=Users,DC=corp,DC=example"
+    when = {"cmdlet": "Complete-ADServiceAccountMigration", "nth": 2}
+    bench = Bench(weather({"kind": "object-moved", "dn": ACCOUNT, "to": to, "when": when}), **NOTHING_BACK)
+    inquiry = bench.ask()
+    assert inquiry.switches == expected(NOTHING_BACK)
+    assert inquiry.astray == ""
+    assert inquiry.account_differs
+    assert inquiry.left[0] == f"account: dn was {ACCOUNT} and is CN=svc-probe,{to}"
+
+
 def test_a_controller_that_stays_away_leaves_it_astray_and_the_next_one_comes_back():
     down = {"kind": "host-down", "host": DC, "when": {"cmdlet": "Complete-ADServiceAccountMigration", "nth": 3}}
     bench = Bench(weather({**down, "lasts": "1h"}), **NOTHING_BACK)
