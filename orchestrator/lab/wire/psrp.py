@@ -51,8 +51,8 @@ _MESSAGE_HEADER = struct.Struct("<iI16s16s")
 _FRAGMENT_SIZE = 32 * 1024
 _START, _END = 1, 2
 
-Emit = Callable[[UUID | None, list[bytes]], None]
-"""Takes the fragments of one message, and the pipeline they belong to (None: the pool)."""
+Emit = Callable[[UUID | None, PSRPMessageType, list[bytes]], None]
+"""Takes the fragments of one message, what it is, and the pipeline it belongs to (None: the pool)."""
 
 
 class Malformed(Exception):
@@ -126,7 +126,7 @@ class Pool(ServerRunspacePool):
             _TO_CLIENT, kind.value, self.runspace_pool_id.bytes_le, (pipeline or _NOBODY).bytes_le
         )
         self._objects += 1
-        self._emit(pipeline, list(_fragments(self._objects, header + _BYTE_ORDER_MARK + body)))
+        self._emit(pipeline, kind, list(_fragments(self._objects, header + _BYTE_ORDER_MARK + body)))
 
     def prepare_message(
         self,
