@@ -25,7 +25,7 @@ DC = "app02.corp.example"
 READ = Read(HOST, (cmdlet("Get-Service", Name="ErpApi"),))
 WRITE = Write(HOST, cmdlet("Restart-Service", Name="ErpApi", Force=True))
 WARM = ["Command", "Receive"]
-COLD = ["Create", "Receive", *WARM]
+COLD = ["Create", "Receive", "Receive", *WARM]
 
 
 def run(transport, call):
@@ -262,7 +262,7 @@ def test_an_idle_shell_is_replaced_and_deleted(far_side, connections, dialled):
     second = transport.ticket(HOST)
     transport.run(WRITE, second)
     assert second.shell != first.shell
-    assert operations(far_side) == ["Create", "Receive", "Delete", *WARM]
+    assert operations(far_side) == ["Create", "Receive", "Receive", "Delete", *WARM]
     assert far_side.discarded == [first.shell]
 
 

@@ -1,7 +1,7 @@
 """The bodies of WSMan's replies, as XML with the prefixes that :mod:`soap` declares.
 
 Elements and their order are those of the exchanges recorded from Windows for pypsrp's tests; what a lab has
-no counterpart for (process id, memory) is left out.
+no counterpart for (a process of its own for each shell, its memory) is made up.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ IDENTITY = (
 _EXIT_CODE = "<rsp:ExitCode>0</rsp:ExitCode>"
 
 
-def shell(each: Shell, is_connected: bool) -> str:
-    """Return the Shell element (MS-WSMV 2.2.4.37)."""
+def shell(each: Shell, is_connected: bool, *, running: bool = True) -> str:
+    """Return the Shell element (MS-WSMV 2.2.4.37); one that is just being created does not say what it costs."""
     fields = {
         "ShellId": each.name,
         "ResourceUri": f"{soap.POWERSHELL}/{each.configuration}",
         "Owner": each.owner,
         "ClientIP": each.client,
+        "ProcessId": f"{each.id.int % 4000 * 4 + 1000}",
         "IdleTimeOut": f"PT{each.idle_timeout:.3f}S",
         "InputStreams": "stdin pr",
         "OutputStreams": "stdout",
@@ -46,6 +47,7 @@ def shell(each: Shell, is_connected: bool) -> str:
         "State": "Connected" if is_connected else "Disconnected",
         "ShellRunTime": _elapsed(each.age),
         "ShellInactivity": _elapsed(each.inactivity),
+        **({"MemoryUsed": "50MB", "ChildProcesses": "0"} if running else {}),
     }
     content = "".join(f"<rsp:{name}>{escape(value)}</rsp:{name}>" for name, value in fields.items())
     return f"<rsp:Shell>{content}</rsp:Shell>"
@@ -65,7 +67,7 @@ def created(each: Shell, address: str) -> str:
         f"<x:ResourceCreated><a:Address>{escape(address)}</a:Address><a:ReferenceParameters>"
         f"<w:ResourceURI>{uri}</w:ResourceURI><w:SelectorSet>"
         f'<w:Selector Name="ShellId">{each.name}</w:Selector></w:SelectorSet></a:ReferenceParameters>'
-        f"</x:ResourceCreated>{shell(each, True)}"
+        f"</x:ResourceCreated>{shell(each, True, running=False)}"
     )
 
 

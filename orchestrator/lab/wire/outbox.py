@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,12 @@ class Parcel:
     last: bool
 
 
+class _Fragment(NamedTuple):
+    data: bytes
+    apart: bool
+    """Whether a parcel begins with it: what came before had left by the time it was there."""
+
+
 class NothingLeft(Exception):
     """Everything up to the end has been fetched before."""
 
@@ -23,27 +30,27 @@ class NothingLeft(Exception):
 class Outbox:
     """Fragments in order, fetched in parcels by one reader at a time.
 
-    A parcel counts as received once the next one is asked for. Until then :meth:`attach` puts it back: a
-    recording from Windows (``test_psrp_disconnect_runspaces``) shows the last message again, under the same
-    object id, after a Connect.
+    A parcel counts as received once the next one is asked for, or a Command follows. Until then :meth:`attach` puts
+    it back: a recording from Windows (``test_psrp_disconnect_runspaces``) shows the last message again, under the
+    same object id, after a Connect; another (``test_psrp_disconnected_commands``), with a Command before that, not.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[bytes] = deque()
-        self._handed: list[bytes] = []
+        self._waiting: deque[_Fragment] = deque()
+        self._handed: list[_Fragment] = []
         self._complete = False
         self._finished = False
         self._readers = 0
         self._news = asyncio.Event()
 
-    def put(self, fragments: Iterable[bytes]) -> None:
-        """Add fragments; whoever waits is woken."""
-        self._waiting.extend(fragments)
+    def put(self, fragments: Iterable[bytes], *, apart: bool = False) -> None:
+        """Add fragments; whoever waits is woken. *apart*: they do not travel with what was there before."""
+        self._waiting.extend(_Fragment(data, apart and not index) for index, data in enumerate(fragments))
         self._news.set()
 
     def drain(self) -> list[bytes]:
         """Return what waits, at once and for good."""
-        waiting = list(self._waiting)
+        waiting = [each.data for each in self._waiting]
         self._waiting.clear()
         return waiting
 
@@ -57,6 +64,10 @@ class Outbox:
         if not self._waiting and not self._complete:
             self._readers += 1
             self._news.set()
+
+    def settle(self) -> None:
+        """Count what was handed out as received."""
+        self._handed.clear()
 
     def attach(self, *, redeliver: bool) -> None:
         """Begin with a new reader: the old one, if it waits, gets nothing any more."""
@@ -88,8 +99,12 @@ class Outbox:
 
     def _pack(self, limit: int) -> Parcel:
         size = 0
-        while self._waiting and (not self._handed or size + len(self._waiting[0]) <= limit):
+        while self._waiting and (not self._handed or self._travels_along(size, limit)):
             self._handed.append(self._waiting.popleft())
-            size += len(self._handed[-1])
+            size += len(self._handed[-1].data)
         self._finished = self._complete and not self._waiting
-        return Parcel(tuple(self._handed), self._finished)
+        return Parcel(tuple(each.data for each in self._handed), self._finished)
+
+    def _travels_along(self, size: int, limit: int) -> bool:
+        following = self._waiting[0]
+        return not following.apart and size + len(following.data) <= limit

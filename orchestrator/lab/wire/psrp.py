@@ -7,7 +7,7 @@ against the exchanges recorded from Windows (Server 2016) for pypsrp's tests:
 * a pipeline is known by the id in its messages, which need not be the WSMan CommandId;
 * neither a Running state of a pipeline nor an Opened state after a Connect is sent;
 * a Connect is answered with SessionCapability and RunspacePoolInitData at once, ApplicationPrivateData later;
-* the call id of Set{Min,Max}Runspaces is spelled ``CI``.
+* the call id of Set{Min,Max}Runspaces is spelled ``CI``, and an impossible number is answered with False.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ _MESSAGE_HEADER = struct.Struct("<iI16s16s")
 _FRAGMENT_SIZE = 32 * 1024
 _START, _END = 1, 2
 
-Emit = Callable[[UUID | None, list[bytes]], None]
-"""Takes the fragments of one message, and the pipeline they belong to (None: the pool)."""
+Emit = Callable[[UUID | None, PSRPMessageType, list[bytes]], None]
+"""Takes the fragments of one message, what it is, and the pipeline it belongs to (None: the pool)."""
 
 
 class Malformed(Exception):
@@ -126,7 +126,7 @@ class Pool(ServerRunspacePool):
             _TO_CLIENT, kind.value, self.runspace_pool_id.bytes_le, (pipeline or _NOBODY).bytes_le
         )
         self._objects += 1
-        self._emit(pipeline, list(_fragments(self._objects, header + _BYTE_ORDER_MARK + body)))
+        self._emit(pipeline, kind, list(_fragments(self._objects, header + _BYTE_ORDER_MARK + body)))
 
     def prepare_message(
         self,
@@ -162,13 +162,15 @@ class Pool(ServerRunspacePool):
 
     def _process_SetMaxRunspaces(self, event: SetMaxRunspacesEvent) -> None:  # noqa: N802
         _spell_call_id(event)
+        possible = event.count >= 1
         super()._process_SetMaxRunspaces(event)
-        self.runspace_availability_response(event.ci, True)
+        self.runspace_availability_response(event.ci, possible)
 
     def _process_SetMinRunspaces(self, event: SetMinRunspacesEvent) -> None:  # noqa: N802
         _spell_call_id(event)
+        possible = 1 <= event.count <= self.max_runspaces
         super()._process_SetMinRunspaces(event)
-        self.runspace_availability_response(event.ci, True)
+        self.runspace_availability_response(event.ci, possible)
 
     def _process_ResetRunspaceState(self, event: ResetRunspaceStateEvent) -> None:  # noqa: N802
         super()._process_ResetRunspaceState(event)

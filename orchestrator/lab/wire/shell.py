@@ -119,6 +119,7 @@ class Shell:
 
     def adopt(self, pipeline: Pipeline) -> None:
         """Make *pipeline* one of this shell's; there must be none of its name."""
+        self.outbox.settle()
         self.pipelines[pipeline.command] = self._by_id[pipeline.id] = pipeline
 
     def feed(self, pipeline: Pipeline | None, data: bytes) -> None:
@@ -178,8 +179,10 @@ class Shell:
             self.drop(pipeline)
         self.outbox.interrupt()
 
-    def connect(self, data: bytes) -> list[bytes]:
+    def connect(self, data: bytes, *, redeliver: bool) -> list[bytes]:
         """Take the messages of a new client; return the fragments that answer them at once.
+
+        *redeliver*: the pool's last parcel comes again, if its receipt is not certain.
 
         Raises:
             Malformed: they are not such messages.
@@ -192,8 +195,8 @@ class Shell:
         finally:
             answer, self.outbox = self.outbox.drain(), held
         self.connected = True
-        self.outbox.attach(redeliver=False)
-        self.outbox.put(answer[2:])
+        self.outbox.attach(redeliver=redeliver)
+        self.outbox.put(answer[2:], apart=True)
         return answer[:2]
 
     def remember(self, message_id: str, answer: bytes) -> None:
@@ -202,9 +205,10 @@ class Shell:
         while len(self.answered) > _REMEMBERED:
             self.answered.popitem(last=False)
 
-    def _deliver(self, pipeline: UUID | None, fragments: list[bytes]) -> None:
+    def _deliver(self, pipeline: UUID | None, kind: PSRPMessageType, fragments: list[bytes]) -> None:
         if pipeline is None:
-            self.outbox.put(fragments)
+            # A pool takes a moment to open: in every recording its state comes with a Receive of its own.
+            self.outbox.put(fragments, apart=kind is PSRPMessageType.RunspacePoolState)
         elif pipeline in self._by_id:
             self._by_id[pipeline].outbox.put(fragments)
 

@@ -219,7 +219,8 @@ class Service:
         if pipeline is not None:
             pipeline.outbox.attach(redeliver=self._redeliver)
             return bodies.PIPELINE_CONNECTED
-        return bodies.connected(shell.connect(soap.decoded(body.findtext(f"{_PWSH}connectXml"))))
+        data = soap.decoded(body.findtext(f"{_PWSH}connectXml"))
+        return bodies.connected(shell.connect(data, redeliver=self._redeliver))
 
     async def _disconnect(self, envelope: soap.Envelope, caller: Caller) -> str:
         self._shell(envelope, caller).connected = False

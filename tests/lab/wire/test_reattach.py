@@ -118,7 +118,7 @@ def test_a_receive_repeated_word_for_word_is_answered_word_for_word(far, monkeyp
     assert shell.end_invoke() == ["done"]
     first, second = real(sent[-1]), real(sent[-1])
     assert first == second
-    assert far.engine.operations.count("Receive") == 2
+    assert far.engine.operations.count("Receive") == 3
 
 
 def test_a_client_that_waits_in_vain_repeats_itself_and_gets_everything(far):

@@ -34,9 +34,9 @@ def element(tag: str, text: str) -> ET.Element:
     return made
 
 
-def test_a_pool_costs_two_requests_and_an_invocation_two_more(far):
+def test_a_pool_costs_three_requests_and_an_invocation_two_more(far):
     pool = far.pool()
-    assert far.engine.operations == [CREATE, RECEIVE]
+    assert far.engine.operations == [CREATE, RECEIVE, RECEIVE]
     assert pool.state == RunspacePoolState.OPENED
 
     far.engine.operations.clear()

@@ -1,0 +1,39 @@
+"""How alike the lab's wire and Windows are, as a table: ``python -m tests.conformance``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from tests.bench.table import show
+from tests.conformance.answers import has_pipeline
+from tests.conformance.live import outcomes
+from tests.conformance.recordings import recordings
+from tests.conformance.replay import batched, replay
+
+
+def main() -> None:
+    """Print the table."""
+    alike = forgiven = total = control = 0
+    found = recordings("test_psrp_*")
+    for recording in found:
+        with tempfile.TemporaryDirectory() as folder:
+            exchanges = replay(recording, Path(folder))
+        total += len(exchanges)
+        alike += sum(each.alike for each in exchanges)
+        forgiven += len(batched(exchanges))
+        control += sum(each.control[0] == each.control[1] for each in exchanges)
+    with tempfile.TemporaryDirectory() as folder:
+        live = outcomes(Path(folder))
+    rows = [
+        ("recorded requests answered as Windows did", alike, total),
+        ("... batching of Receives forgiven", alike + forgiven, total),
+        ("... with the same control messages in the same reply", control, total),
+        ("recorded replies to a pipeline, understood", sum(map(has_pipeline, found)), len(found)),
+        ("pypsrp's tests for a real Windows that pass", sum(live.values()), len(live)),
+    ]
+    show("the lab's wire beside Windows", ("what", "alike", "of"), rows)
+
+
+if __name__ == "__main__":
+    main()
