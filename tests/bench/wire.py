@@ -19,7 +19,7 @@ cmdlet (so Start has its read, although prepare read the same a moment ago); and
 controller before prepare, Start and Complete, by its own endpoint, whether it can be reached (the three D besides
 those of convergence). ``without the guards' D`` leaves these four out: 2 for Start, D nowhere but for convergence.
 
-A session costs three requests more (Create, Receive, Delete), and its shell carries so many pipelines and no more.
+A session costs four requests more (Create, twice Receive, Delete), and its shell carries so many pipelines and no more.
 Readings of the clock are counted apart, but wear out shells: on a lab, waiting is reading.
 """
 
@@ -81,7 +81,7 @@ def main() -> None:
             directory / given.accounts / CONVERGENCE,
         ),
         ("host, per migration and host", 2 * hosts / pairs, 2 * HOST, hosts / pairs / HOST),
-        ("sessions", 3 * sessions, 3 * fewest, sessions / fewest),
+        ("sessions", 4 * sessions, 4 * fewest, sessions / fewest),
         ("readings of the clock, in all", 2 * len(clock), "-", "-"),
     ]
     title = f"requests on the wire: {given.accounts} migrations x {given.hosts_each} hosts, {took:.0f} s"
