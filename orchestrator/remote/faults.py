@@ -32,13 +32,24 @@ from orchestrator.remote.causes import (
     REFUSED,
     SHELL_DIED,
     SHELL_GONE,
+    TLS,
     UNREACHABLE,
     UNTRUSTED,
     WRONG_NAME,
     WSMAN,
     Cause,
 )
-from orchestrator.remote.logons import AFTER_CODES, ALERTS, BEFORE_CODES, REFUSED_BY, SECURITY_CODES, UNAUTHORIZED
+from orchestrator.remote.logons import (
+    AFTER_CODES,
+    ALERTS,
+    BEFORE_CODES,
+    HUNG_UP,
+    KRB5_CODES,
+    LOGON,
+    REFUSED_BY,
+    SECURITY_CODES,
+    UNAUTHORIZED,
+)
 
 _T, _P = FaultKind.TRANSIENT, FaultKind.PERMANENT
 
@@ -112,8 +123,11 @@ def _by_security_code(chain: tuple[BaseException, ...]) -> tuple[Cause, str] | N
         return found
     for each, name in itertools.product(chain, ("err_code", "min_code", "winerror")):
         code = getattr(each, name, None)
-        if isinstance(code, int) and code & _32_BITS in SECURITY_CODES:
-            return SECURITY_CODES[code & _32_BITS], ""
+        number = code & _32_BITS if isinstance(code, int) else 0
+        if number in SECURITY_CODES:
+            return SECURITY_CODES[number], ""
+        if number in KRB5_CODES:
+            return LOGON, f"Kerberos error {number - KRB5_CODES.start}"
     return None
 
 
@@ -158,6 +172,8 @@ def judge(
     cause, detail = cause_of(error)
     if cause is UNAUTHORIZED:
         cause = REFUSED_BY.get(auth, cause)
+    elif auth == "certificate" and reach is Reach.OPENING and cause in {LOST, TLS}:
+        cause = HUNG_UP
     unknown = write and (reach is Reach.RUNNING or (reach is Reach.SENDING and not cause.undispatched))
     says = cause.says.format(port=port, detail=detail)
     remedy = cause.remedy

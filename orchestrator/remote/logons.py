@@ -55,6 +55,14 @@ REFUSED_BY: Mapping[str, Cause] = {
 }
 """What a 401 means, by the way to log on; anything else is a name and a password."""
 
+HUNG_UP = _row(
+    "client-certificate",
+    _T,
+    "it ended the connection as soon as it had the client certificate",
+    "see whether the host trusts the authority of the certificate and asks for one; then whether WinRM runs there",
+)
+"""What a connection means that a certificate opened and the host ended at once: not every service says why."""
+
 _CERTIFICATE_UNTRUSTED = _row(
     "client-certificate",
     _P,
@@ -148,7 +156,7 @@ _NO_ENCRYPTION = _row(
     "runner, domain controller and account share no Kerberos encryption type",
     "allow AES for the account (msDS-SupportedEncryptionTypes) and in krb5.conf",
 )
-_LOGON = _row(
+LOGON = _row(
     "logon-failed",
     _T,
     "logging on to it failed ({detail})",
@@ -175,7 +183,8 @@ _NOT_DELEGATED = _row(
 )
 
 _KRB5 = 0x96C73A00
-"""Where MIT Kerberos begins to count (ERROR_TABLE_BASE_krb5); to 127 the numbers are those of RFC 4120."""
+KRB5_CODES = range(_KRB5, _KRB5 + 256)
+"""Where MIT Kerberos counts (ERROR_TABLE_BASE_krb5); the first 128 are the numbers of RFC 4120."""
 
 SECURITY_CODES: Mapping[int, Cause] = {
     _KRB5 + 1: _REVOKED,  # KDC_ERR_NAME_EXP
@@ -188,6 +197,7 @@ SECURITY_CODES: Mapping[int, Cause] = {
     _KRB5 + 31: _WRONG_PASSWORD,  # KRB_AP_ERR_BAD_INTEGRITY: what the KDC sent cannot be opened with our key
     _KRB5 + 32: _EXPIRED,  # KRB_AP_ERR_TKT_EXPIRED
     _KRB5 + 33: _SKEW,  # KRB_AP_ERR_TKT_NYV
+    _KRB5 + 35: _NOT_ITS_KEY,  # KRB_AP_ERR_NOT_US
     _KRB5 + 37: _SKEW,  # KRB_AP_ERR_SKEW
     _KRB5 + 41: _NOT_ITS_KEY,  # KRB_AP_ERR_MODIFIED
     _KRB5 + 44: _NOT_ITS_KEY,  # KRB_AP_ERR_BADKEYVER
@@ -218,7 +228,7 @@ AFTER_CODES: tuple[tuple[str, Cause], ...] = (
     ("spnego.exceptions.CredentialsExpiredError", _EXPIRED),
     ("spnego.exceptions.NoCredentialError", NO_TICKET),
     ("spnego.exceptions.InvalidCredentialError", NO_TICKET),
-    ("spnego.exceptions.SpnegoError", _LOGON),
-    ("krb5._exceptions.Krb5Error", _LOGON),
+    ("spnego.exceptions.SpnegoError", LOGON),
+    ("krb5._exceptions.Krb5Error", LOGON),
 )
 """Exceptions that say no more than their type does."""

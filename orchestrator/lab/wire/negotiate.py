@@ -28,8 +28,11 @@ from orchestrator.lab.wire.sealed import Sealer
 
 _CHANNEL_BOUND = 0x800
 """GSS_C_CHANNEL_BOUND_FLAG (MIT Kerberos 1.19, gssapi_ext.h): the bindings were there, and are right."""
-_NO_BINDING = b"\x0a\x00\x10\x00" + bytes(16)
-"""MsvAvChannelBindings of a client that knows of no channel (MS-NLMP 2.2.2.1 and 3.1.5.1.2)."""
+_NTLM = b"NTLMSSP\0"
+_NTLM_BINDING = b"\x0a\x00\x10\x00"
+"""The head of MsvAvChannelBindings (MS-NLMP 2.2.2.1)."""
+_NTLM_NO_BINDING = _NTLM_BINDING + bytes(16)
+"""What a client says that knows of no channel (MS-NLMP 3.1.5.1.2); pyspnego takes it for any."""
 _NO_LM_HASH = "0" * 32
 _NTLMV2_ONLY = "5"
 
@@ -95,7 +98,7 @@ class Negotiate:
         context: Any = None
         try:
             context = line.handshake or self._acceptor(line)
-            reply = context.step(token)
+            reply = context.step(token, channel_bindings=self._binding(token, line))
             logon = self._logon(context, token, line) if context.complete else None
         except Exception:  # noqa: BLE001 - whatever a security library raises at what a stranger sent
             line.handshake = None
@@ -109,16 +112,24 @@ class Negotiate:
         line.sealer = Sealer(context)
         return Admitted(logon, f"{scheme} {base64.b64encode(reply).decode()}" if reply else None)
 
-    def _acceptor(self, line: Line) -> Any:
-        binding = None
-        if line.binding is not None and self._hardening is not Hardening.NONE:
-            binding = GssChannelBindings(application_data=b"tls-server-end-point:" + line.binding)
+    @staticmethod
+    def _acceptor(line: Line) -> Any:
         return spnego.server(
-            channel_bindings=binding,
             protocol="negotiate",
             options=spnego.NegotiateOptions.wrapping_winrm,
             credentials=spnego.CredentialCache(username=f"host@{line.host}"),
         )
+
+    def _binding(self, token: bytes, line: Line) -> GssChannelBindings | None:
+        """Return what *token* is to be bound to. NTLM's is left alone if it is bound to nothing and that may be."""
+        bound = _NTLM not in token or _is_bound(token)
+        if line.binding is None or self._hardening is Hardening.NONE or not (bound or self._is_strict):
+            return None
+        return GssChannelBindings(application_data=b"tls-server-end-point:" + line.binding)
+
+    @property
+    def _is_strict(self) -> bool:
+        return self._hardening is Hardening.STRICT
 
     def _logon(self, context: Any, token: bytes, line: Line) -> Logon | None:
         """Return who has come to the end of the handshake; None if that is not enough here."""
@@ -126,11 +137,11 @@ class Negotiate:
         if account is None or context.negotiated_protocol not in self._protocols:
             return None
         kerberos = _kerberos(context)
-        must_be_bound = line.secure and self._hardening is Hardening.STRICT
-        if kerberos is None:
-            return None if must_be_bound and _NO_BINDING in token else Logon(account)
-        if must_be_bound and not int(kerberos.actual_flags) & _CHANNEL_BOUND:
+        bound = _is_bound(token) if kerberos is None else bool(int(kerberos.actual_flags) & _CHANNEL_BOUND)
+        if line.secure and self._is_strict and not bound:
             return None
+        if kerberos is None:
+            return Logon(account)
         ticket = kerberos.delegated_creds
         return Logon(account, delegated=str(ticket.name) if ticket is not None else None)
 
@@ -158,6 +169,11 @@ class Negotiate:
 
 def _told(scheme: str, token: bytes | None) -> Answer:
     return Continued(f"{scheme} {base64.b64encode(token).decode()}") if token else None
+
+
+def _is_bound(token: bytes) -> bool:
+    """Say whether an NTLM token is bound to some channel; to which one, pyspnego checks."""
+    return _NTLM_BINDING in token and _NTLM_NO_BINDING not in token
 
 
 def _kerberos(context: Any) -> Any:
