@@ -26,7 +26,7 @@ class Cause:
     undispatched: bool = False
     """The answer, or its absence, proves that the host did not begin the request."""
     reached: bool = True
-    """The endpoint answered as one of ours, as far as this cause can tell."""
+    """The endpoint answered as one of ours, and let us in, as far as this cause can tell."""
 
 
 _T, _P = FaultKind.TRANSIENT, FaultKind.PERMANENT
@@ -105,6 +105,7 @@ DENIED = Cause(
     "it denies access to this session configuration",
     "let the account connect: Remote Management Users, or the role definitions of the JEA endpoint",
     undispatched=True,
+    reached=False,
 )
 NO_ENDPOINT = Cause(
     "configuration-unknown",
@@ -112,6 +113,7 @@ NO_ENDPOINT = Cause(
     "it has no session configuration of that name",
     "register the JEA endpoint there, or correct configuration of its connection",
     undispatched=True,
+    reached=False,
 )
 NO_WSMAN = Cause(
     "no-wsman",
