@@ -18,7 +18,7 @@ from orchestrator.lab.wire.certificates import upn
 from orchestrator.lab.wire.sealed import Sealer
 
 MUTUAL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
-"""What stands in ``Authorization`` when the client's certificate is to count (DSP0226, section C.3)."""
+"""What stands in ``Authorization`` when the client's certificate is to count (MS-WSMV 3.1.4.1.29.2)."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ class Basic(Accounts):
 class ClientCertificate(Accounts):
     """A certificate that TLS has checked, mapped to an account by the UPN in its alternative names.
 
-    Windows maps by that name too (Microsoft Learn, "Certificate mapping" of WinRM: the ClientCertificate
-    container), and offers no challenge for it.
+    Windows has a table of such mappings, from a pattern on that name (MS-WSMV 2.2.4.3).
     """
 
     def challenges(self, line: Line) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ class Front:
             return web.Response(status=200)
         sealed = request.content_type == _SEALED
         if sealed if sealer is None else (not sealed and not line.secure):
-            return web.Response(status=500)  # sealed without a handshake, or open to read without TLS
+            # Sealed without a handshake, or open to read without TLS; as Windows does (diyan/pywinrm issue 129).
+            return web.Response(status=500)
         try:
             envelope = soap.parse(sealer.open(body) if sealed and sealer is not None else body)
         except soap.NotAnEnvelope as error:
