@@ -17,15 +17,18 @@ from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFau
 from pypsrp.powershell import RunspacePool
 from spnego._ntlm import NTLMProxy
 from spnego._ntlm_raw.messages import AvId, TargetInfo
+from spnego.exceptions import SpnegoError
 
 from orchestrator.lab.command import Result
 from orchestrator.lab.wire.auth import MUTUAL, Account, Accounts, Basic, ClientCertificate, Line
 from orchestrator.lab.wire.certificates import Authority
 from orchestrator.lab.wire.negotiate import Hardening, Negotiate
 from orchestrator.lab.wire.sealed import NotSealed, Sealer
+from tests.kdc import Kdc
 from tests.relay import relay
+from tests.services import require
 
-HOST = "dc01.corp.example"
+HOST, OTHER = "dc01.corp.example", "app01.corp.example"
 PASSWORD = "Correct horse: battery-staple"
 ACCOUNTS = {
     "CORP\\operator": Account("CORP\\operator", PASSWORD),
@@ -216,6 +219,71 @@ def _in_zeros(self, challenge, credential, channel_bindings):
     told[AvId.channel_bindings] = bytes(16)
     asked = SimpleNamespace(target_info=told, server_challenge=challenge.server_challenge, flags=challenge.flags)
     return _COMPUTED(self, asked, credential, None)
+
+
+# Kerberos.
+
+
+@pytest.fixture(scope="module")
+def kdc(tmp_path_factory):
+    require("krb5kdc", "kadmin.local", "kdb5_util", "kinit", modules=("gssapi", "krb5"))
+    with Kdc(tmp_path_factory.mktemp("kerberos") / "kdc") as running:
+        running.user("operator", PASSWORD)
+        for host in (HOST, OTHER):
+            running.service(host)
+        running.keytab("hosts", f"host/{HOST}", f"host/{OTHER}")
+        yield running
+
+
+@pytest.fixture
+def member(kdc, opened_wire, scripted, tmp_path, monkeypatch):
+    """Opens a wire that takes Kerberos alone, as strictly as it is told; this process is in the domain."""
+    monkeypatch.setenv("KRB5_CONFIG", kdc.environment["KRB5_CONFIG"])
+    monkeypatch.setenv("KRB5CCNAME", kdc.tickets(f"{tmp_path.name}.cache", "operator", PASSWORD, "-f"))
+
+    def opened(hardening=Hardening.STRICT):
+        given = {"ntlm": False, "keytab": kdc.folder / "hosts", "hardening": hardening}
+        return opened_wire(scripted, tmp_path, Negotiate(Accounts(ACCOUNTS), tmp_path / "logon", **given), http=True)
+
+    return opened
+
+
+def ticket(door, **changes):
+    """Run a command by the ticket in the cache; the host's name is not its address."""
+    given = {"username": None, "password": None, "negotiate_hostname_override": HOST, "auth": "kerberos", **changes}
+    return knock(door, **given)
+
+
+@pytest.mark.service
+@pytest.mark.parametrize("line", LINES, ids=str)
+@pytest.mark.parametrize("auth", ["kerberos", "negotiate"])
+@pytest.mark.parametrize("delegate", [False, True])
+def test_a_ticket(member, auth, line, delegate):
+    with member() as door:
+        assert ticket(door, auth=auth, negotiate_delegate=delegate, **line).output == ["x" * 50_000]
+    assert {(each.principal, each.delegated) for each in door.engine.seen} == {("CORP\\operator", delegate)}
+
+
+@pytest.mark.service
+@pytest.mark.parametrize(("hardening", "taken"), [(Hardening.STRICT, False), (Hardening.RELAXED, True)])
+def test_a_ticket_that_is_not_bound_to_the_certificate(member, hardening, taken):
+    outcome = contextlib.nullcontext() if taken else pytest.raises(AuthenticationError)
+    with member(hardening) as door, outcome:
+        ticket(door, negotiate_send_cbt=False)
+
+
+@pytest.mark.service
+def test_a_ticket_for_another_host(member):
+    with member() as door, pytest.raises(SpnegoError):
+        ticket(door, negotiate_hostname_override=OTHER)
+    assert door.engine.operations == []
+
+
+@pytest.mark.service
+def test_an_envelope_that_anybody_can_read_is_not_taken_with_a_ticket_either(member):
+    with member() as door, pytest.raises(WinRMTransportError):
+        ticket(door, ssl=False, encryption="never")
+    assert door.engine.operations == []
 
 
 # Certificates.
