@@ -25,7 +25,8 @@ class Request:
     """One pipeline that arrived at *host* in *shell*, sent by *principal* (``CORP\\name``).
 
     ``statements`` run one after the other. ``alone`` is False while another call is open anywhere in the
-    estate; a reading of the clock that is not alone never jumps.
+    estate; a reading of the clock that is not alone never jumps. ``delegated`` says that a ticket came along, with
+    which the host may speak to others in the caller's name.
     """
 
     host: str
@@ -35,6 +36,7 @@ class Request:
     statements: tuple[tuple[Command, ...], ...]
     configuration: str = "Microsoft.PowerShell"
     alone: bool = True
+    delegated: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ def rows(request: Request, result: Result, seq: int, at: datetime) -> list[dict[
             "part": part,
             "parts": len(commands),
             "alone": request.alone,
+            "delegated": request.delegated,
         }
         for part, (place, command) in enumerate(commands)
     ]
@@ -95,6 +96,7 @@ def request(rows: list[dict[str, Any]]) -> Request:
         statements=tuple(tuple(items) for items in statements.values()),
         configuration=first["configuration"],
         alone=first["alone"],
+        delegated=first.get("delegated", False),
     )
 
 

@@ -1,7 +1,7 @@
 """``dmsa lab serve``: a simulated estate on real ports, until it is told to stop.
 
 Beside the estate's own state, the state directory keeps what makes a restarted server the same one to its
-clients: the password (readable by its owner only), the ports, and the certificate of the day's authority.
+clients: passwords (:mod:`orchestrator.lab.access`), the ports, and the certificate of the day's authority.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -24,57 +23,73 @@ from typing import TYPE_CHECKING
 import yaml
 
 from orchestrator.errors import InputInvalid, OrchestratorError, PersonNeeded
-from orchestrator.lab.estate import EstateInvalid, EstateSpec, load_spec
+from orchestrator.lab.access import Access, keep
+from orchestrator.lab.estate import EstateInvalid, load_spec
 from orchestrator.lab.record import Lab, StateMismatch
 from orchestrator.lab.statelock import StateBusy
 
 if TYPE_CHECKING:
     from orchestrator.lab.wire.server import Server
 
-_PASSWORD = "password"  # noqa: S105 - the name of a file
 _ADDRESSES = "addresses.json"
 _CA = "ca.pem"
 _DMSA_BUILD = 26100
-_NEEDED = frozenset({"aiohttp", "cryptography", "psrpcore"})
+_NEEDED = frozenset({"aiohttp", "cryptography", "psrpcore", "spnego"})
 
 
 @dataclass(frozen=True)
-class _Access:
+class _Ready:
     """How to reach the running estate."""
 
+    access: Access
     addresses: Mapping[str, str]
+    http_addresses: Mapping[str, str]
+    certificates: Mapping[str, Path]
     ca: Path
-    username: str
-    password: str
-    state: Path
 
     def document(self) -> str:
         """Return it as one line for a program."""
-        fields = {"addresses": dict(self.addresses), "ca": str(self.ca), "username": self.username}
-        return json.dumps(fields | {"password": self.password, "state": str(self.state)}) + "\n"
+        fields = {"addresses": dict(self.addresses), "ca": str(self.ca), "username": self.access.username}
+        if self.http_addresses:
+            fields["http_addresses"] = dict(self.http_addresses)
+        if self.certificates:
+            fields["certificates"] = {name: str(path) for name, path in self.certificates.items()}
+        return json.dumps(fields | {"password": self.access.password(), "state": str(self.access.state)}) + "\n"
 
-    def page(self, spec: EstateSpec) -> str:
+    def page(self) -> str:
         """Return it for a person, with what a plan needs to work on this estate."""
+        spec = self.access.spec
         dc = next((dc for dc in spec.dcs if dc.writable and dc.build >= _DMSA_BUILD), spec.dcs[0])
-        connection = {
-            "match": "*",
-            "auth": "basic",
-            "username": self.username,
-            "password": f"${{file:{self.state / _PASSWORD}}}",
-            "tls": {"ca": str(self.ca)},
-        }
         block = {
             "simulated": True,
             "domain": spec.domain.dns,
             "directory": {"endpoint": dc.name, "server": dc.name},
             "addresses": dict(self.addresses),
-            "connections": [connection],
+            "connections": [{"match": "*", **self._connection(), "tls": {"ca": str(self.ca)}}],
         }
         shown = yaml.safe_dump({"estate": block}, sort_keys=False, width=200)
+        methods = ", ".join(spec.access.methods)
+        without_tls = "\n".join(f"  {name}: {at}" for name, at in self.http_addresses.items())
         return (
-            f"{spec.domain.dns} is simulated on loopback: {len(self.addresses)} hosts, state in {self.state}.\n"
-            f"The estate of a plan that works on it:\n\n{shown}\nCtrl-C ends it; what happened stays in the state.\n"
+            f"{spec.domain.dns} is simulated on loopback: {len(self.addresses)} hosts, state in {self.access.state}.\n"
+            f"One logs on by {methods}. The estate of a plan that works on it:\n\n{shown}\n"
+            + (f"Without TLS (transport: http) the addresses are:\n{without_tls}\n" if without_tls else "")
+            + "Ctrl-C ends it; what happened stays in the state.\n"
         )
+
+    def _connection(self) -> dict[str, str]:
+        """Return how the operator logs on, by the first of the methods."""
+        name = self.access.spec.operator.name
+        method = self.access.spec.access.methods[0]
+        if method == "certificate":
+            certificate = self.certificates[name]
+            return {
+                "auth": method,
+                "certificate": str(certificate),
+                "key": f"${{file:{certificate.with_suffix('.key')}}}",
+            }
+        username = f"{name}@{self.access.spec.domain.dns.upper()}" if method == "kerberos" else self.access.username
+        return {"auth": method, "username": username, "password": f"${{file:{self.access.password_file}}}"}
 
 
 def serve(estate_file: Path, state: Path, as_json: bool, until_stdin_closes: bool) -> int:
@@ -101,7 +116,8 @@ def serve(estate_file: Path, state: Path, as_json: bool, until_stdin_closes: boo
     except StateBusy as error:
         raise PersonNeeded(str(error)) from error
     try:
-        return asyncio.run(_run(lab, spec, as_json=as_json, until_stdin_closes=until_stdin_closes))
+        access = Access(spec, estate_file.resolve().parent, lab.state)
+        return asyncio.run(_run(lab, access, as_json=as_json, until_stdin_closes=until_stdin_closes))
     except ModuleNotFoundError as error:
         raise _not_installed(error) from error
     finally:
@@ -117,20 +133,19 @@ def _not_installed(error: ModuleNotFoundError) -> Exception:
     )
 
 
-async def _run(lab: Lab, spec: EstateSpec, *, as_json: bool, until_stdin_closes: bool) -> int:
+async def _run(lab: Lab, access: Access, *, as_json: bool, until_stdin_closes: bool) -> int:
     ended = _until_told(watch_stdin=until_stdin_closes)
-    username = f"{spec.domain.netbios}\\{spec.operator.name}"
-    password = _password(lab.state)
-    server = _server(lab, spec, username, password)
+    server = _server(lab, access)
     try:
         await server.__aenter__()
     except OSError as error:
         raise PersonNeeded(f"A host's address cannot be had: {error}. Nothing was started.") from error
     try:
-        access = _Access(server.addresses, lab.state / _CA, username, password, lab.state)
-        _keep(access.ca, server.ca)
-        _keep(lab.state / _ADDRESSES, json.dumps(server.addresses, indent=1).encode())
-        sys.stdout.write(access.document() if as_json else access.page(spec))
+        certificates = access.certify(server.authority)
+        ready = _Ready(access, server.addresses, server.http_addresses, certificates, lab.state / _CA)
+        keep(ready.ca, server.ca)
+        keep(lab.state / _ADDRESSES, json.dumps(server.addresses, indent=1).encode())
+        sys.stdout.write(ready.document() if as_json else ready.page())
         sys.stdout.flush()
         status, why = await ended
     finally:
@@ -139,15 +154,13 @@ async def _run(lab: Lab, spec: EstateSpec, *, as_json: bool, until_stdin_closes:
     return status
 
 
-def _server(lab: Lab, spec: EstateSpec, username: str, password: str) -> Server:
+def _server(lab: Lab, access: Access) -> Server:
     """Return the server; imported here, because what it needs is an extra that may not be installed."""
-    from orchestrator.lab.wire.auth import Account, Basic
     from orchestrator.lab.wire.recorded import RecordedEstate
     from orchestrator.lab.wire.server import Server
 
-    spellings = (username, spec.operator.name, f"{spec.operator.name}@{spec.domain.dns}")
-    accounts = {spelling: Account(username, password) for spelling in spellings}
-    return Server(RecordedEstate(lab), Basic(accounts), preferred=_preferred(lab.state))
+    preferred = _preferred(lab.state)
+    return Server(RecordedEstate(lab), *access.schemes(), preferred=preferred, http=access.spec.access.http)
 
 
 def _until_told(*, watch_stdin: bool) -> asyncio.Future[tuple[int, str]]:
@@ -176,14 +189,6 @@ def _until_told(*, watch_stdin: bool) -> asyncio.Future[tuple[int, str]]:
     return ended
 
 
-def _password(state: Path) -> str:
-    """Return the password that this state directory has had since its first start."""
-    path = state / _PASSWORD
-    if not path.exists():
-        _keep(path, secrets.token_urlsafe(24).encode())
-    return path.read_text(encoding="ascii")
-
-
 def _preferred(state: Path) -> dict[str, str]:
     """Return where the hosts listened last time."""
     try:
@@ -191,16 +196,6 @@ def _preferred(state: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     return {str(name): str(address) for name, address in found.items()}
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Write a file of the state directory whole or not at all, readable by its owner only."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    fresh.replace(path)
 
 
 def main() -> None:

@@ -35,6 +35,10 @@ class Connection(Model):
     auth: Literal["kerberos", "negotiate", "ntlm", "certificate", "basic"] = Field(
         "kerberos", description="How to authenticate; negotiate never falls back to NTLM silently."
     )
+    transport: Literal["https", "http"] = Field(
+        "https",
+        description="http: no TLS (port 5985); kerberos, negotiate and ntlm encrypt each message, others are refused.",
+    )
     username: Account | None = Field(None, description="User name, or ${env:…}, ${file:…}, ${keyring:…/…}.")
     password: Secret | None = Field(
         None, description="Reference to the password: ${env:NAME}, ${file:PATH} or ${keyring:SERVICE/USER}."

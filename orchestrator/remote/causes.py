@@ -26,7 +26,7 @@ class Cause:
     undispatched: bool = False
     """The answer, or its absence, proves that the host did not begin the request."""
     reached: bool = True
-    """The endpoint answered as one of ours, as far as this cause can tell."""
+    """The endpoint answered as one of ours, and let us in, as far as this cause can tell."""
 
 
 _T, _P = FaultKind.TRANSIENT, FaultKind.PERMANENT
@@ -88,30 +88,6 @@ CONNECT_TIMEOUT = Cause(
 )
 NO_ANSWER = Cause("no-answer", _T, "it did not answer in time", "look whether it is overloaded or hangs")
 LOST = Cause("connection-lost", _T, "the connection was lost", "look whether it restarted or the network failed")
-UNAUTHORIZED = Cause(
-    "unauthorized",
-    _P,
-    "it refuses the credentials (HTTP 401)",
-    "check username, password and auth of its connection; repeating could lock the account out",
-    undispatched=True,
-    reached=False,
-)
-NO_CREDENTIAL = Cause(
-    "no-credential",
-    _P,
-    "there is no usable credential for it ({detail})",
-    "obtain a Kerberos ticket, or set username and password of its connection",
-    undispatched=True,
-    reached=False,
-)
-LOGON = Cause(
-    "logon-failed",
-    _T,
-    "logging on to it failed ({detail})",
-    "check that a domain controller is reachable from the runner and that their clocks agree",
-    undispatched=True,
-    reached=False,
-)
 SHELL_GONE = Cause(
     "shell-unknown", _T, "it no longer knows the session", "none is needed: a new session is opened", undispatched=True
 )
@@ -129,6 +105,7 @@ DENIED = Cause(
     "it denies access to this session configuration",
     "let the account connect: Remote Management Users, or the role definitions of the JEA endpoint",
     undispatched=True,
+    reached=False,
 )
 NO_ENDPOINT = Cause(
     "configuration-unknown",
@@ -136,6 +113,7 @@ NO_ENDPOINT = Cause(
     "it has no session configuration of that name",
     "register the JEA endpoint there, or correct configuration of its connection",
     undispatched=True,
+    reached=False,
 )
 NO_WSMAN = Cause(
     "no-wsman",
@@ -164,10 +142,6 @@ EXCEPTIONS: tuple[tuple[str, Cause], ...] = (
     ("requests.exceptions.ConnectionError", LOST),
     ("requests.exceptions.ChunkedEncodingError", LOST),
     ("orchestrator.remote.session.OtherShell", OTHER_SHELL),
-    ("pypsrp.exceptions.AuthenticationError", UNAUTHORIZED),
-    ("spnego.exceptions.NoCredentialError", NO_CREDENTIAL),
-    ("spnego.exceptions.InvalidCredentialError", NO_CREDENTIAL),
-    ("spnego.exceptions.SpnegoError", LOGON),
 )
 
 WSMAN: Mapping[int | str, Cause] = {

@@ -21,6 +21,8 @@ from orchestrator.model.observation import Fault, FaultKind
 from orchestrator.model.plan import Connection, Estate
 
 _REFERENCE = re.compile(r"\$\{(env|file|keyring):([^}]+)\}")
+_HTTP = 5985
+"""The port of WinRM without TLS (Microsoft Learn, "Installation and configuration for WinRM")."""
 _KERBEROS_MODULES = ("sspilib",) if sys.platform == "win32" else ("gssapi", "krb5")
 
 
@@ -58,6 +60,7 @@ class Settings:
     port: int
     address: str
     auth: str
+    tls: bool = True
     username: Secret | None = None
     password: Secret | None = None
     certificate: Path | None = None
@@ -83,9 +86,16 @@ class Connections:
             Unconfigured: no connection matches, a secret or file is missing, or Kerberos is not installed.
         """
         connection = self._connection(host)
-        address, port = self._address(host, connection.port)
+        address, port = self._address(host, connection)
         if connection.auth in {"kerberos", "negotiate"}:
             _need_kerberos(host, connection.auth)
+        if connection.transport == "http" and connection.auth in {"basic", "certificate"}:
+            raise unconfigured(
+                host,
+                "not-without-tls",
+                f"auth: {connection.auth} would go over transport: http, where anybody could read along",
+                "take transport out, or use kerberos, negotiate or ntlm, which encrypt each message",
+            )
         lookup = _Lookup(host, self.base, self.environment)
         if connection.auth == "certificate" and not (connection.certificate and connection.key):
             raise unconfigured(host, "missing-certificate", "certificate authentication needs certificate and key")
@@ -96,7 +106,8 @@ class Connections:
             port=port,
             address=address,
             auth=connection.auth,
-            username=lookup.secret("username", connection.username),
+            tls=connection.transport == "https",
+            username=lookup.username(connection),
             password=lookup.secret("password", connection.password),
             certificate=lookup.file("certificate", connection.certificate),
             key=lookup.key(connection.key),
@@ -114,7 +125,9 @@ class Connections:
             host, "no-connection", "no entry of estate.connections matches it", 'add one, for example match: "*"'
         )
 
-    def _address(self, host: str, port: int) -> tuple[str, int]:
+    def _address(self, host: str, connection: Connection) -> tuple[str, int]:
+        http = connection.transport == "http" and "port" not in connection.model_fields_set
+        port = _HTTP if http else connection.port
         given = {name.lower(): address for name, address in self.estate.addresses.items()}.get(host.lower(), host)
         match = re.fullmatch(r"\[(?P<six>[^\]]+)\](?::(?P<port6>\d+))?|(?P<four>[^:]+):(?P<port4>\d+)", given)
         if match is None:
@@ -129,6 +142,18 @@ class _Lookup:
     host: str
     base: Path
     environment: Callable[[str], str | None] = field(repr=False)
+
+    def username(self, connection: Connection) -> Secret | None:
+        """Kerberos has users of realms; a name with a backslash would be taken for one word."""
+        name = self.secret("username", connection.username)
+        if name is not None and connection.auth in {"kerberos", "negotiate"} and "\\" in name.reveal():
+            raise unconfigured(
+                self.host,
+                "username-form",
+                f"its username has the form DOMAIN\\user, which auth: {connection.auth} does not take",
+                "write it as user@REALM, the realm in capitals",
+            )
+        return name
 
     def secret(self, name: str, given: str | None) -> Secret | None:
         if given is None:

@@ -1,4 +1,4 @@
-"""The HTTPS connection under a session: where packets go, whom TLS must meet, and what is kept out.
+"""The connection under a session: where packets go, whom TLS must meet, how it logs on, and what is kept out.
 
 pypsrp builds its connection from a host name alone and obeys the environment. Here the name stays what TLS,
 the Host header and Kerberos are held to, while ``estate.addresses`` says where to connect; proxies, netrc and
@@ -16,15 +16,18 @@ from typing import Any
 
 from pypsrp.wsman import WSMan
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPSConnection
-from urllib3.connectionpool import HTTPSConnectionPool
+from requests.models import PreparedRequest, Response
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
 from orchestrator.remote.connection import Secret, Settings, unconfigured
+from orchestrator.remote.negotiation import Negotiation, check_offer
 
 # A Kerberos token travels under the Negotiate scheme as well; asking pypsrp for Kerberos is what keeps
 # ``negotiate`` from ever falling back to NTLM.
 _AUTH = {"negotiate": "kerberos"}
+_NEGOTIATED = frozenset({"kerberos", "negotiate", "ntlm"})
 _LONGEST_BACKOFF_BASE = 0.5
 
 
@@ -38,21 +41,21 @@ def dial(settings: Settings) -> WSMan:
         Unconfigured: a certificate, its key or the authority's certificate cannot be used.
     """
     _check_authority(settings)
+    auth = _AUTH.get(settings.auth, settings.auth)
     patience = max(2, round(settings.timeout))
     wsman = WSMan(
         settings.host,
         port=settings.port,
         username=_revealed(settings.username),
         password=_revealed(settings.password),
-        ssl=True,
-        auth=_AUTH.get(settings.auth, settings.auth),
+        ssl=settings.tls,
+        auth=auth,
         cert_validation=settings.verify is not False,
         connection_timeout=patience,
         read_timeout=patience,
         operation_timeout=max(1, patience * 2 // 3),
         reconnection_backoff=_LONGEST_BACKOFF_BASE,
         no_proxy=True,
-        negotiate_delegate=settings.delegate,
         certificate_pem=str(settings.certificate),
         certificate_key_pem=str(settings.key),
     )
@@ -63,9 +66,24 @@ def dial(settings: Settings) -> WSMan:
     session.verify = settings.verify
     session.cert = None
     session.max_redirects = 0
-    session.mount("https://", _Adapter(settings.address, _client_certificate(settings)))
+    negotiation = _negotiation(settings, auth, transport.wrap_required)
+    session.auth = negotiation or session.auth
+    session.mount("https://", _Adapter(settings, negotiation, _client_certificate(settings)))
+    session.mount("http://", _Adapter(settings, negotiation, None))
     transport.session = session
     return wsman
+
+
+def _negotiation(settings: Settings, provider: str, seal: bool) -> Negotiation | None:
+    if settings.auth not in _NEGOTIATED:
+        return None
+    return Negotiation(
+        username=_revealed(settings.username),
+        password=_revealed(settings.password),
+        provider=provider,
+        delegate=settings.delegate,
+        seal=seal,
+    )
 
 
 def _revealed(secret: Secret | None) -> str | None:
@@ -115,10 +133,11 @@ def _check_authority(settings: Settings) -> None:
 
 
 class _Adapter(HTTPAdapter):
-    """Connects to *address*, whatever the URL's host is, and speaks nothing but HTTPS."""
+    """Connects to the address of *settings*, whatever the URL's host is, and only as they say: with TLS, or without."""
 
-    def __init__(self, address: str, context: ssl.SSLContext | None) -> None:
-        self._address = address
+    def __init__(self, settings: Settings, negotiation: Negotiation | None, context: ssl.SSLContext | None) -> None:
+        self._settings = settings
+        self._negotiation = negotiation
         self._context = context
         super().__init__(pool_connections=1, pool_maxsize=1)
 
@@ -126,10 +145,21 @@ class _Adapter(HTTPAdapter):
         if self._context is not None:
             kwargs["ssl_context"] = self._context
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"https": _pool_to(self._address)}
+        address = self._settings.address
+        pool = {"https": _tls_pool_to(address)} if self._settings.tls else {"http": _open_pool_to(address)}
+        self.poolmanager.pool_classes_by_scheme = pool
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        if self._negotiation is not None:
+            self._negotiation.leaving(request)
+        response = super().send(request, *args, **kwargs)
+        if self._negotiation is not None:
+            self._negotiation.arrived(response)
+        check_offer(self._settings.auth, response)
+        return response
 
 
-def _pool_to(address: str) -> type[HTTPSConnectionPool]:
+def _tls_pool_to(address: str) -> type[HTTPSConnectionPool]:
     class Connection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             # The name is put aside for the one call that resolves it; TLS compares the certificate with it.
@@ -140,6 +170,21 @@ def _pool_to(address: str) -> type[HTTPSConnectionPool]:
                 self._dns_host = name
 
     class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
+
+
+def _open_pool_to(address: str) -> type[HTTPConnectionPool]:
+    class Connection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            name, self._dns_host = self._dns_host, address
+            try:
+                return super()._new_conn()
+            finally:
+                self._dns_host = name
+
+    class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
 
     return Pool

@@ -4,8 +4,8 @@ Theory of operation. An exception of the client library, or an error record of P
 must be kept apart:
 
 * *Cause*: what a person would call it, whether repeating can help, what to do. It is looked up by exception
-  type (through the causes an exception carries), by WSMan fault code, by HTTP status, by error
-  category and id. Never by message text: that is localised, and changes with every build.
+  type (through the causes an exception carries), by WSMan fault code, by HTTP status, by the number that Kerberos
+  or SSPI gives, by error category and id. Never by message text: that is localised, and changes with every build.
 * *Reach*: how far the call had come. A write that was refused before it could be dispatched has FAILED, and
   nothing of it runs. Once its request may have left, only an answer that proves it was not dispatched
   (``undispatched``) makes it FAILED; everything else leaves it UNKNOWN, and so does any trouble after the host
@@ -15,6 +15,7 @@ must be kept apart:
 
 from __future__ import annotations
 
+import itertools
 import ssl
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
@@ -31,11 +32,23 @@ from orchestrator.remote.causes import (
     REFUSED,
     SHELL_DIED,
     SHELL_GONE,
+    TLS,
     UNREACHABLE,
     UNTRUSTED,
     WRONG_NAME,
     WSMAN,
     Cause,
+)
+from orchestrator.remote.logons import (
+    AFTER_CODES,
+    ALERTS,
+    BEFORE_CODES,
+    HUNG_UP,
+    KRB5_CODES,
+    LOGON,
+    REFUSED_BY,
+    SECURITY_CODES,
+    UNAUTHORIZED,
 )
 
 _T, _P = FaultKind.TRANSIENT, FaultKind.PERMANENT
@@ -52,6 +65,7 @@ class Reach(IntEnum):
     """The host had accepted the call."""
 
 
+_32_BITS = 0xFFFFFFFF
 _HOSTNAME_MISMATCH = 62
 """X509_V_ERR_HOSTNAME_MISMATCH (OpenSSL, x509_vfy.h)."""
 
@@ -82,16 +96,51 @@ def cause_of(error: BaseException) -> tuple[Cause, str]:
         return WSMAN.get(code, FAULT) if isinstance(code, int | str) else FAULT, str(code)
     if _is(error, "pypsrp.exceptions.WinRMTransportError"):
         return _by_status(error)
+    return (
+        _by_tls(chain)
+        or _by_security_code(chain)
+        or _by_type(error, chain, (*EXCEPTIONS, *AFTER_CODES))
+        or (
+            GARBLED,
+            type(error).__name__,
+        )
+    )
+
+
+def _by_tls(chain: tuple[BaseException, ...]) -> tuple[Cause, str] | None:
     for each in chain:
         if isinstance(each, ssl.SSLCertVerificationError):
             row = WRONG_NAME if each.verify_code == _HOSTNAME_MISMATCH else UNTRUSTED
             return row, each.verify_message
-    for name, row in EXCEPTIONS:
-        if any(_is(each, name) for each in chain):
+        if isinstance(each, ssl.SSLError) and each.reason in ALERTS:
+            return ALERTS[each.reason], each.reason.lower().replace("_", " ")
+    return None
+
+
+def _by_security_code(chain: tuple[BaseException, ...]) -> tuple[Cause, str] | None:
+    found = _by_type(chain[0], chain, BEFORE_CODES)
+    if found is not None:
+        return found
+    for each, name in itertools.product(chain, ("err_code", "min_code", "winerror")):
+        code = getattr(each, name, None)
+        number = code & _32_BITS if isinstance(code, int) else 0
+        if number in SECURITY_CODES:
+            return SECURITY_CODES[number], ""
+        if number in KRB5_CODES:
+            return LOGON, f"Kerberos error {number - KRB5_CODES.start}"
+    return None
+
+
+def _by_type(
+    error: BaseException, chain: tuple[BaseException, ...], rows: tuple[tuple[str, Cause], ...]
+) -> tuple[Cause, str] | None:
+    for name, row in rows:
+        found = next((each for each in chain if _is(each, name)), None)
+        if found is not None:
             if row is UNREACHABLE and any(isinstance(each, ConnectionRefusedError) for each in chain):
                 return REFUSED, ""
-            return row, type(error).__name__
-    return GARBLED, type(error).__name__
+            return row, str(found) if (name, row) in BEFORE_CODES else type(error).__name__
+    return None
 
 
 def _by_status(error: BaseException) -> tuple[Cause, str]:
@@ -116,9 +165,15 @@ def shell_unknown(error: BaseException) -> bool:
     return cause_of(error)[0] is SHELL_GONE
 
 
-def judge(error: BaseException, host: str, port: int, reach: Reach, *, write: bool) -> tuple[Outcome, Fault]:
-    """Say how a call ended that an exception ended."""
+def judge(
+    error: BaseException, host: str, port: int, reach: Reach, *, write: bool, auth: str = ""
+) -> tuple[Outcome, Fault]:
+    """Say how a call ended that an exception ended, on a connection that logs on by *auth*."""
     cause, detail = cause_of(error)
+    if cause is UNAUTHORIZED:
+        cause = REFUSED_BY.get(auth, cause)
+    elif auth == "certificate" and reach is Reach.OPENING and cause in {LOST, TLS}:
+        cause = HUNG_UP
     unknown = write and (reach is Reach.RUNNING or (reach is Reach.SENDING and not cause.undispatched))
     says = cause.says.format(port=port, detail=detail)
     remedy = cause.remedy

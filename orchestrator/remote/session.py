@@ -76,6 +76,7 @@ class Session:
         self._pool: RunspacePool | None = None
         self._configuration = ""
         self._port = 0
+        self._auth = ""
         self._pipelines = 0
         self._last_used = clock()
         self._leftovers: list[UUID] = []
@@ -137,7 +138,7 @@ class Session:
             return Reply(outcome, fault=fault), False
         except Exception as error:  # noqa: BLE001 - whatever the client raises at what came back is remote trouble
             _log.debug("%s: %s while %s", call.endpoint, type(error).__name__, reach.name, exc_info=True)
-            outcome, fault = judge(error, call.endpoint, self._port, reach, write=write)
+            outcome, fault = judge(error, call.endpoint, self._port, reach, write=write, auth=self._auth)
             gone = lost_session(error)
             unborn = reach is Reach.OPENING and never_dispatched(error)
             self._drop(keep=gone or unborn or outcome is Outcome.UNKNOWN)
@@ -149,7 +150,7 @@ class Session:
             return self._pool
         if self._wsman is None:
             settings = self._settings()
-            self._port, self._configuration = settings.port, settings.configuration
+            self._port, self._auth, self._configuration = settings.port, settings.auth, settings.configuration
             self._wsman = dial(settings)
         pool = RunspacePool(self._wsman, configuration_name=self._configuration, idle_timeout=SHELL_IDLES)
         pool.id = pool.shell.id = str(self.shell).upper()

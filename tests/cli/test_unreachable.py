@@ -18,7 +18,8 @@ UNRESOLVED = "its name does not resolve (check the name, the DNS of the runner, 
 REFUSED = "it refuses connections on port 9 (check that WinRM listens on HTTPS there, and the port of its connection)"
 UNAUTHORIZED = (
     "it refuses the credentials (HTTP 401) "
-    "(check username, password and auth of its connection; repeating could lock the account out)"
+    "(check username and password of its connection, and whether the account is locked, disabled or not in Remote "
+    "Management Users; repeating could lock it out)"
 )
 KERBEROS = (
     "auth: {} needs Kerberos, and its library is not installed "

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from orchestrator.lab.command import Command, LabObject, Request, Result
-from orchestrator.lab.wire.auth import Account, Basic
+from orchestrator.lab.wire.auth import Account, Basic, Scheme
+from orchestrator.lab.wire.certificates import Authority
 from orchestrator.lab.wire.engine import Endpoint, Fault, Kind
 from orchestrator.lab.wire.operations import Operation
 from orchestrator.lab.wire.server import Server
@@ -32,6 +35,8 @@ class FarSide:
     """What stands behind the wire; it remembers everything that arrived."""
 
     addresses: dict[str, str] = field(default_factory=dict)
+    http_addresses: dict[str, str] = field(default_factory=dict)
+    authority: Authority | None = None
     ca: Path = Path()
     requests: list[Request] = field(default_factory=list)
     operations: list[tuple[str, str]] = field(default_factory=list)
@@ -86,8 +91,8 @@ def service(name: str, state: str = "Running") -> LabObject:
     return LabObject((kind,), {"Name": name, "State": state})
 
 
-@pytest.fixture
-def far_side(tmp_path: Path) -> Iterator[FarSide]:
+@contextmanager
+def serving(folder: Path, *schemes: Scheme, **options: Any) -> Iterator[FarSide]:
     """Run a server on its own loop, in its own thread."""
     far = FarSide()
     started = threading.Event()
@@ -96,11 +101,10 @@ def far_side(tmp_path: Path) -> Iterator[FarSide]:
     async def serve() -> None:
         stop = asyncio.Event()
         running.append((asyncio.get_running_loop(), stop))
-        async with Server(far, Basic({USER: Account(USER, PASSWORD)})) as server:
-            far.addresses = server.addresses
-            far.ca = tmp_path / "ca.pem"
-            ca = server.ca
-            far.ca.write_bytes(ca if isinstance(ca, bytes) else ca.encode())
+        async with Server(far, *schemes, **options) as server:
+            far.addresses, far.http_addresses, far.authority = server.addresses, server.http_addresses, server.authority
+            far.ca = folder / "ca.pem"
+            far.ca.write_bytes(server.ca)
             started.set()
             await stop.wait()
         for _ in range(5):  # let the loop close the connections that the server cut
@@ -109,10 +113,25 @@ def far_side(tmp_path: Path) -> Iterator[FarSide]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     assert started.wait(10)
-    yield far
-    ((loop, stop),) = running
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
+    try:
+        yield far
+    finally:
+        ((loop, stop),) = running
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Callable[..., AbstractContextManager[FarSide]]:
+    """What runs a server that logs callers on by the schemes it is given."""
+    return partial(serving, tmp_path)
+
+
+@pytest.fixture
+def far_side(tmp_path: Path) -> Iterator[FarSide]:
+    """A server that takes a name and a password."""
+    with serving(tmp_path, Basic({USER: Account(USER, PASSWORD)})) as far:
+        yield far
 
 
 @pytest.fixture

@@ -132,3 +132,25 @@ def test_a_key_file_is_used_where_it_lies_and_a_key_from_elsewhere_is_a_secret(t
 def test_verification_is_on_unless_the_plan_turns_it_off(tmp_path):
     assert settings(tmp_path, {"match": "*", "auth": "ntlm"}).verify is True
     assert settings(tmp_path, {"match": "*", "auth": "ntlm", "tls": {"verify": False}}).verify is False
+
+
+def test_without_tls_the_port_is_another_unless_the_plan_says_which(tmp_path):
+    base = {"match": "*", "auth": "ntlm", "transport": "http"}
+    assert (settings(tmp_path, base).port, settings(tmp_path, base).tls) == (5985, False)
+    assert settings(tmp_path, {**base, "port": 5986}).port == 5986
+    assert settings(tmp_path, base, addresses={HOST: "10.0.0.1:80"}).port == 80
+    assert (settings(tmp_path, {"match": "*", "auth": "ntlm"}).port, settings(tmp_path, base).tls) == (5986, False)
+
+
+@pytest.mark.parametrize("auth", ["basic", "certificate"])
+def test_what_anybody_could_read_is_not_sent(tmp_path, auth):
+    assert fault(tmp_path, {"match": "*", "auth": auth, "transport": "http"})[0] == "not-without-tls"
+
+
+@pytest.mark.parametrize("auth", ["kerberos", "negotiate"])
+def test_kerberos_takes_no_name_of_the_other_form_and_does_not_repeat_it(tmp_path, monkeypatch, auth):
+    monkeypatch.setattr(connection, "_KERBEROS_MODULES", ())
+    found = fault(tmp_path, {"match": "*", "auth": auth, "username": "${env:U}"}, environment={"U": "CORP\\hidden"})
+    assert (found[0], "hidden" in found[1]) == ("username-form", False)
+    entry = {"match": "*", "auth": auth, "username": "runner@CORP.EXAMPLE"}
+    assert settings(tmp_path, entry).username.reveal() == "runner@CORP.EXAMPLE"

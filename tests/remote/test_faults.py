@@ -9,10 +9,12 @@ import pytest
 import requests.exceptions as r
 import urllib3.exceptions as u
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
-from spnego.exceptions import InvalidCredentialError, NoCredentialError, SpnegoError
+from spnego.exceptions import CredentialsExpiredError, InvalidCredentialError, NoCredentialError, SpnegoError
 
 from orchestrator.model.observation import FaultKind, Outcome, RemoteError
 from orchestrator.remote.faults import Reach, judge, judge_record, unfinished
+from orchestrator.remote.logons import REFUSED_BY, SECURITY_CODES
+from orchestrator.remote.negotiation import NotDelegated, NotOffered, Unproved
 
 HOST = "app01.corp.example"
 
@@ -33,6 +35,33 @@ def refused():
     return connecting(error)
 
 
+def broken(reason):
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    return r.ConnectionError(u.ProtocolError("aborted", error))
+
+
+def kerberos(number, attribute="min_code"):
+    """An error of a security library within pyspnego's; numbers are signed or not, as the library likes."""
+    inner = Exception("it says")
+    setattr(inner, attribute, 0x96C73A00 + number - (2**32 if attribute == "err_code" else 0))
+    error = SpnegoError(13)
+    error.__cause__ = inner
+    return error
+
+
+def sspi(number):
+    error = OSError("it says")
+    error.winerror = number - 2**32
+    return error
+
+
+def unproved():
+    error = Unproved()
+    error.__cause__ = kerberos(37)
+    return error
+
+
 def wsman(code):
     return WSManFaultError(code, None, None, None, None, None)
 
@@ -45,16 +74,32 @@ NEVER_SENT = [
     (connecting(u.NewConnectionError(None, "no route")), "unreachable", FaultKind.TRANSIENT, False),
     (r.ConnectTimeout(), "connect-timeout", FaultKind.TRANSIENT, False),
     (AuthenticationError("Failed to authenticate the user x"), "unauthorized", FaultKind.PERMANENT, False),
+    (NotOffered("ntlm; it offers Basic"), "method-not-offered", FaultKind.PERMANENT, False),
+    (NotDelegated(), "not-delegated", FaultKind.PERMANENT, False),
+    (broken("TLSV1_ALERT_UNKNOWN_CA"), "client-certificate", FaultKind.PERMANENT, False),
+    (kerberos(7), "unknown-service", FaultKind.PERMANENT, False),
+    (kerberos(18, "err_code"), "account-locked", FaultKind.PERMANENT, False),
+    (kerberos(24, "err_code"), "wrong-password", FaultKind.PERMANENT, False),
+    (kerberos(32), "ticket-expired", FaultKind.PERMANENT, False),
+    (kerberos(37), "clock-skew", FaultKind.PERMANENT, False),
+    (kerberos(41), "ticket-unreadable", FaultKind.PERMANENT, False),
+    (kerberos(60), "logon-failed", FaultKind.TRANSIENT, False),
+    (kerberos(156), "kdc-unreachable", FaultKind.TRANSIENT, False),
+    (sspi(0x80090303), "unknown-service", FaultKind.PERMANENT, False),
+    (sspi(0x80090324), "clock-skew", FaultKind.PERMANENT, False),
+    (CredentialsExpiredError(), "ticket-expired", FaultKind.PERMANENT, False),
     (NoCredentialError(), "no-credential", FaultKind.PERMANENT, False),
     (InvalidCredentialError(), "no-credential", FaultKind.PERMANENT, False),
     (SpnegoError(1), "logon-failed", FaultKind.TRANSIENT, False),
-    (wsman(5), "access-denied", FaultKind.PERMANENT, True),
-    (wsman(2150858811), "configuration-unknown", FaultKind.PERMANENT, True),
+    (wsman(5), "access-denied", FaultKind.PERMANENT, False),
+    (wsman(2150858811), "configuration-unknown", FaultKind.PERMANENT, False),
     (wsman(2150858843), "shell-unknown", FaultKind.TRANSIENT, True),
     (wsman(2150859173), "2150859173", FaultKind.TRANSIENT, True),
     (wsman(0x803381E9), "2150859241", FaultKind.TRANSIENT, True),
 ]
 PERHAPS_SENT = [
+    (unproved(), "host-unproved", FaultKind.PERMANENT, False),
+    (broken("UNEXPECTED_EOF_WHILE_READING"), "connection-lost", FaultKind.TRANSIENT, False),
     (r.SSLError("broken"), "tls-failed", FaultKind.PERMANENT, False),
     (r.ReadTimeout(), "no-answer", FaultKind.TRANSIENT, False),
     (
@@ -110,6 +155,29 @@ def test_a_read_is_never_unknown():
         assert fault.kind is not FaultKind.UNKNOWN
     assert unfinished(HOST, "late", write=False)[0] is Outcome.FAILED
     assert unfinished(HOST, "late", write=True)[0] is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("auth", ["basic", "ntlm", "kerberos", "negotiate", "certificate"])
+def test_a_401_means_another_thing_for_each_way_to_log_on(auth):
+    _, fault = judge(AuthenticationError("no"), HOST, 5986, Reach.OPENING, write=True, auth=auth)
+    assert (fault.code, fault.kind, fault.reached) == ("unauthorized", FaultKind.PERMANENT, False)
+    assert (fault.remedy == REFUSED_BY[auth].remedy) if auth in REFUSED_BY else ("username" in fault.remedy)
+
+
+def test_a_host_that_hangs_up_on_a_certificate():
+    for error in (r.SSLError("EOF"), r.ConnectionError(u.ProtocolError("reset", ConnectionResetError()))):
+        outcome, fault = judge(error, HOST, 5986, Reach.OPENING, write=True, auth="certificate")
+        assert (outcome, fault.code, fault.reached) == (Outcome.FAILED, "client-certificate", False)
+        assert judge(error, HOST, 5986, Reach.SENDING, write=True, auth="certificate")[0] is Outcome.UNKNOWN
+
+
+def test_each_number_of_kerberos_has_a_row_that_can_be_acted_on():
+    for number in SECURITY_CODES:
+        _, fault = judge(sspi(number), HOST, 5986, Reach.OPENING, write=True)
+        assert (fault.code, fault.reached) == (SECURITY_CODES[number].code, False)
+        assert fault.message.removeprefix(f"{HOST}: ")
+        assert fault.remedy
+        assert "{" not in fault.message + fault.remedy
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,41 @@ class OperatorSpec(Spec):
     domain_admin: bool = True
 
 
+class CallerSpec(Spec):
+    """Somebody who may log on beside the operator; the operator's own name here changes how they log on."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,20}$")]
+    password_file: str | None = None
+    """A file with the password, relative to the estate file; by default one is made up and kept in the state."""
+    locked: bool = False
+    remote: bool = True
+    """Whether the endpoints let this account in, as members of Remote Management Users are."""
+
+
+class AccessSpec(Spec):
+    """How one logs on to the endpoints."""
+
+    methods: Annotated[tuple[Literal["basic", "ntlm", "kerberos", "certificate"], ...], Field(min_length=1)] = (
+        "basic",
+    )
+    http: bool = False
+    """A second port for each host, without TLS: there ``ntlm`` and ``kerberos`` encrypt each message."""
+    channel_binding: Literal["strict", "relaxed", "none"] = "strict"
+    """What becomes of a log-on on TLS that is not bound to the host's certificate (WinRM: CbtHardeningLevel)."""
+    keytab: str | None = None
+    """A keytab with the keys of ``host/<name>`` for each host, relative to the estate file; for ``kerberos``."""
+    callers: tuple[CallerSpec, ...] = ()
+
+    @model_validator(mode="after")
+    def _kerberos_has_keys(self) -> Self:
+        if ("kerberos" in self.methods) != (self.keytab is not None):
+            raise ValueError("kerberos among the methods and a keytab need each other")
+        names = [caller.name.lower() for caller in self.callers]
+        if len(set(names)) < len(names):
+            raise ValueError("a caller is listed twice")
+        return self
+
+
 class DcSpec(Spec):
     """A domain controller."""
 
@@ -216,6 +251,7 @@ class EstateSpec(Spec):
     domain: DomainSpec
     clock: ClockSpec = ClockSpec()
     operator: OperatorSpec = OperatorSpec()
+    access: AccessSpec = AccessSpec()
     dcs: Annotated[tuple[DcSpec, ...], Field(min_length=1)]
     ous: tuple[Name, ...] = ()
     users: tuple[UserSpec, ...] = ()

@@ -1,4 +1,4 @@
-"""A certification authority for the life of one server, and a certificate for each of its hosts.
+"""A certification authority for the life of one server; certificates for its hosts, and for people who log on.
 
 The authority's key never leaves the process. Elliptic keys, because an estate of fifty hosts should not spend
 seconds on primes.
@@ -10,6 +10,8 @@ import ipaddress
 import os
 import ssl
 import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +23,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _SKEW = timedelta(days=1)
 _LIFE = timedelta(days=365)
+_UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+"""szOID_NT_PRINCIPAL_NAME (wincrypt.h): a user principal name among the alternative names."""
+_UTF8_STRING = 0x0C
+_SHORT_FORM = 128
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A host's side of TLS, and the hash of its certificate that handshakes are bound to (RFC 5929, section 4)."""
+
+    context: ssl.SSLContext
+    binding: bytes
 
 
 class Authority:
@@ -36,23 +50,54 @@ class Authority:
         builder = builder.add_extension(usage, critical=True).add_extension(self._identifier, critical=False)
         self.pem = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
-    def context(self, host: str, address: str) -> ssl.SSLContext:
-        """Return a server's TLS context, with a certificate for *host* and *address*."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def identity(self, host: str, address: str, *, ask: bool = False) -> Identity:
+        """Return what *host* at *address* shows to clients. With *ask* they may show certificates of their own."""
         names = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address(address))]
-        builder = _builder(_name(host), self._name, key.public_key())
+        certificate, chain, key = self._signed(host, names, ExtendedKeyUsageOID.SERVER_AUTH)
+        context = _context(chain + key)
+        if ask:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(cadata=self.pem.decode())
+        return Identity(context, certificate.fingerprint(hashes.SHA256()))
+
+    def person(self, name: str) -> tuple[bytes, bytes]:
+        """Return certificate and key, in PEM, for somebody whose user principal name is *name*."""
+        text = name.encode()
+        if len(text) >= _SHORT_FORM:
+            raise ValueError(f"a user principal name has fewer than {_SHORT_FORM} bytes: {name}")
+        other = x509.OtherName(_UPN, bytes((_UTF8_STRING, len(text))) + text)
+        _, chain, key = self._signed(name, [other], ExtendedKeyUsageOID.CLIENT_AUTH)
+        return chain, key
+
+    def _signed(
+        self, subject: str, names: Iterable[x509.GeneralName], use: x509.ObjectIdentifier
+    ) -> tuple[x509.Certificate, bytes, bytes]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(_name(subject), self._name, key.public_key())
         for extension, critical in (
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (_usage(signs_certificates=False), True),
             (x509.SubjectAlternativeName(names), False),
-            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+            (x509.ExtendedKeyUsage([use]), False),
             (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
             (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier), False),
         ):
             builder = builder.add_extension(extension, critical=critical)
-        certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        certificate = builder.sign(self._key, hashes.SHA256())
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return _context(certificate + secret)
+        return certificate, certificate.public_bytes(Encoding.PEM), secret
+
+
+def upn(certificate: bytes) -> str | None:
+    """Return the user principal name in a certificate (DER) that TLS has checked; None if there is none."""
+    try:
+        names = x509.load_der_x509_certificate(certificate).extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+    except (ValueError, x509.ExtensionNotFound):
+        return None
+    found = (each.value for each in names.value if isinstance(each, x509.OtherName) and each.type_id == _UPN)
+    return next((value[2:].decode(errors="replace") for value in found if value[:1] == bytes((_UTF8_STRING,))), None)
 
 
 def _context(chain: bytes) -> ssl.SSLContext:

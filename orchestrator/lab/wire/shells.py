@@ -26,10 +26,11 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: an authenticated principal, and the address it speaks from."""
+    """Who asks: an authenticated principal, the address it speaks from, and whether its ticket came along."""
 
     principal: str
     address: str
+    delegated: bool = False
 
 
 class Shells:

@@ -150,8 +150,15 @@ class Service:
         """Return what *pipeline* asks of the engine, once, when all of it is there."""
         if pipeline is None or not pipeline.whole or pipeline.request is not None:
             return None
-        statements = pipeline.statements()
-        return Request(self.host, shell.id, pipeline.id, caller.principal, statements, shell.configuration)
+        return Request(
+            self.host,
+            shell.id,
+            pipeline.id,
+            caller.principal,
+            pipeline.statements(),
+            shell.configuration,
+            delegated=caller.delegated,
+        )
 
     async def _receive(self, envelope: soap.Envelope, caller: Caller) -> bytes:
         """Wait for news. A client that got no reply repeats its message and gets the same data again."""

@@ -21,6 +21,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("host-unreachable", estate.host_unreachable),
     ("site-twice", estate.site_twice),
     ("credentials", estate.credentials),
+    ("without-tls", estate.without_tls),
     ("wave-twice", waves.wave_twice),
     ("needs-unknown", waves.needs_unknown),
     ("needs-circular", waves.needs_circular),

@@ -134,6 +134,15 @@ def credentials(plan: Plan) -> Iterator[Finding]:
             yield Finding((*at, "auth"), f"{connection.auth} needs {' and '.join(missing)}", "", at)
 
 
+def without_tls(plan: Plan) -> Iterator[Finding]:
+    """Without TLS only what encrypts each message is carried."""
+    for index, connection in enumerate(plan.estate.connections):
+        if connection.transport == "http" and connection.auth in {"basic", "certificate"}:
+            message = f"{connection.auth} does not go over http, where anybody could read along"
+            hint = "leave transport out, or use kerberos, negotiate or ntlm"
+            yield Finding(("estate", "connections", index, "transport"), message, hint)
+
+
 def _connection(estate: Estate, host: str) -> tuple[int, Connection] | None:
     return next(((index, one) for index, one in enumerate(estate.connections) if _matches(host, one.match)), None)
 

@@ -108,7 +108,9 @@ class Wire:
     clients: list[WSMan] = field(default_factory=list)
 
     def client(self, host: str = HOST, **changes) -> WSMan:
-        address, port = self.running.server.addresses[host].split(":")
+        server = self.running.server
+        listening = server.addresses if changes.get("ssl", True) else server.http_addresses
+        address, port = listening[host].split(":")
         options = {
             "port": int(port),
             "username": "operator",
@@ -138,12 +140,12 @@ class Wire:
 
 
 @contextmanager
-def wire(engine: Scripted, folder, **options) -> Iterator[Wire]:
+def wire(engine: Scripted, folder, *schemes, **options) -> Iterator[Wire]:
     accounts = {
         "operator": Account("CORP\\operator", PASSWORD),
         "other": Account("CORP\\other", PASSWORD),
     }
-    running = Running(Server(engine, Basic(accounts), **options))
+    running = Running(Server(engine, *(schemes or (Basic(accounts),)), **options))
     ca = folder / "ca.pem"
     ca.write_bytes(running.server.ca)
     opened = Wire(engine, running, str(ca))

@@ -16,7 +16,7 @@ from pypsrp.powershell import RunspacePool
 
 from orchestrator.lab.command import Result
 from orchestrator.lab.wire import soap
-from orchestrator.lab.wire.auth import Account, Basic
+from orchestrator.lab.wire.auth import Account, Basic, Line
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """The machine may be busy with other things; how long an example takes is not what is tested."""
@@ -145,7 +145,8 @@ def test_reading_an_envelope_never_fails_otherwise(raw):
 @given(st.text())
 @UNHURRIED
 def test_no_header_but_the_right_one_lets_anybody_in(header):
-    assert Basic({"a": Account("CORP\\a", "b")}).principal(header) is None or "Basic YTpi" in header
+    line = Line("h", binding=b"tls")
+    assert Basic({"a": Account("CORP\\a", "b")}).answer(header, line) is None or "Basic YTpi" in header
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ class Session:
         """Connect to ``-Server``, or to the endpoint itself.
 
         Asking another DC from a remote session is a second hop, for which an ordinary endpoint has no
-        credentials (Microsoft Learn, "Making the second hop in PowerShell Remoting").
+        credentials unless the caller's ticket came along (Microsoft Learn, "Making the second hop in PowerShell
+        Remoting").
 
         Raises:
             Terminating: there is no such DC, it cannot be reached, or it takes no writes.
@@ -55,7 +56,8 @@ class Session:
         if server not in dc.names and server not in {estate.spec.domain.dns.lower(), ""}:
             controllers = estate.authority.controllers.values()
             found = [dc for dc in controllers if server in {dc.name.lower(), dc.short.lower()}]
-            hop = estate.spec.switches.second_hop or call.request.configuration != "Microsoft.PowerShell"
+            plain = call.request.configuration == "Microsoft.PowerShell"
+            hop = estate.spec.switches.second_hop or call.request.delegated or not plain
             if not found or not hop or not estate.reachable(found[0]):
                 raise call.fail(refusals.server_down(call.name, server))
             dc = found[0]
