@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from importlib.util import find_spec
+from typing import NoReturn
 
 import pytest
 
@@ -14,9 +16,18 @@ def require(*programs: str, modules: tuple[str, ...] = ()) -> None:
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
     missing = [program for program in programs if shutil.which(program, path=path) is None]
     missing += [module for module in modules if find_spec(module) is None]
-    if not missing:
-        return
-    reason = f"needs {', '.join(missing)}, which this machine does not have"
+    if missing:
+        _without(f"needs {', '.join(missing)}, which this machine does not have")
+
+
+def fetch(*command: str) -> None:
+    """Run a command that fetches packages; where none can be had, do as :func:`require` does."""
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        _without(f"needs packages that could not be fetched: {ended.stderr.strip()[-500:]}")
+
+
+def _without(reason: str) -> NoReturn:
     if os.environ.get("DMSA_REQUIRE_SERVICES") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -8,21 +8,17 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.conformance.recordings import CACHE
+from tests.services import fetch
 
 FOLDER = Path(__file__).with_name("environments")
 
 
 def python(name: str) -> Path:
-    """Return the interpreter of an environment.
-
-    Raises:
-        subprocess.CalledProcessError: something that it needs could not be fetched.
-    """
+    """Return the interpreter of an environment; where it cannot be made, the test skips or fails."""
     wanted = FOLDER / f"{name}.txt"
     stamp = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
     place = CACHE / "environments" / name
@@ -32,11 +28,7 @@ def python(name: str) -> Path:
         fcntl.flock(turn, fcntl.LOCK_EX)  # tests run in several processes
         if not done.exists() or done.read_text(encoding="ascii") != stamp:
             shutil.rmtree(place, ignore_errors=True)
-            _run(sys.executable, "-m", "venv", str(place))
-            _run(str(place / "bin" / "python"), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(wanted))
+            fetch(sys.executable, "-m", "venv", str(place))
+            fetch(str(place / "bin" / "python"), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(wanted))
             done.write_text(stamp, encoding="ascii")
     return place / "bin" / "python"
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True)

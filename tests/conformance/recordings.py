@@ -5,7 +5,6 @@ The package is fetched by name, version and hash into ``.cache/`` when it is not
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -14,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+
+from tests.services import fetch
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
@@ -40,18 +41,14 @@ class Recording:
 
 
 def source() -> Path:
-    """Return the folder of the unpacked source package.
-
-    Raises:
-        subprocess.CalledProcessError: it could not be fetched, or is not the one that was pinned.
-    """
+    """Return the folder of the unpacked source package; where it cannot be fetched, the test skips or fails."""
     place = CACHE / NAME
     if not place.exists():
         CACHE.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation")
             wanted = ("--no-binary", ":all:", "--require-hashes", "-r", str(WANTED), "-d", folder)
-            subprocess.run([*pip, *wanted], check=True, capture_output=True, text=True)
+            fetch(*pip, *wanted)
             with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
                 archive.extractall(folder, filter="data")
             _put(Path(folder) / NAME, place)

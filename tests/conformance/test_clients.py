@@ -12,13 +12,19 @@ import pytest
 
 from orchestrator.lab.command import LabError, Request, Result
 from orchestrator.lab.record import Lab
+from orchestrator.lab.wire.auth import Account, Accounts
+from orchestrator.lab.wire.negotiate import Negotiate
 from orchestrator.lab.wire.recorded import RecordedEstate
 from tests.conformance.environment import python
 from tests.lab.wire.conftest import PASSWORD, Scripted, wire
 
 CLIENTS = Path(__file__).with_name("clients")
 ESTATE = "domain: {dns: corp.example, netbios: CORP}\ndcs: [{name: dc01.corp.example}]\n"
-COMMANDS = {"configuration": "Microsoft.PowerShell", "commands": [["Get-Thing", {"Name": "x"}], ["Get-Nothing", {}]]}
+COMMANDS = {
+    "encryption": "auto",
+    "configuration": "Microsoft.PowerShell",
+    "commands": [["Get-Thing", {"Name": "x"}], ["Get-Nothing", {}]],
+}
 SCRIPT_REFUSED = "This endpoint runs commands only, never script text. Nothing was executed."
 
 pytestmark = pytest.mark.service
@@ -29,6 +35,19 @@ def does(request: Request) -> Result:
     if command.name == "Get-Nothing":
         return Result(failure=LabError("NothingThere", "ObjectNotFound", "System.Exception", "there is no such thing"))
     return Result(output=(command.name, command.parameters.get("Name")))
+
+
+NTLM = {"auth": "ntlm", "username": "CORP\\operator"}
+ACCOUNTS = {"CORP\\operator": Account("CORP\\operator", PASSWORD)}
+
+
+def sealed(engine, folder: Path):
+    """Return a wire that takes NTLM on a port without TLS, where each message must be sealed."""
+    return wire(engine, folder, Negotiate(Accounts(ACCOUNTS), folder / "logon"), http=True)
+
+
+def in_the_clear(opened) -> str:
+    return next(iter(opened.running.server.http_addresses.values()))
 
 
 def asked(opened, client: str, environment: str, **given: object) -> object:
@@ -57,6 +76,13 @@ class TestAsynchronous:
             seen = asked(opened, "asynchronous.py", "psrp", **COMMANDS)
         assert seen == [{"output": ["Get-Thing", "x"], "errors": []}, {"failed": "there is no such thing"}]
 
+    def test_ntlm_with_sealed_messages(self, tmp_path):
+        with sealed(Scripted(does=does), tmp_path) as opened:
+            url = f"http://{in_the_clear(opened)}/wsman"
+            seen = asked(opened, "asynchronous.py", "psrp", url=url, **NTLM, **COMMANDS | {"encryption": "always"})
+            assert {request.principal for request in opened.engine.seen} == {"CORP\\operator"}
+        assert seen == [{"output": ["Get-Thing", "x"], "errors": []}, {"failed": "there is no such thing"}]
+
     def test_a_wrong_password(self, tmp_path):
         with wire(Scripted(does=does), tmp_path) as opened:
             seen = asked(opened, "asynchronous.py", "psrp", password="wrong", **COMMANDS)
@@ -72,6 +98,12 @@ class TestWinrs:
             seen = asked(opened, "winrs.py", "pywinrm")
         assert seen["raised"] == "WSManFaultError"
         assert "(http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd) was not found" in seen["text"]
+        assert "'wsmanfault_code': 2150858811" in seen["text"]
+
+    def test_ntlm_with_sealed_messages(self, tmp_path):
+        with sealed(Scripted(), tmp_path) as opened:
+            seen = asked(opened, "winrs.py", "pywinrm", url=f"http://{in_the_clear(opened)}/wsman", **NTLM)
+        assert seen["raised"] == "WSManFaultError"
         assert "'wsmanfault_code': 2150858811" in seen["text"]
 
     def test_a_wrong_password(self, tmp_path):
@@ -94,8 +126,8 @@ class TestAnsible:
         lab.close()
 
     @staticmethod
-    def raw(opened, folder: Path, **changes: object) -> subprocess.CompletedProcess[str]:
-        host, port = next(iter(opened.running.server.addresses.values())).split(":")
+    def raw(opened, folder: Path, at: str = "", **changes: object) -> subprocess.CompletedProcess[str]:
+        host, port = (at or next(iter(opened.running.server.addresses.values()))).split(":")
         variables = {
             "ansible_port": int(port),
             "ansible_user": "operator",
@@ -125,3 +157,17 @@ class TestAnsible:
         assert ended.returncode == 4
         assert "Failed to authenticate the user operator with basic" in ended.stdout
         assert (tmp_path / "state" / "commands.jsonl").read_text() == ""
+
+    def test_ntlm_with_sealed_messages(self, tmp_path):
+        lab = Lab(ESTATE, tmp_path / "state", time.monotonic)
+        with sealed(RecordedEstate(lab), tmp_path) as opened:
+            by_ntlm = {
+                "ansible_user": NTLM["username"],
+                "ansible_psrp_auth": "ntlm",
+                "ansible_psrp_protocol": "http",
+                "ansible_psrp_message_encryption": "always",
+            }
+            ended = self.raw(opened, tmp_path, in_the_clear(opened), **by_ntlm)
+        lab.close()
+        assert SCRIPT_REFUSED in ended.stdout
+        assert '"principal": "CORP\\\\operator"' in (tmp_path / "state" / "commands.jsonl").read_text()

@@ -17,6 +17,7 @@ async def converse(given):
         username=given["username"],
         password=given["password"],
         verify=given["ca"],
+        encryption=given["encryption"],
         configuration_name=given["configuration"],
     )
     async with psrp.AsyncRunspacePool(connection) as pool:
