@@ -21,7 +21,7 @@ from orchestrator.lab.jea.commands import (
     SELECT_OBJECT,
 )
 from orchestrator.lab.jea.role import Role, Session, Visible
-from orchestrator.lab.jea.validation import invalid, shown
+from orchestrator.lab.jea.validation import by_function, invalid, shown
 
 _NOWHERE = "a drive that is not there:"
 """What a path leads to for those who cannot see its provider; to read there finds nothing, and is no refusal."""
@@ -96,7 +96,7 @@ def _bound(command: Command, visible: Visible) -> LabError | None:
             continue
         validation = visible.parameters.get(folded)
         if validation is None:
-            return refusals.unknown_parameter(visible.name, parameter)
+            return by_function(refusals.unknown_parameter(visible.name, parameter))
         joined = (command.name.lower(), folded) in FLAGS and isinstance(value, list | tuple)
         why = validation.objection(", ".join(map(shown, value)) if joined else value)  # type: ignore[call-overload]
         if why is not None:
@@ -108,7 +108,7 @@ def _own_select_object(command: Command) -> LabError | None:
     for parameter, value in command.parameters.items():
         allowed = SELECT_OBJECT.get(parameter.lower(), frozenset())
         if parameter.lower() not in SELECT_OBJECT.keys() | COMMON:
-            return refusals.unknown_parameter(command.name, parameter)
+            return by_function(refusals.unknown_parameter(command.name, parameter))
         for item in value if isinstance(value, list | tuple) else [value]:
             if allowed and str(item).lower() not in allowed:
                 why = f'The argument "{item}" does not belong to the set specified by the ValidateSet attribute.'

@@ -14,7 +14,7 @@ from orchestrator.lab.command import Command, LabError
 from orchestrator.lab.estate import refusals
 from orchestrator.lab.jea.commands import COMMON
 from orchestrator.lab.jea.datafile import DataFileInvalid, ScriptBlock
-from orchestrator.lab.jea.validation import Validation, invalid
+from orchestrator.lab.jea.validation import Validation, by_function, invalid
 
 _PARAM = re.compile(r"\s*(?P<advanced>\[CmdletBinding\(\)\])?\s*param\s*\(", re.IGNORECASE)
 _PIECE = re.compile(
@@ -70,7 +70,7 @@ class Function:
         for shown, value in command.parameters.items():
             parameter = self.parameters.get(shown.lower())
             if parameter is None and shown.lower() not in COMMON:
-                return refusals.unknown_parameter(self.name, shown)
+                return by_function(refusals.unknown_parameter(self.name, shown))
             if parameter is not None:
                 why = parameter.validation.objection(value)
                 if why is not None:
@@ -78,7 +78,7 @@ class Function:
                 given[shown.lower()] = value
         for name, parameter in self.parameters.items():
             if parameter.mandatory and name not in given:
-                return refusals.missing_parameter(self.name, parameter.name)
+                return by_function(refusals.missing_parameter(self.name, parameter.name))
         return tuple(tuple(_command(words, given) for words in pipeline) for pipeline in self.pipelines)
 
 

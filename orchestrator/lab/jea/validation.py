@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from orchestrator.lab.command import LabError, LabObject
@@ -76,6 +76,11 @@ def shown(item: object) -> str:
         case Mapping():
             return "System.Collections.Hashtable"
     return str(item)
+
+
+def by_function(error: LabError) -> LabError:
+    """Return a binder's answer as a function gives it: what a session shows are functions, proxies of the cmdlets."""
+    return replace(error, id=f"{error.id.partition(',')[0]},{error.cmdlet}")
 
 
 def invalid(command: str, parameter: str, why: str) -> LabError:
