@@ -99,8 +99,8 @@ class MemoryTransport:
             entry = self._registered.entry(request.host, request.configuration, request.principal, self._estate.belongs)
             if entry is not Entry.OPEN:
                 return _shut(entry, request)
-            request = self._registered.through(request)
-        result = self._estate.execute(request)
+        inside = request if self._registered is None else self._registered.through(request)
+        result = self._estate.execute(inside)
         if fault is not None and fault.kind == "lost-reply":
             return _refused(fault, request.host)
         if fault is not None:

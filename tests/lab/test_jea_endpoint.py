@@ -135,8 +135,7 @@ def test_a_parameter_that_is_not_shown_is_none(endpoint, name, parameters, shown
         (
             "Start-Service",
             {"Name": "HR_1 or more"},
-            "Cannot validate argument on parameter 'Name'. The argument \"HR_1 or more\" does not match the "
-            '"^(HR_\\d+)$" pattern. Supply an argument that matches "^(HR_\\d+)$" and try the command again.',
+            'The argument "HR_1 or more" does not match the "^(HR_\\d+)$" pattern. Supply an argument that',
         ),
         ("Restart-Service", {"Name": ["Spooler", "x"]}, 'The argument "x" does not belong'),
         ("Restart-Service", {"Name": {"a": 1}}, 'The argument "System.Collections.Hashtable" does not belong'),
@@ -261,7 +260,7 @@ def test_only_who_has_a_role_comes_in(principal, named, entry):
             "not both",
         ),
         (
-            "VisibleCmdlets = @{ Name='X'; Parameters = @{Name='a'; ValidateSet='b'}, @{Name='c'; ValidatePattern='b'} }",
+            "VisibleCmdlets = @{Name='X'; Parameters = @{Name='a'; ValidateSet='b'}, @{Name='c'; ValidatePattern='b'}}",
             "patterns override sets",
         ),
         ("VisibleCmdlets = @{ Name = 'X'; Parameters = @{ Name = 'a'; ValidatePattern = '(' } }", "no expression"),
@@ -329,3 +328,20 @@ def test_a_module_needs_its_manifest(tmp_path):
     (folder / "M" / "M.psd1").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataFileInvalid, match="cannot be read"):
         Registered.read(tmp_path, [HOST], [])
+
+
+def test_a_virtual_account_cannot_speak_for_itself_to_another_machine():
+    """It goes out as the computer account; a gMSA goes out as itself."""
+    role = read_role(
+        "@{ ModulesToImport = 'ActiveDirectory'; VisibleCmdlets = "
+        "@{ Name = 'Get-ADRootDSE'; Parameters = @{ Name = 'Server' } } }",
+        "r.psrc",
+    )
+    spec = load_spec((ROOT / "plans/estates/quickstart.yaml").read_text())
+    command = Command("Get-ADRootDSE", {"Server": "dc02.corp.example"})
+    request = Request("dc01.corp.example", UUID(int=1), UUID(int=2), "CORP\\op", ((command,),), "Jea")
+    seen = {}
+    for session in (Session("CORP\\op", "r", True), Session("CORP\\op", "r", False, "CORP\\g")):
+        result = Estate(spec).execute(Endpoint("Jea", session, role).through(request))
+        seen[session.virtual_account] = result.failure and result.failure.category
+    assert seen == {True: "ResourceUnavailable", False: None}

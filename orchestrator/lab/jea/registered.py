@@ -68,7 +68,7 @@ class Registered:
         """
         if folder is None and spec.jea is None:
             return cls()
-        place = folder or estate_file.resolve().parent / str(spec.jea)
+        place = folder or (estate_file.resolve().parent / str(spec.jea)).resolve()
         controllers = [dc.name for dc in spec.dcs]
         return cls.read(place, (*controllers, *(host.name for host in spec.hosts)), controllers)
 
