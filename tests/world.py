@@ -21,6 +21,7 @@ from orchestrator.journal.protocol import Entry, Lease
 from orchestrator.lab.command import Request, Result
 from orchestrator.lab.estate.estate import Estate as SimulatedEstate
 from orchestrator.lab.estate.spec import load_spec
+from orchestrator.lab.jea import Registered
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Call, Read, Ticket, Write, cmdlet
 from orchestrator.model.event import VERSION, Event, WayBackAsked, from_body, to_body
@@ -102,6 +103,7 @@ class World:
         change_plan: Callable[[dict[str, Any]], None] | None = None,
         change_estate: Callable[[dict[str, Any]], None] | None = None,
         journal: Any = None,
+        registered: Registered | None = None,
     ) -> None:
         spec = load_spec(_changed(ROOT / estate, change_estate))
         self.estate = SimulatedEstate(spec)
@@ -112,6 +114,7 @@ class World:
         where = Estate(lab=estate, domain=spec.domain.dns, directory=Directory(endpoint=DC, server=DC))
         self.plan = original.model_copy(update={"estate": where})
         self.journal = journal or MemoryJournal()
+        self.registered = registered
         self.ids = [migration.id for migration in self.plan.migrations()]
         self.principal = f"{spec.domain.netbios}\\operator"
         self._numbers = itertools.count(1)
@@ -128,7 +131,9 @@ class World:
         doom = doom or Doom()
         handle = self.journal.another() if isinstance(self.journal, MemoryJournal) else self.journal
         journal = MortalJournal(handle, doom)
-        transport = MortalTransport(MemoryTransport(self.estate, self.principal, ids=self._ids), doom)
+        transport = MortalTransport(
+            MemoryTransport(self.estate, self.principal, ids=self._ids, registered=self.registered), doom
+        )
         clock = EstateClock(self._clock_reader(transport), is_lab=True, monotonic=lambda: 0.0)
         job = Assignment(
             plan=self.plan,

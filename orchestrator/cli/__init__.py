@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import drive, journal, lab, lifecycle, plans, probe, status, words
+from orchestrator.cli import drive, jea, journal, lab, lifecycle, plans, probe, status, words
 
 app = typer.Typer(
     name="dmsa",
@@ -51,6 +51,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     drive.undo,
     drive.reset,
     drive.rollback,
+    jea.jea,
     lifecycle.lifecycle,
     probe.probe_windows,
 )

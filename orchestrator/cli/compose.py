@@ -23,6 +23,7 @@ from orchestrator.model.plan import Connection, Directory, Estate, Plan, Tls
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.psrp import PsrpTransport
+from orchestrator.remote.wording import PLAIN_CONFIGURATION
 
 PATIENCE = timedelta(minutes=10)
 """How long ``run`` waits for what is due, on an estate that is not a lab."""
@@ -44,25 +45,29 @@ def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
         return
     from orchestrator.lab.embedded import EmbeddedLab
     from orchestrator.lab.estate.spec import load_spec
+    from orchestrator.lab.jea import Registered
 
     file = loaded.directory / loaded.plan.estate.lab
     state = Path(f"{journal_file(place).resolve()}.lab")
     with EmbeddedLab(file, state) as lab:
         spec = load_spec((lab.state / "estate.yaml").read_text(encoding="utf-8"))
-        controller = next((dc.name for dc in spec.dcs if dc.writable and dc.build >= 26100), spec.dcs[0].name)
+        restricted = Registered.of(spec, file)
+        controller = spec.first_controller.name
         estate = Estate(
             lab=loaded.plan.estate.lab,
             domain=spec.domain.dns,
             directory=Directory(endpoint=controller, server=controller),
             addresses=lab.addresses,
-            connections=(
+            connections=tuple(
                 Connection(
-                    match="*",
+                    match=match,
                     auth="basic",
                     username=lab.username,
                     password=f"${{file:{lab.state / 'password'}}}",
                     tls=Tls(ca=str(lab.ca)),
-                ),
+                    configuration=(restricted.configuration_of(match) or PLAIN_CONFIGURATION),
+                )
+                for match in (*restricted.machines, "*")
             ),
         )
         yield Resolved(loaded.plan.model_copy(update={"estate": estate}), loaded.directory)

@@ -19,6 +19,9 @@ State = Annotated[Path, typer.Option("--state", metavar="DIR", help="Where the l
 def serve(
     estate: Annotated[Path, typer.Argument(metavar="ESTATE", help="The estate file.")],
     state: State = Path(".dmsa/lab"),
+    jea: Annotated[
+        Path | None, typer.Option("--jea", metavar="DIR", help="JEA files: machines serve their endpoints.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Serve a simulated estate until Ctrl-C, and print how to connect.
@@ -27,7 +30,7 @@ def serve(
     """
     from orchestrator.lab.serve import serve as serve_estate
 
-    raise typer.Exit(serve_estate(estate, state, as_json=json, until_stdin_closes=False))
+    raise typer.Exit(serve_estate(estate, state, as_json=json, until_stdin_closes=False, jea=jea))
 
 
 @app.command()

@@ -13,11 +13,15 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Command:
-    """One statement of a pipeline, as PowerShell's engine would see it after parsing."""
+    """One statement of a pipeline, as PowerShell's engine would see it after parsing.
+
+    ``refused`` is what the session answers instead of running it.
+    """
 
     name: str
     parameters: Mapping[str, object] = field(default_factory=dict)
     is_script: bool = False
+    refused: LabError | None = None
 
 
 @dataclass(frozen=True)

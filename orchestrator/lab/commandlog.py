@@ -92,7 +92,7 @@ def request(rows: list[dict[str, Any]]) -> Request:
         host=first["host"],
         shell=UUID(first["shell"]),
         pipeline=UUID(first["pipeline"]),
-        principal=first["principal"],
+        principal=first.get("acting", first["principal"]),
         statements=tuple(tuple(items) for items in statements.values()),
         configuration=first["configuration"],
         alone=first["alone"],

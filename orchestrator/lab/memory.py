@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from orchestrator.lab.command import Command, LabError, LabObject, Request, Result
 from orchestrator.lab.estate.weather import WeatherFault
+from orchestrator.lab.jea import Entry, Registered
 from orchestrator.model.call import Cmdlet, Read, Ticket, Value, Write
 from orchestrator.model.observation import Fault, FaultKind, Outcome, Record, RemoteError, Reply
 
@@ -41,12 +42,16 @@ class Shells(Protocol):
     def listens(self, host: str) -> bool:
         """Say whether anything answers on a host."""
 
+    def belongs(self, principal: str, name: str) -> bool:
+        """Say whether an account is, or belongs to, another."""
+
 
 class MemoryTransport:
     """Calls into a simulated estate, as *principal* (``CORP\\name``). Any thread may call.
 
     A ticket serves one call, which is the only one that its shell ever carries. *ids* makes the ids of
-    shells and pipelines; they must differ from those of every other transport to the same estate.
+    shells and pipelines; they must differ from those of every other transport to the same estate. With *registered*
+    every machine is reached through its JEA endpoint, if it has one, and no other configuration is known.
     """
 
     def __init__(
@@ -55,10 +60,12 @@ class MemoryTransport:
         principal: str,
         configuration: str = PLAIN_CONFIGURATION,
         ids: Callable[[], UUID] = uuid4,
+        registered: Registered | None = None,
     ) -> None:
         self._estate = estate
         self._principal = principal
         self._configuration = configuration
+        self._registered = registered
         self._issued: dict[UUID, Ticket] = {}
         self._ids = ids
         self._lock = threading.Lock()
@@ -88,7 +95,12 @@ class MemoryTransport:
         fault = self._estate.fault_for(request)
         if fault is not None and not fault.executes:
             return _refused(fault, request.host)
-        result = self._estate.execute(request)
+        if self._registered is not None:
+            entry = self._registered.entry(request.host, request.configuration, request.principal, self._estate.belongs)
+            if entry is not Entry.OPEN:
+                return _shut(entry, request)
+        inside = request if self._registered is None else self._registered.through(request)
+        result = self._estate.execute(inside)
         if fault is not None and fault.kind == "lost-reply":
             return _refused(fault, request.host)
         if fault is not None:
@@ -137,14 +149,16 @@ class MemoryTransport:
 
     def _request(self, call: Read | Write, ticket: Ticket) -> Request:
         cmdlets = call.statements if isinstance(call, Read) else (call.statement,)
-        statements = tuple(_worded(item, self._configuration) for item in cmdlets)
+        restricted = self._registered.configuration_of(call.endpoint) if self._registered is not None else None
+        configuration = restricted or self._configuration
+        statements = tuple(_worded(item, configuration) for item in cmdlets)
         return Request(
             host=call.endpoint,
             shell=ticket.shell,
             pipeline=ticket.pipeline,
             principal=self._principal,
             statements=statements,
-            configuration=self._configuration,
+            configuration=configuration,
         )
 
 
@@ -215,6 +229,14 @@ def _error(error: LabError) -> RemoteError:
 
 
 _TRANSIENT = frozenset({"ResourceBusy", "ResourceUnavailable", "OperationTimeout", "ConnectionError"})
+
+
+def _shut(entry: Entry, request: Request) -> Reply:
+    if entry is Entry.UNKNOWN:
+        message = f"{request.host} has no session configuration {request.configuration}"
+        return Reply(Outcome.FAILED, fault=Fault(FaultKind.PERMANENT, "configuration-unknown", message))
+    message = f"{request.host} denies access to {request.configuration}"
+    return Reply(Outcome.FAILED, fault=Fault(FaultKind.PERMANENT, "access-denied", message))
 
 
 def _refused(fault: WeatherFault, endpoint: str) -> Reply:

@@ -25,6 +25,7 @@ from orchestrator.lab import commandlog
 from orchestrator.lab.command import Request, Result
 from orchestrator.lab.estate import Estate, load_spec
 from orchestrator.lab.estate.weather import WeatherFault
+from orchestrator.lab.jea import Entry, Registered
 from orchestrator.lab.statelock import StateLock
 
 _ESTATE = "estate.yaml"
@@ -41,6 +42,7 @@ class Lab:
 
     *estate* is the text of the estate file; *monotonic* gives real time in seconds, as ``time.monotonic``
     does. While the process lives, estate time runs as real time does; while it does not, it stands still.
+    *registered* are the JEA endpoints beside ``Microsoft.PowerShell``; the next process may have others.
 
     Raises:
         EstateInvalid: the estate file is none.
@@ -48,7 +50,9 @@ class Lab:
         StateBusy: another process uses the state directory.
     """
 
-    def __init__(self, estate: str, state: Path, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, estate: str, state: Path, monotonic: Callable[[], float], registered: Registered | None = None
+    ) -> None:
         spec = load_spec(estate)
         state.mkdir(parents=True, exist_ok=True)
         self._lock_file = StateLock(state / "lab.lock")
@@ -60,6 +64,7 @@ class Lab:
             self._lock_file.release()
             raise
         self.state = state
+        self._registered = registered or Registered()
         self._commands = commandlog.appender(state / _COMMANDS)
         self._marks = commandlog.appender(state / _MARKS)
         self._lock = threading.RLock()
@@ -90,6 +95,11 @@ class Lab:
             KeyError: there is no such machine.
         """
         return self._estate.address(host)
+
+    def entry(self, host: str, configuration: str, principal: str) -> Entry:
+        """Say whether a machine has a session configuration, and lets the caller in."""
+        with self._lock:
+            return self._registered.entry(host, configuration, principal, self._estate.belongs)
 
     def listens(self, host: str) -> bool:
         """Say whether anything answers on a machine just now."""
@@ -135,10 +145,15 @@ class Lab:
             request = replace(request, alone=request.alone and self._open <= 1)
             at, late = self._estate.now, self._estate.late_by(request.pipeline)
             counts = dict(self._estate.weather.counts)
-            result = self._estate.execute(request)
+            inside = self._registered.through(request)
+            result = self._estate.execute(inside)
             extra: dict[str, object] = {"weather": counts} if counts else {}
+            if inside.principal != request.principal:
+                extra["acting"] = inside.principal
             if late is not None:
                 extra |= {"late": late.total_seconds(), "outcome": "late"}
+            if any(command.refused for statement in inside.statements for command in statement):
+                extra |= {"refused": True, "outcome": "refused"}
             rows = [row | extra for row in commandlog.rows(request, result, self._seq, at)]
             self._seq += len(rows)
             commandlog.append(self._commands, rows)
@@ -219,9 +234,10 @@ def _replay(estate: Estate, state: Path) -> int:
 
 def _repeat(estate: Estate, rows: list[dict[str, Any]]) -> None:
     request = commandlog.request(rows)
-    if "late" in rows[0]:
+    # What an endpoint refused had no effect then, and must not have one now that the endpoint is another.
+    if "late" in rows[0] and "refused" not in rows[0]:
         estate.expect_late(request.pipeline, timedelta(seconds=rows[0]["late"]))
-    if "late" in rows[0] or estate.writes(request):
+    if "refused" not in rows[0] and ("late" in rows[0] or estate.writes(request)):
         estate.execute(request)
     else:
         estate.arrive(request)

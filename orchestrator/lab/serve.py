@@ -25,6 +25,7 @@ import yaml
 from orchestrator.errors import InputInvalid, OrchestratorError, PersonNeeded
 from orchestrator.lab.access import Access, keep
 from orchestrator.lab.estate import EstateInvalid, load_spec
+from orchestrator.lab.jea import DataFileInvalid, Registered
 from orchestrator.lab.record import Lab, StateMismatch
 from orchestrator.lab.statelock import StateBusy
 
@@ -92,11 +93,12 @@ class _Ready:
         return {"auth": method, "username": username, "password": f"${{file:{self.access.password_file}}}"}
 
 
-def serve(estate_file: Path, state: Path, as_json: bool, until_stdin_closes: bool) -> int:
+def serve(estate_file: Path, state: Path, as_json: bool, until_stdin_closes: bool, jea: Path | None = None) -> int:
     """Serve the estate of *estate_file* with its state in *state*; return the exit code of its end.
 
     When every port listens, print how to connect: one line of JSON with *as_json*, a page otherwise. It ends
-    at SIGINT (130) and SIGTERM (143), and with *until_stdin_closes* at the end of standard input (0).
+    at SIGINT (130) and SIGTERM (143), and with *until_stdin_closes* at the end of standard input (0). *jea* is a
+    folder of JEA files, in place of the one that the estate file may name.
 
     Raises:
         InputInvalid: the estate file cannot be read or used, or the state belongs to another one.
@@ -106,9 +108,11 @@ def serve(estate_file: Path, state: Path, as_json: bool, until_stdin_closes: boo
     try:
         text = estate_file.read_text(encoding="utf-8")
         spec = load_spec(text)
-        lab = Lab(text, state.resolve(), time.monotonic)
+        lab = Lab(text, state.resolve(), time.monotonic, Registered.of(spec, estate_file, jea))
     except EstateInvalid as error:
         raise InputInvalid(f"{estate_file}: {error}") from error
+    except DataFileInvalid as error:
+        raise InputInvalid(f"{error}. Nothing was started.") from error
     except StateMismatch as error:
         raise InputInvalid(str(error)) from error
     except (OSError, UnicodeDecodeError) as error:

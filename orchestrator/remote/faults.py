@@ -50,6 +50,7 @@ from orchestrator.remote.logons import (
     SECURITY_CODES,
     UNAUTHORIZED,
 )
+from orchestrator.remote.wording import PLAIN_CONFIGURATION, in_role_file
 
 _T, _P = FaultKind.TRANSIENT, FaultKind.PERMANENT
 
@@ -211,10 +212,34 @@ _IDS: Mapping[str, str] = {
 }
 
 
-def judge_record(error: RemoteError, host: str, *, write: bool) -> tuple[Outcome, Fault]:
-    """Say how a call ended that PowerShell ended with an error."""
+_NOT_SHOWN: Mapping[str, str] = {
+    # first part of the error id: what the role file of a JEA endpoint would have to say
+    "CommandNotFoundException": "must be there, and its module under ModulesToImport",
+    "NamedParameterNotFound": "must list the parameter under Parameters",
+    "ParameterArgumentValidationError": "must let the value through, by ValidateSet or ValidatePattern",
+    "DriveNotFound": "needs the line VisibleProviders = 'Registry' as well",
+}
+
+
+def _role_line(error: RemoteError, configuration: str) -> str | None:
+    """Return which line of a JEA endpoint's role file keeps a call out; None if it is not that."""
+    needs = _NOT_SHOWN.get(error.id.partition(",")[0])
+    command = error.cmdlet or error.target
+    if configuration == PLAIN_CONFIGURATION or needs is None or not command:
+        return None
+    return (
+        f"in {configuration}.psrc on the host the entry {in_role_file(command)} {needs}; "
+        "`dmsa jea` writes the file anew from the plan"
+    )
+
+
+def judge_record(
+    error: RemoteError, host: str, *, write: bool, configuration: str = PLAIN_CONFIGURATION
+) -> tuple[Outcome, Fault]:
+    """Say how a call ended that PowerShell ended with an error, at the endpoint *configuration*."""
     category = _IDS.get(error.id.partition(",")[0], error.category)
     kind, may_have_acted, remedy = _CATEGORIES.get(category, (_P, False, "read the message; it is PowerShell's own"))
+    remedy = _role_line(error, configuration) or remedy
     unknown = write and may_have_acted
     subject = f"{error.cmdlet}: " if error.cmdlet else ""
     fault = Fault(

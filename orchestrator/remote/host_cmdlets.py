@@ -38,6 +38,9 @@ _ENABLE_LOG = Kind(
     lambda value: value in {("sl", log, "/e:true") for log in EVENT_LOGS} if type(value) is tuple else False,
 )
 
+BUILD = form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))})
+"""The form of Get-ItemProperty that reads a machine's build; domain controllers are asked for theirs too."""
+
 READS = (
     reads(
         "Get-CimInstance",
@@ -96,7 +99,7 @@ READS = (
     reads(
         "Get-ItemProperty",
         form({"LiteralPath": one_of(PARAMETERS), "Name": one_or_many(one_of(VALUE))}),
-        form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))}),
+        BUILD,
         by="registry guards",
         source=_LEARN + "Microsoft.PowerShell.Management, Get-ItemProperty",
     ),

@@ -3,6 +3,9 @@
 Every kind is a closed description of text or data that the far side takes literally. Nothing here repairs a
 value: it fits, or the gate refuses it. Wildcards are refused wherever a cmdlet would expand them
 (Microsoft Learn, about_Wildcards), the backtick with them, because it is their escape.
+
+A kind also says what a JEA endpoint can be told of it: its choices, or an expression that .NET reads. Such an
+expression may let more through than the kind does, never less.
 """
 
 from __future__ import annotations
@@ -24,13 +27,26 @@ _REMEMBERED = 4096
 
 @dataclass(frozen=True)
 class Kind:
-    """A named set of values. ``accepts`` never raises and never changes anything."""
+    """A named set of values. ``accepts`` never raises and never changes anything.
+
+    ``pattern`` is an expression for a whole value, written as PowerShell would show that value, for lists of each
+    element; None where none comes near it. ``choices`` are the values themselves, where they are few.
+    """
 
     name: str
     accepts: Callable[[Value], bool]
+    pattern: str | None = None
+    choices: tuple[str, ...] = ()
 
     def __or__(self, other: Kind) -> Kind:
-        return Kind(f"{self.name} or {other.name}", lambda value: self.accepts(value) or other.accepts(value))
+        patterns = (self.pattern, other.pattern)
+        both = None if None in patterns else "|".join(dict.fromkeys(map(str, patterns)))
+        return Kind(
+            f"{self.name} or {other.name}",
+            lambda value: self.accepts(value) or other.accepts(value),
+            both,
+            tuple(dict.fromkeys(self.choices + other.choices)) if self.choices and other.choices else (),
+        )
 
 
 def _is_text(value: Value, limit: int = 1024) -> bool:
@@ -42,11 +58,16 @@ def _is_text(value: Value, limit: int = 1024) -> bool:
     return not any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in value)
 
 
+def literally(text: str) -> str:
+    """Return the expression that matches *text* and nothing else, for Python and for .NET alike."""
+    return re.sub(r"[\\.^$*+?()\[\]{}|]", r"\\\g<0>", text)
+
+
 def matching(name: str, pattern: str, flags: re.RegexFlag = re.NOFLAG) -> Kind:
     """Text that a pattern matches from end to end."""
     compiled = re.compile(pattern, flags)
     fits = lru_cache(_REMEMBERED)(lambda text: _is_text(text) and compiled.fullmatch(text) is not None)
-    return Kind(name, lambda value: type(value) is str and fits(value))
+    return Kind(name, lambda value: type(value) is str and fits(value), pattern.replace(r"\Z", r"\z"))
 
 
 def one_of(*choices: str | int) -> Kind:
@@ -55,12 +76,18 @@ def one_of(*choices: str | int) -> Kind:
     return Kind(
         "one of " + ", ".join(map(repr, choices)),
         lambda value: (type(value) is str or type(value) is int) and (type(value), value) in typed,
+        "|".join(literally(str(choice)) for choice in choices),
+        tuple(map(str, choices)),
     )
 
 
 def whole(low: int, high: int) -> Kind:
     """An integer between two bounds, both included."""
-    return Kind(f"an integer from {low} to {high}", lambda value: type(value) is int and low <= value <= high)
+    return Kind(
+        f"an integer from {low} to {high}",
+        lambda value: type(value) is int and low <= value <= high,
+        rf"[0-9]{{1,{len(str(high))}}}",
+    )
 
 
 def many(item: Kind, limit: int = 1000) -> Kind:
@@ -68,6 +95,8 @@ def many(item: Kind, limit: int = 1000) -> Kind:
     return Kind(
         f"a list, each {item.name}",
         lambda value: type(value) is tuple and 0 < len(value) <= limit and all(map(item.accepts, value)),
+        item.pattern,
+        item.choices,
     )
 
 
@@ -106,13 +135,12 @@ def _names_an_object(text: str) -> bool:
 
 
 TEXT = Kind("readable text", _is_text)
-SWITCH = Kind("$true", lambda value: value is True)
+SWITCH = Kind("$true", lambda value: value is True, "True", ("True",))
 MOMENT = Kind("a time with its zone", lambda value: type(value) is datetime and value.tzinfo is not None)
-EMPTY = Kind("the empty text", lambda value: value == "")
-DN = Kind("a distinguished name", _is_dn)
-GUID = Kind("a GUID", lambda value: type(value) is UUID) | matching(
-    "a GUID's text", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
-)
+EMPTY = Kind("the empty text", lambda value: value == "", "")
+DN = Kind("a distinguished name", _is_dn, "[A-Za-z][A-Za-z0-9-]*=.+")
+_GUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+GUID = Kind("a GUID", lambda value: type(value) is UUID, _GUID) | matching("a GUID's text", _GUID, re.IGNORECASE)
 SID = matching("a SID", r"S-1-\d{1,14}(-\d{1,10}){1,15}")
 ACCOUNT_NAME = matching("a sAMAccountName that ends in $", r"[\w.-]{1,19}\$", re.ASCII)
 OBJECT = DN | GUID

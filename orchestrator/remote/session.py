@@ -129,7 +129,7 @@ class Session:
             reach = Reach.RUNNING
             self._pipelines += 1
             self._await(powershell, WRITE_TAKES if write else READ_TAKES)
-            return _reply(powershell, call.endpoint, statements, write=write), False
+            return _reply(powershell, call.endpoint, statements, self._configuration, write=write), False
         except Unconfigured as error:
             return Reply(Outcome.FAILED, fault=error.fault), False
         except _GivenUp as error:
@@ -249,13 +249,15 @@ def _element(tag: str, text: str) -> ET.Element:
     return element
 
 
-def _reply(powershell: PowerShell, host: str, statements: tuple[Cmdlet, ...], *, write: bool) -> Reply:
+def _reply(
+    powershell: PowerShell, host: str, statements: tuple[Cmdlet, ...], configuration: str, *, write: bool
+) -> Reply:
     records = tuple(understood(record(item), statements) for item in powershell.output)
     errors = tuple(remote_error(error) for error in powershell.streams.error)
     if powershell.state == PSInvocationState.COMPLETED:
         return Reply(Outcome.SUCCEEDED, records, errors)
     if powershell.state == PSInvocationState.FAILED and errors:
-        outcome, fault = judge_record(errors[-1], host, write=write)
+        outcome, fault = judge_record(errors[-1], host, write=write, configuration=configuration)
     else:
         outcome, fault = unfinished(host, "the pipeline was stopped before its end", write=write)
     return Reply(outcome, records, errors, fault)

@@ -44,6 +44,14 @@ def worded(statement: Cmdlet, configuration: str) -> tuple[Command, ...]:
     return (Command(statement.name, statement.parameters),)
 
 
+def in_role_file(command: str) -> str:
+    """Return how a role file begins the entry of a command, and under which key it stands."""
+    if any(command == row.role_function for row in CATALOGUE.values()):
+        return f"'{command}' under VisibleFunctions"
+    key = "VisibleFunctions" if "ScheduledTask" in command else "VisibleCmdlets"
+    return f"Name = '{command}' under {key}"
+
+
 def _descriptor(statement: Cmdlet) -> tuple[Command, ...]:
     """Read one security descriptor as a top-level object; nested, it does not survive serialisation."""
     rest = {name: value for name, value in statement.parameters.items() if name != "Attribute"}

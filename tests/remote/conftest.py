@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 
 from orchestrator.lab.command import Command, LabObject, Request, Result
+from orchestrator.lab.jea import Entry
 from orchestrator.lab.wire.auth import Account, Basic, Scheme
 from orchestrator.lab.wire.certificates import Authority
 from orchestrator.lab.wire.engine import Endpoint, Fault, Kind
@@ -51,6 +52,9 @@ class FarSide:
 
     def boots(self) -> dict[str, datetime | None]:
         return dict.fromkeys((HOST, OTHER), datetime(2026, 1, 1, tzinfo=UTC))
+
+    def entry(self, _host: str, _configuration: str, _principal: str) -> Entry:
+        return Entry.OPEN
 
     def fault(self, host: str, operation: Operation, request: Request | None) -> Fault | None:
         if operation is not Operation.COMMAND or request is not None:

@@ -100,6 +100,24 @@ class Estate:
         machine = self.machines.get(host.lower())
         return machine is not None and self.reachable(machine)
 
+    def belongs(self, principal: str, name: str) -> bool:
+        """Say whether *principal* is the account *name* (``DOMAIN\\name``), or is in the group of that name."""
+        own, wanted = self._account(principal), self._account(name)
+        if own is None or wanted is None:
+            return False
+        replica = next(iter(self.directory.replicas.values()))
+        entry, group = replica.account(own), replica.account(wanted)
+        inside = replica.groups_of(entry) if entry is not None else {}
+        return own.lower() == wanted.lower() or (group is not None and group.guid in inside)
+
+    def _account(self, spelling: str) -> str | None:
+        """Return the account's name without this domain's; None if it is another domain's."""
+        domain, _, name = spelling.rpartition("\\")
+        if not domain:
+            name, _, domain = spelling.partition("@")
+        known = {self.spec.domain.netbios.lower(), self.spec.domain.dns.lower()}
+        return name if domain.lower() in known else None
+
     def advance(self, delta: timedelta) -> None:
         """Let real time pass."""
         self.clock.advance_to(self.now + delta)

@@ -16,6 +16,8 @@ from orchestrator.lab.estate import dn as names
 from orchestrator.lab.estate.quantities import Duration, Name, Spec, TimeOfDay
 from orchestrator.lab.estate.weather_spec import Partition, ServiceBroken, WeatherSpec
 
+FIRST_DMSA_BUILD = 26100
+
 
 class EstateInvalid(ValueError):
     """The estate file is not one; ``problems`` holds every reason, each with the path of its key."""
@@ -248,6 +250,8 @@ class EstateSpec(Spec):
 
     name: str = "estate"
     seed: int = 1
+    jea: Name | None = None
+    """A folder of JEA files (``dmsa jea PLAN -o DIR``), relative to this file; machines serve their endpoints."""
     domain: DomainSpec
     clock: ClockSpec = ClockSpec()
     operator: OperatorSpec = OperatorSpec()
@@ -261,6 +265,11 @@ class EstateSpec(Spec):
     other_use: tuple[OtherUse, ...] = ()
     switches: Switches = Switches()
     weather: tuple[WeatherSpec, ...] = ()
+
+    @property
+    def first_controller(self) -> DcSpec:
+        """The domain controller that a plan for this estate is pinned to: the first that knows the operation."""
+        return next((dc for dc in self.dcs if dc.writable and dc.build >= FIRST_DMSA_BUILD), self.dcs[0])
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

@@ -11,6 +11,7 @@ from typing import Protocol
 from uuid import UUID
 
 from orchestrator.lab.command import Request, Result
+from orchestrator.lab.jea import Entry
 from orchestrator.lab.wire.operations import Operation
 
 
@@ -60,6 +61,9 @@ class Engine(Protocol):
 
         A host that booted anew knows no shell any more; one that was merely cut off knows them all.
         """
+
+    def entry(self, host: str, configuration: str, principal: str) -> Entry:
+        """Say whether a host has a session configuration of this name, and lets the caller in."""
 
     def fault(self, host: str, operation: Operation, request: Request | None) -> Fault | None:
         """Return what is to happen to this request; *request* is there once a whole pipeline has arrived.

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from orchestrator.lab.command import Request, Result
+from orchestrator.lab.jea import Entry
 from orchestrator.lab.record import Lab
 from orchestrator.lab.wire.engine import Endpoint, Fault, Kind
 from orchestrator.lab.wire.operations import Operation
@@ -34,6 +35,10 @@ class RecordedEstate:
     def boots(self) -> dict[str, datetime | None]:
         """Return when each machine booted, None for one that does not answer."""
         return {name: self._lab.up_since(name) for name in self._lab.host_names}
+
+    def entry(self, host: str, configuration: str, principal: str) -> Entry:
+        """Say whether a host has this session configuration, and lets the caller in."""
+        return self._lab.entry(host, configuration, principal)
 
     def fault(self, _host: str, _operation: Operation, request: Request | None) -> Fault | None:
         """Return what the estate's weather has for a pipeline; everything else has fine weather."""

@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 from uuid import uuid4
 
 from orchestrator.lab.command import Request
+from orchestrator.lab.jea import Entry
 from orchestrator.lab.wire import bodies, faults, soap
 from orchestrator.lab.wire.engine import Engine, Fault, Kind
 from orchestrator.lab.wire.operations import Operation, asked
@@ -194,6 +195,11 @@ class Service:
         configuration = envelope.resource.removeprefix(f"{soap.POWERSHELL}/")
         if configuration == envelope.resource:
             raise faults.unknown_resource(envelope.resource)
+        match self._engine.entry(self.host, configuration, caller.principal):
+            case Entry.UNKNOWN:
+                raise faults.unknown_resource(envelope.resource)
+            case Entry.DENIED:
+                raise faults.access_denied()
         body = envelope.need_body()
         wanted = body.get("ShellId")
         name = uuid4() if wanted is None else soap.identifier(wanted, faults.malformed("ShellId is not a UUID."))

@@ -15,6 +15,7 @@ from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
 from orchestrator.lab.command import Request, Result
+from orchestrator.lab.jea import Entry
 from orchestrator.lab.wire.auth import Account, Basic
 from orchestrator.lab.wire.engine import Endpoint, Fault, Kind
 from orchestrator.lab.wire.operations import Operation
@@ -46,6 +47,9 @@ class Scripted:
 
     def boots(self) -> dict[str, datetime | None]:
         return dict(self.booted)
+
+    def entry(self, _host: str, _configuration: str, _principal: str) -> Entry:
+        return Entry.OPEN
 
     def fault(self, _host: str, operation: Operation, _request: Request | None) -> Fault | None:
         self.operations.append(operation)

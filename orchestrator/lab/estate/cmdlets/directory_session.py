@@ -56,8 +56,10 @@ class Session:
         if server not in dc.names and server not in {estate.spec.domain.dns.lower(), ""}:
             controllers = estate.authority.controllers.values()
             found = [dc for dc in controllers if server in {dc.name.lower(), dc.short.lower()}]
+            # A virtual account goes out as the computer account, a gMSA as itself (JEA security considerations).
+            virtual = call.request.principal.startswith("WinRM Virtual Users\\")
             plain = call.request.configuration == "Microsoft.PowerShell"
-            hop = estate.spec.switches.second_hop or call.request.delegated or not plain
+            hop = estate.spec.switches.second_hop or (call.request.delegated if plain else not virtual)
             if not found or not hop or not estate.reachable(found[0]):
                 raise call.fail(refusals.server_down(call.name, server))
             dc = found[0]

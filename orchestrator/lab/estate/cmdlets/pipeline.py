@@ -40,6 +40,8 @@ def _run_statement(
     machine = estate.machines[request.host.lower()]
     flowing: list[object] = []
     for command in statement:
+        if command.refused is not None:
+            raise Terminating(command.refused)
         row = _row(estate, machine, request, command)
         call = Invocation(estate, machine, request, row, bind(command, row), flowing, errors)
         if row.writes and machine.dc is None and row.where != "pipeline" and "hosts" not in call.rights:

@@ -1,0 +1,226 @@
+"""What the JEA endpoints of a plan show: the catalogue, narrowed to what this plan can need.
+
+Every command and parameter comes out of the catalogue's rows and nothing is added, so that what the gate refuses here
+is, as far as a role file can say it, refused there too. A role file knows a command's parameters but not its parameter
+sets, and validates one value at a time (Microsoft Learn, JEA role capabilities); what that leaves open is on
+runbooks/jea.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from orchestrator.model.plan import Plan
+from orchestrator.remote import directory_cmdlets, host_cmdlets
+from orchestrator.remote.jea_limits import (
+    ABSENT,
+    Limit,
+    Limits,
+    Workloads,
+    directory_limits,
+    host_limits,
+    one_of,
+    workloads_of,
+)
+from orchestrator.remote.kinds import literally
+from orchestrator.remote.rows import Effect, Form, Row
+
+DIRECTORY = "DmsaDirectory"
+"""Name of the endpoint, module and role on domain controllers."""
+HOST = "DmsaHost"
+"""The same on hosts."""
+OTHER_CONTROLLERS = "other-domain-controllers"
+"""Stands for every writable domain controller that the plan does not name."""
+
+_MODULES = {
+    "Get-KdsRootKey": "Kds",
+    "Get-CimInstance": "CimCmdlets",
+    "Get-WinEvent": "Microsoft.PowerShell.Diagnostics",
+    "Get-WebAppPoolState": "WebAdministration",
+    "Get-WebConfigurationProperty": "WebAdministration",
+    "Restart-WebAppPool": "WebAdministration",
+}
+_REGISTRY = frozenset({"Test-Path", "Get-ItemProperty", "New-Item", "New-ItemProperty", "Remove-ItemProperty"})
+
+
+class Part(StrEnum):
+    """What an endpoint is for."""
+
+    DIRECTORY = "the directory: reads and writes"
+    COPY = "a copy of the directory: reads"
+    HOST = "a host"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One visible command and what its parameters are held to. ``row`` is where it comes from."""
+
+    row: Row
+    parameters: Mapping[str, Limit]
+
+    @property
+    def name(self) -> str:
+        """The command's name on the endpoint."""
+        return self.row.role_function or self.row.cmdlet
+
+    @property
+    def module(self) -> str:
+        """The module that brings it."""
+        return module_of(self.row.cmdlet)
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it goes under VisibleFunctions: the ScheduledTasks module has functions, and so have roles."""
+        return self.row.role_function is not None or self.module == "ScheduledTasks"
+
+
+@dataclass(frozen=True)
+class Role:
+    """Everything that one endpoint shows."""
+
+    part: Part
+    commands: tuple[Shown, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of endpoint, module and role file."""
+        return HOST if self.part is Part.HOST else DIRECTORY
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules to import; none for an external program."""
+        return tuple(sorted({shown.module for shown in self.commands} - {""}))
+
+    @property
+    def uses_registry(self) -> bool:
+        """Whether a command reaches the registry through its provider."""
+        return any(shown.row.cmdlet in _REGISTRY for shown in self.commands)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where the plan applies, as far as endpoints are concerned."""
+
+    name: str
+    endpoint: str
+    server: str
+    converge_on: tuple[str, ...] | None
+
+
+def module_of(cmdlet: str) -> str:
+    """Return the module that a cmdlet of the catalogue comes from; empty for an external program."""
+    noun = cmdlet.partition("-")[2]
+    if "ScheduledTask" in noun:
+        return "ScheduledTasks"
+    if noun.startswith("AD") or noun == "DmsaDescriptor":
+        return "ActiveDirectory"
+    return _MODULES.get(cmdlet, "Microsoft.PowerShell.Management" if noun else "")
+
+
+class NotSeparable(ValueError):
+    """A machine would need two endpoints, and a connection names one."""
+
+
+def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
+    """Return the role of every machine that the plan has work for, by name in lower case.
+
+    The pinned endpoint is the only one that may write to the directory. Where the plan leaves it to the domain which
+    copies must agree, :data:`OTHER_CONTROLLERS` stands for the machines it will name.
+
+    Raises:
+        NotSeparable: a host of the plan is also where the directory is reached.
+    """
+    limits = directory_limits(plan, domain.name)
+    found = {domain.endpoint.lower(): _directory(limits, one_of((domain.server,)), writes=True)}
+    if domain.converge_on is None:
+        within = Limit(pattern=rf"[a-z0-9-]+\.{literally(domain.name)}")
+        found[OTHER_CONTROLLERS] = _directory(limits, within, writes=False)
+    else:
+        for name in domain.converge_on:
+            found.setdefault(name.lower(), _directory(limits, one_of((name,)), writes=False))
+    for name, workloads in workloads_of(plan).items():
+        if name in found:
+            raise NotSeparable(f"{name} is an endpoint of the directory and a host of the plan")
+        found[name] = _host(workloads)
+    return found
+
+
+def _directory(limits: Limits, server: Limit, *, writes: bool) -> Role:
+    """Return what a domain controller's endpoint shows: the directory, its own log-on events, its own build."""
+    rows = [row for row in directory_cmdlets.ROWS if writes or row.effect is Effect.READS]
+    rows += [replace(row, forms=(form,)) for row, form in _of_the_machine()]
+    own = dict(limits)
+    for row in rows:
+        own[row.cmdlet, "Server"] = own[row.cmdlet, "Target"] = server
+    own["Get-ADObject", "Server"] = _with_catalog(server)
+    return Role(Part.DIRECTORY if writes else Part.COPY, tuple(_shown(rows, own)))
+
+
+def _of_the_machine() -> Iterator[tuple[Row, Form]]:
+    """Yield the hosts' rows that are asked of domain controllers, with the form that is meant for them."""
+    by_name = {row.cmdlet: row for row in host_cmdlets.ROWS}
+    yield by_name["Get-WinEvent"], directory_cmdlets.LOGON_EVENTS
+    yield by_name["Get-ItemProperty"], host_cmdlets.BUILD
+
+
+def _with_catalog(server: Limit) -> Limit:
+    """Let the domain controller's global catalog be asked as well."""
+    both = tuple(f"{name}{port}" for name in server.choices for port in ("", ":3268"))
+    return Limit(both, f"({server.pattern})(:3268)?")
+
+
+def _host(workloads: Workloads) -> Role:
+    rows = [row for row in host_cmdlets.ROWS if _has_use_for(row, workloads)]
+    events = next(row for row in rows if row.cmdlet == "Get-WinEvent")
+    forms = tuple(form for form in events.forms if form is not directory_cmdlets.LOGON_EVENTS)
+    rows[rows.index(events)] = replace(events, forms=forms)
+    return Role(Part.HOST, tuple(_shown(rows, host_limits(workloads))))
+
+
+def _has_use_for(row: Row, workloads: Workloads) -> bool:
+    """Say whether the plan can need this row on this host."""
+    if row.cmdlet == "Restart-Computer":
+        return workloads.reboots
+    if workloads.discovers:
+        return True
+    if row.cmdlet == "Start-ScheduledTask":
+        return bool(workloads.tasks(run_only=True))
+    if row.used_by == ("discover",):
+        return False
+    if module_of(row.cmdlet) == "ScheduledTasks":
+        return bool(workloads.tasks())
+    if module_of(row.cmdlet) == "WebAdministration":
+        return bool(workloads.app_pools)
+    return bool(workloads.services) or not row.cmdlet.endswith("-Service")
+
+
+def _shown(rows: Iterable[Row], limits: Limits) -> Iterator[Shown]:
+    for row in rows:
+        found: dict[str, Limit] = {}
+        for form in row.forms:
+            for name, kind in {**form.required, **form.optional}.items():
+                found[name] = _either(found.get(name, ABSENT), limits.get((row.cmdlet, name), Limit.of(kind)))
+        if row.cmdlet == "wevtutil":
+            found = {}
+        yield Shown(row, _one_way({name: limit for name, limit in found.items() if not limit.absent}))
+
+
+def _either(one: Limit, other: Limit) -> Limit:
+    """Return what two parameter sets let through together: a role file does not know which one is meant."""
+    if one.absent or other.absent or one == other:
+        return other if one.absent else one
+    choices = tuple(dict.fromkeys(one.choices + other.choices)) if one.choices and other.choices else ()
+    unbound = one.pattern is None or other.pattern is None
+    return Limit(choices, None if unbound else f"{one.pattern}|{other.pattern}")
+
+
+def _one_way(limits: dict[str, Limit]) -> dict[str, Limit]:
+    """Hold all parameters of a command to sets, or all to patterns.
+
+    A command cannot have both; where it does, patterns override sets (Microsoft Learn, JEA role capabilities).
+    """
+    if any(limit.pattern is not None and not limit.choices for limit in limits.values()):
+        return {name: replace(limit, choices=()) for name, limit in limits.items()}
+    return {name: replace(limit, pattern=None) for name, limit in limits.items()}
