@@ -101,7 +101,7 @@ class MemoryTransport:
                 return _shut(entry, request)
         inside = request if self._registered is None else self._registered.through(request)
         result = self._estate.execute(inside)
-        if fault is not None and fault.kind == "lost-reply":
+        if fault is not None and fault.kind != "slow":
             return _refused(fault, request.host)
         if fault is not None:
             self._estate.advance(fault.delay)
@@ -241,13 +241,16 @@ def _shut(entry: Entry, request: Request) -> Reply:
 
 def _refused(fault: WeatherFault, endpoint: str) -> Reply:
     match fault.kind:
-        case "lost-request" | "lost-reply":
+        case "lost-request" | "lost-reply" | "reset" | "hang" | "hang-before" | "unavailable" | "session-died":
             found = Fault(FaultKind.UNKNOWN, "lost-reply", f"{endpoint} did not answer; what it did is unknown")
             return Reply(Outcome.UNKNOWN, fault=found)
         case "down":
             message = f"{endpoint} refuses connections"
             remedy = "Check that the host is up and that its WinRM listener can be reached."
             return Reply(Outcome.FAILED, fault=Fault(FaultKind.TRANSIENT, "refused", message, remedy, reached=False))
+        case "session-disconnected":
+            message = f"{endpoint} says that the session is disconnected"
+            return Reply(Outcome.FAILED, fault=Fault(FaultKind.TRANSIENT, "session-disconnected", message))
         case "busy":
             message = f"{endpoint} has no shell to spare"
             return Reply(Outcome.FAILED, fault=Fault(FaultKind.TRANSIENT, "quota", message))

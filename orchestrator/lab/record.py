@@ -139,6 +139,15 @@ class Lab:
                 self._mark({"mark": fault.kind, "host": request.host, "weather": dict(self._estate.weather.counts)})
             return fault
 
+    def fault_at(self, host: str, operation: str, request: Request | None) -> WeatherFault | None:
+        """Say what befalls one message of the wire by its operation; what does is noted, as in :meth:`fault_for`."""
+        with self._now():
+            fault = self._estate.fault_at(host, operation, request)
+            if fault is not None:
+                counts = dict(self._estate.weather.counts)
+                self._mark({"mark": fault.kind, "host": host, "operation": operation, "weather": counts})
+            return fault
+
     def execute(self, request: Request) -> Result:
         """Carry a request out. Its effects are on disk when this returns."""
         with self._now():

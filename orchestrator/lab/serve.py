@@ -160,11 +160,16 @@ async def _run(lab: Lab, access: Access, *, as_json: bool, until_stdin_closes: b
 
 def _server(lab: Lab, access: Access) -> Server:
     """Return the server; imported here, because what it needs is an extra that may not be installed."""
-    from orchestrator.lab.wire.recorded import RecordedEstate
+    from orchestrator.lab.wire.recorded import RecordedEstate, fidelity
     from orchestrator.lab.wire.server import Server
 
-    preferred = _preferred(lab.state)
-    return Server(RecordedEstate(lab), *access.schemes(), preferred=preferred, http=access.spec.access.http)
+    return Server(
+        RecordedEstate(lab),
+        *access.schemes(),
+        preferred=_preferred(lab.state),
+        fidelity=fidelity(access.spec.sessions),
+        http=access.spec.access.http,
+    )
 
 
 def _until_told(*, watch_stdin: bool) -> asyncio.Future[tuple[int, str]]:

@@ -4,7 +4,8 @@ Rows are found by exception type, WSMan fault code or HTTP status; :mod:`orchest
 the table is read. Types are written as names, so that this module costs no import of a network library.
 WSMan codes: wsmerror.h of the Windows SDK; which of them mean a quota: PowerShell's own list in
 CimChildJobBase. HTTP 400 with an empty body is what clients see from a shell that idled for two minutes
-(jborean93/pypsrp issues 21 and 203); nobody documents that nothing was dispatched then.
+(jborean93/pypsrp issues 21 and 203); nobody documents that nothing was dispatched then, and the shell is still there
+for others. Quotas: Microsoft Learn, "Quotas for Windows Remote Management" and New-PSSessionConfigurationFile.
 """
 
 from __future__ import annotations
@@ -92,12 +93,38 @@ SHELL_GONE = Cause(
     "shell-unknown", _T, "it no longer knows the session", "none is needed: a new session is opened", undispatched=True
 )
 SHELL_DIED = Cause("shell-died", _T, "the session died (HTTP 400, empty)", "none is needed: a new session is opened")
-QUOTA = Cause(
-    "{detail}",
+SHELL_CUT = Cause(
+    "session-disconnected",
     _T,
-    "a quota of WinRM is exhausted",
-    "close sessions on it, or raise the WinRM quota that the code names",
+    "the session was disconnected",
+    "none is needed: a new session is opened",
     undispatched=True,
+)
+
+
+def _quota(setting: str) -> Cause:
+    return Cause(
+        "{detail}",
+        _T,
+        f"a quota of WinRM is exhausted ({setting}, fault {{detail}})",
+        f"close sessions on it, or raise its {setting}",
+        undispatched=True,
+    )
+
+
+SHELL_FULL = _quota("MaxConcurrentCommandsPerShell")
+TOO_LARGE = Cause(
+    "request-too-large",
+    _P,
+    "it does not take a message as large as this one (fault {detail})",
+    "raise MaxEnvelopeSizekb in its WinRM configuration; 500, the default, is enough",
+    undispatched=True,
+)
+REPLY_TOO_LARGE = Cause(
+    "reply-too-large",
+    _P,
+    "its answer is larger than a message may be (fault {detail})",
+    "raise MaxEnvelopeSizekb in its WinRM configuration; 500, the default, is enough",
 )
 DENIED = Cause(
     "access-denied",
@@ -150,10 +177,22 @@ WSMAN: Mapping[int | str, Cause] = {
     0x8033803B: NO_ENDPOINT,  # ERROR_WSMAN_INVALID_RESOURCE_URI
     0x80338002: NO_ENDPOINT,  # the same meaning, as older services spell it
     0x8033805B: SHELL_GONE,  # ERROR_WSMAN_UNEXPECTED_SELECTORS
-    0x803381A5: QUOTA,  # ERROR_WSMAN_QUOTA_MAX_SHELLS
-    0x803381A6: QUOTA,  # ERROR_WSMAN_QUOTA_MAX_OPERATIONS
-    0x803381A7: QUOTA,  # ERROR_WSMAN_QUOTA_USER
-    0x803381A8: QUOTA,  # ERROR_WSMAN_QUOTA_SYSTEM
-    0x803381AB: QUOTA,  # ERROR_WSMAN_QUOTA_MAX_SHELLUSERS
-    **dict.fromkeys(range(0x803381E4, 0x803381EB), QUOTA),  # ERROR_WSMAN_QUOTA_*_PPQ
+    0x803381C4: SHELL_CUT,  # ERROR_WINRS_SHELL_DISCONNECTED
+    0x803381DE: SHELL_CUT,  # ERROR_WSMAN_SERVICE_STREAM_DISCONNECTED
+    0x80338035: TOO_LARGE,  # ERROR_WSMAN_ENCODING_LIMIT
+    0x80338048: REPLY_TOO_LARGE,  # ERROR_WSMAN_MAX_ENVELOPE_SIZE_EXCEEDED
+    0x80338049: REPLY_TOO_LARGE,  # ERROR_WSMAN_SERVER_ENVELOPE_LIMIT
+    0x803381A5: _quota("MaxShellsPerUser"),  # ERROR_WSMAN_QUOTA_MAX_SHELLS
+    0x803381A6: _quota("MaxConcurrentOperationsPerUser"),  # ERROR_WSMAN_QUOTA_MAX_OPERATIONS
+    0x803381A7: _quota("quota for one user"),  # ERROR_WSMAN_QUOTA_USER
+    0x803381A8: _quota("quota for all users"),  # ERROR_WSMAN_QUOTA_SYSTEM
+    0x803381AB: _quota("MaxConcurrentUsers"),  # ERROR_WSMAN_QUOTA_MAX_SHELLUSERS
+    # Those of one session configuration, ERROR_WSMAN_QUOTA_*_PPQ:
+    0x803381E4: _quota("MaxShellsPerUser"),
+    0x803381E5: _quota("MaxConcurrentUsers"),
+    0x803381E6: _quota("MaxShells"),
+    0x803381E7: _quota("MaxConcurrentOperations"),
+    0x803381E8: _quota("MaxConcurrentOperationsPerUser"),
+    0x803381E9: SHELL_FULL,  # ERROR_WSMAN_QUOTA_MAX_COMMANDS_PER_SHELL_PPQ
+    0x803381EA: _quota("quota for this session configuration"),  # ERROR_WSMAN_QUOTA_MIN_REQUIREMENT_NOT_AVAILABLE_PPQ
 }

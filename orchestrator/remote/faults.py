@@ -30,7 +30,9 @@ from orchestrator.remote.causes import (
     NO_ANSWER,
     NO_WSMAN,
     REFUSED,
+    SHELL_CUT,
     SHELL_DIED,
+    SHELL_FULL,
     SHELL_GONE,
     TLS,
     UNREACHABLE,
@@ -152,8 +154,13 @@ def _by_status(error: BaseException) -> tuple[Cause, str]:
 
 
 def lost_session(error: BaseException) -> bool:
-    """Say whether the host told us that the session is gone (and not that the network is)."""
-    return cause_of(error)[0] in {SHELL_GONE, SHELL_DIED}
+    """Say whether the host told us that the session is gone or used up (and not that the network is)."""
+    return cause_of(error)[0] in {SHELL_GONE, SHELL_DIED, SHELL_CUT, SHELL_FULL}
+
+
+def shell_full(error: BaseException) -> bool:
+    """Say whether the host told us that the shell takes no more pipelines."""
+    return cause_of(error)[0] is SHELL_FULL
 
 
 def never_dispatched(error: BaseException) -> bool:

@@ -3,7 +3,8 @@
 A pipeline costs two HTTP requests, Command and Receive. The Signal that would tell the host to forget a
 finished pipeline is not sent: it would be a third request each time, and the host forgets all of them at once
 when the shell is deleted. What remains in a shell counts against MaxConcurrentCommandsPerShell, 1000 by
-default (jborean93/pypsrp issue 148; MS-WSMV 3.1.4.12), so a shell is replaced long before that.
+default (jborean93/pypsrp issue 148; MS-WSMV 3.1.4.12), so a shell is replaced long before that, and where a host
+allows less, as soon as it said so.
 
 A shell that has been idle for a minute is replaced too: clients report that Windows drops it soon after
 (HTTP 400 with an empty body after about two minutes), and opening one is cheaper than a lost write. Both
@@ -36,6 +37,7 @@ from orchestrator.remote.faults import (
     judge_record,
     lost_session,
     never_dispatched,
+    shell_full,
     shell_unknown,
     unfinished,
 )
@@ -77,7 +79,7 @@ class Session:
         self._configuration = ""
         self._port = 0
         self._auth = ""
-        self._pipelines = 0
+        self._pipelines, self._most = 0, MOST_PIPELINES
         self._last_used = clock()
         self._leftovers: list[UUID] = []
 
@@ -92,7 +94,7 @@ class Session:
             if self._clock() - self._last_used > LONGEST_IDLE:
                 self._hang_up()
                 self._renew()
-            elif self._pipelines >= MOST_PIPELINES:
+            elif self._pipelines >= self._most:
                 self._renew()
         return self.shell
 
@@ -117,7 +119,7 @@ class Session:
         self._hang_up()
 
     def _attempt(self, call: Call, pipeline: UUID) -> tuple[Reply, bool]:
-        """Try once. The second value says that the host no longer knew the shell."""
+        """Try once. The second value says that the host had no more use for the shell, which another may have."""
         write = isinstance(call, Write)
         statements = (call.statement,) if isinstance(call, Write) else call.statements
         reach = Reach.OPENING
@@ -139,10 +141,11 @@ class Session:
         except Exception as error:  # noqa: BLE001 - whatever the client raises at what came back is remote trouble
             _log.debug("%s: %s while %s", call.endpoint, type(error).__name__, reach.name, exc_info=True)
             outcome, fault = judge(error, call.endpoint, self._port, reach, write=write, auth=self._auth)
-            gone = lost_session(error)
+            if shell_full(error):
+                self._most = max(1, self._pipelines)
             unborn = reach is Reach.OPENING and never_dispatched(error)
-            self._drop(keep=gone or unborn or outcome is Outcome.UNKNOWN)
-            return Reply(outcome, fault=fault), gone and reach is not Reach.OPENING
+            self._drop(keep=shell_unknown(error) or unborn or outcome is Outcome.UNKNOWN)
+            return Reply(outcome, fault=fault), lost_session(error) and reach is not Reach.OPENING
 
     def _open(self) -> RunspacePool:
         """Return the pool of the current shell; opens it, and the connection, if they are not open."""

@@ -136,6 +136,10 @@ class Estate:
             self.expect_late(request.pipeline, fault.delay)
         return fault
 
+    def fault_at(self, host: str, operation: str, request: Request | None) -> WeatherFault | None:
+        """Say what befalls one message of the wire by its operation; to be asked once per message."""
+        return self.weather.fault_at(host, operation, request)
+
     def expect_late(self, pipeline: UUID, delay: timedelta) -> None:
         """Let the effect of a pipeline that is about to be executed come *delay* later."""
         self._late[pipeline] = delay

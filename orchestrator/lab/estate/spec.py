@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from orchestrator.lab.estate import dn as names
 from orchestrator.lab.estate.quantities import Duration, Name, Spec, TimeOfDay
+from orchestrator.lab.estate.sessions_spec import SessionsSpec
 from orchestrator.lab.estate.weather_spec import Partition, ServiceBroken, WeatherSpec
 
 FIRST_DMSA_BUILD = 26100
@@ -264,6 +265,7 @@ class EstateSpec(Spec):
     hosts: tuple[HostSpec, ...] = ()
     other_use: tuple[OtherUse, ...] = ()
     switches: Switches = Switches()
+    sessions: SessionsSpec = SessionsSpec()
     weather: tuple[WeatherSpec, ...] = ()
 
     @property

@@ -8,17 +8,28 @@ from typing import Literal, TypeAlias
 
 from orchestrator.lab.command import Request
 from orchestrator.lab.estate.weather_spec import (
-    AccessDenied,
-    Busy,
     Event,
+    Hang,
     LostReply,
-    LostRequest,
     Slow,
     Trigger,
     WeatherSpec,
 )
 
-FaultName: TypeAlias = Literal["down", "lost-request", "lost-reply", "slow", "access-denied", "busy"]
+FaultName: TypeAlias = Literal[
+    "down",
+    "lost-request",
+    "lost-reply",
+    "reset",
+    "hang",
+    "hang-before",
+    "unavailable",
+    "session-died",
+    "session-disconnected",
+    "slow",
+    "access-denied",
+    "busy",
+]
 
 
 @dataclass(frozen=True)
@@ -26,8 +37,9 @@ class WeatherFault:
     """What befalls one request.
 
     ``down``: nothing listens. ``lost-request``: it never arrives, do not execute it. ``lost-reply``: execute
-    it, answer nothing. ``slow``: execute it, answer after ``delay``. ``access-denied``, ``busy``: refuse it
-    without executing it.
+    it, answer nothing. ``reset``: execute it, break off in the reply. ``hang``: execute it, answer nothing and stay
+    connected; ``hang-before``: the same without executing it. ``slow``: execute it, answer after ``delay``. The
+    others: refuse it without executing it.
     """
 
     kind: FaultName
@@ -36,7 +48,7 @@ class WeatherFault:
     @property
     def executes(self) -> bool:
         """Whether the request takes effect all the same."""
-        return self.kind in {"lost-reply", "slow"}
+        return self.kind in {"lost-reply", "reset", "hang", "slow"}
 
 
 @dataclass
@@ -48,9 +60,21 @@ class Weather:
 
     def fault_for(self, request: Request) -> WeatherFault | None:
         """Count the request against the request weather, and return what befalls it."""
+        return self._befalls(request.host, None, request)
+
+    def fault_at(self, host: str, operation: str, request: Request | None) -> WeatherFault | None:
+        """Count one message of the wire against the weather of its operation, and return what befalls it.
+
+        *request* is the pipeline that the message is about, if it is about one.
+        """
+        return self._befalls(host, operation, request)
+
+    def _befalls(self, host: str, operation: str | None, request: Request | None) -> WeatherFault | None:
         fault = None
         for number, rule in enumerate(self.rules):
-            if not isinstance(rule, Event) and self._meets(number, rule.when, request):
+            if isinstance(rule, Event) or rule.when.operation != operation:
+                continue
+            if self._meets(number, rule.when, host, request):
                 fault = fault or _fault(rule)
         return fault
 
@@ -59,35 +83,35 @@ class Weather:
         return [
             rule
             for number, rule in enumerate(self.rules)
-            if isinstance(rule, Event) and rule.when is not None and self._meets(number, rule.when, request)
+            if isinstance(rule, Event)
+            and rule.when is not None
+            and self._meets(number, rule.when, request.host, request)
         ]
 
-    def _meets(self, number: int, when: Trigger, request: Request) -> bool:
-        if not _matches(when, request):
+    def _meets(self, number: int, when: Trigger, host: str, request: Request | None) -> bool:
+        if not _matches(when, host, request):
             return False
         count = self.counts[number] = self.counts.get(number, 0) + 1
         return when.nth <= count < when.nth + when.times
 
 
-def _matches(when: Trigger, request: Request) -> bool:
-    hosts = {request.host.lower(), request.host.partition(".")[0].lower()}
-    if when.host is not None and when.host.lower() not in hosts:
+def _matches(when: Trigger, host: str, request: Request | None) -> bool:
+    if when.host is not None and when.host.lower() not in {host.lower(), host.partition(".")[0].lower()}:
         return False
-    used = {command.name.lower() for statement in request.statements for command in statement}
+    statements = () if request is None else request.statements
+    used = {command.name.lower() for statement in statements for command in statement}
     return when.cmdlet is None or when.cmdlet.lower() in used
 
 
 def _fault(rule: WeatherSpec) -> WeatherFault | None:
     match rule:
-        case LostRequest():
-            return WeatherFault("lost-request")
+        case Event():
+            return None
         case LostReply():
             return WeatherFault("lost-reply", rule.late)
         case Slow():
             return WeatherFault("slow", rule.takes)
-        case AccessDenied():
-            return WeatherFault("access-denied")
-        case Busy():
-            return WeatherFault("busy")
+        case Hang(arrives=False):
+            return WeatherFault("hang-before")
         case _:
-            return None
+            return WeatherFault(rule.kind)

@@ -3,6 +3,9 @@
 Two families. A *request* weather befalls requests that match ``when``: lost before or after its effect, slow,
 denied, refused for a quota. An *event* weather happens at a time (``at``), or after a request that matches
 ``when``; ``delay`` puts it off. ``nth`` counts matching requests from 1, ``times`` says how many are befallen.
+
+A request is a whole pipeline, however many messages carry it. With ``operation`` it is one message of WSMan
+instead; an estate without a wire has none, and such weather never befalls it.
 """
 
 from __future__ import annotations
@@ -17,32 +20,101 @@ from orchestrator.lab.estate.quantities import Duration, Name, Spec
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 
 
+OperationName: TypeAlias = Literal[
+    "Create",
+    "Command",
+    "Send",
+    "Receive",
+    "Signal",
+    "Delete",
+    "Connect",
+    "Disconnect",
+    "Reconnect",
+    "Enumerate",
+    "Get",
+]
+"""An operation of WSMan (MS-WSMV 3.1.4)."""
+_OF_PIPELINES = frozenset({"Command", "Send", "Receive", "Signal"})
+
+
 class Trigger(Spec):
-    """Which requests are meant: those that contain *cmdlet* (any, if left out) and go to *host* (any)."""
+    """Which requests are meant: those that contain *cmdlet* (any, if left out) and go to *host* (any).
+
+    With *operation*: which messages; with *cmdlet* beside it, those about a pipeline that contains it.
+    """
 
     cmdlet: str | None = None
     host: str | None = None
+    operation: OperationName | None = None
     nth: Count = 1
     times: Count = 1
 
+    @model_validator(mode="after")
+    def _cmdlets_are_of_pipelines(self) -> Self:
+        if self.cmdlet is not None and self.operation is not None and self.operation not in _OF_PIPELINES:
+            raise ValueError(f"a {self.operation} has no cmdlet; leave one of the two out")
+        return self
+
 
 class LostRequest(Spec):
-    """The request never arrives; its sender cannot know."""
+    """The request never arrives, and the connection is reset; its sender cannot know."""
 
     kind: Literal["lost-request"]
     when: Trigger
 
 
 class LostReply(Spec):
-    """The request takes effect, after ``late`` if given; its reply never arrives."""
+    """The request takes effect, after ``late`` if given; the connection is reset before its reply."""
 
     kind: Literal["lost-reply"]
     when: Trigger
     late: Duration = timedelta(0)
 
+    @model_validator(mode="after")
+    def _only_pipelines_are_late(self) -> Self:
+        if self.late and self.when.operation is not None:
+            raise ValueError("late is for whole requests; leave operation out")
+        return self
+
+
+class Reset(Spec):
+    """The request takes effect; the connection is reset in the middle of its reply."""
+
+    kind: Literal["reset"]
+    when: Trigger
+
+
+class Hang(Spec):
+    """No answer ever comes, and the connection stays open; ``arrives`` says whether the request takes effect."""
+
+    kind: Literal["hang"]
+    when: Trigger
+    arrives: bool = True
+
+
+class Unavailable(Spec):
+    """The endpoint answers HTTP 503, and does nothing."""
+
+    kind: Literal["unavailable"]
+    when: Trigger
+
+
+class SessionDied(Spec):
+    """The session has died of idleness: this and every later request of its client gets HTTP 400 without a word."""
+
+    kind: Literal["session-died"]
+    when: Trigger
+
+
+class SessionDisconnected(Spec):
+    """Somebody has disconnected the session: this and every later request of its pipelines is refused."""
+
+    kind: Literal["session-disconnected"]
+    when: Trigger
+
 
 class Slow(Spec):
-    """The reply takes this long."""
+    """The reply takes this long; of a Command, the end of its pipeline does."""
 
     kind: Literal["slow"]
     when: Trigger
@@ -74,6 +146,8 @@ class Event(Spec):
     def _one_trigger(self) -> Self:
         if (self.at is None) == (self.when is None):
             raise ValueError("give exactly one of at and when")
+        if self.when is not None and self.when.operation is not None:
+            raise ValueError("operation is for what befalls a request, not for what follows it")
         return self
 
 
@@ -136,6 +210,11 @@ class RegistryChanged(Event):
 WeatherSpec: TypeAlias = Annotated[
     LostRequest
     | LostReply
+    | Reset
+    | Hang
+    | Unavailable
+    | SessionDied
+    | SessionDisconnected
     | Slow
     | AccessDenied
     | Busy

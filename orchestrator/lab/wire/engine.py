@@ -22,10 +22,18 @@ class Kind(StrEnum):
     """The connection is reset before anything was done."""
     LOST_REPLY = "lost-reply"
     """Everything was done and recorded; then the connection is reset."""
+    RESET = "reset"
+    """Everything was done; the connection is reset when the reply has begun."""
     HANG = "hang"
     """Everything was done; the reply never leaves, and the connection stays open."""
+    SILENCE = "silence"
+    """Nothing was done; no reply leaves, and the connection stays open."""
     UNAVAILABLE = "unavailable"
     """HTTP 503; nothing was done."""
+    DIED = "died"
+    """The session that the request names is dead to its client from now on: HTTP 400 with an empty body."""
+    DISCONNECTED = "disconnected"
+    """The session that the request names is disconnected from now on (a WSMan fault); nothing was done."""
     DENIED = "denied"
     """The endpoint refuses the caller (a WSMan fault); nothing was done."""
     BUSY = "busy"
@@ -66,7 +74,7 @@ class Engine(Protocol):
         """Say whether a host has a session configuration of this name, and lets the caller in."""
 
     def fault(self, host: str, operation: Operation, request: Request | None) -> Fault | None:
-        """Return what is to happen to this request; *request* is there once a whole pipeline has arrived.
+        """Return what is to happen to this message; *request* is the pipeline that it is about, once all of it arrived.
 
         Called on the event loop: it must be quick.
         """

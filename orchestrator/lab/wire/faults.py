@@ -60,6 +60,24 @@ def unknown_command() -> WsmanFault:
     )
 
 
+def shell_disconnected() -> WsmanFault:
+    """Return the fault for a pipeline of a shell that was disconnected (wsmerror.h, SHELL_DISCONNECTED)."""
+    reason = f"{_SORRY} because the shell is currently disconnected. "
+    return WsmanFault("Sender", "w:InvalidParameter", 2150859204, reason)
+
+
+def stream_disconnected() -> WsmanFault:
+    """Return the fault that ends a Receive when its shell is disconnected (wsmerror.h, STREAM_DISCONNECTED)."""
+    reason = f"{_SORRY} because the stream is currently disconnected. "
+    return WsmanFault("Sender", "w:InvalidParameter", 2150859230, reason)
+
+
+def connected_elsewhere() -> WsmanFault:
+    """Return the fault for a Connect to somebody's shell (wsmerror.h, SHELL_CONNECTED_TO_DIFFERENT_CLIENT)."""
+    reason = f"{_SORRY} because the shell is connected to a different client. "
+    return WsmanFault("Sender", "w:Concurrency", 2150859213, reason)
+
+
 def timed_out() -> WsmanFault:
     """Return the fault that ends a Receive without news (``test_psrp_long_running_cmdlet``)."""
     reason = "The WS-Management service cannot complete the operation within the time specified in OperationTimeout.  "
@@ -103,6 +121,36 @@ def too_many_shells(allowed: int) -> WsmanFault:
         f"exceeded. Close existing shells or raise the quota for this user. "
     )
     return WsmanFault("Sender", "w:QuotaLimit", 2150859173, reason)
+
+
+def too_many_users(allowed: int) -> WsmanFault:
+    """Return the fault for one user too many (MS-WSMV 3.1.4.5.2.1; wsmerror.h, QUOTA_MAX_SHELLUSERS)."""
+    reason = (
+        f"{_SORRY}. The maximum number of {allowed} users who may have shells at the same time has been exceeded. "
+        f"Retry later, or raise the quota for concurrent users. "
+    )
+    return WsmanFault("Sender", "w:QuotaLimit", 2150859179, reason)
+
+
+def too_many_commands(allowed: int) -> WsmanFault:
+    """Return the fault for one command too many in a shell (wsmerror.h, QUOTA_MAX_COMMANDS_PER_SHELL_PPQ)."""
+    reason = (
+        f"{_SORRY}. The maximum number of {allowed} concurrent commands per shell has been exceeded. "
+        f"Retry later, or raise the quota for concurrent commands per shell. "
+    )
+    return WsmanFault("Sender", "w:QuotaLimit", 2150859241, reason)
+
+
+def request_too_large(allowed: int) -> WsmanFault:
+    """Return the fault for a request above MaxEnvelopeSizekb (MS-WSMV 3.1.4.1.20; DSP0226, EncodingLimit)."""
+    reason = f"{_SORRY} because the request is larger than {allowed} bytes, the limit of the service. "
+    return WsmanFault("Sender", "w:EncodingLimit", 2150858805, reason)
+
+
+def reply_too_small() -> WsmanFault:
+    """Return the fault for a MaxEnvelopeSize below 8192 (MS-WSMAN 3.1.4.1.9; wsmerror.h, MIN_ENVELOPE_SIZE)."""
+    reason = f"{_SORRY} because the maximum envelope size in the request is too small; 8192 is the least. "
+    return WsmanFault("Sender", "w:EncodingLimit", 2150858878, reason)
 
 
 def not_supported(action: str) -> WsmanFault:

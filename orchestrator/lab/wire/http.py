@@ -15,7 +15,8 @@ from orchestrator.lab.wire.auth import Admitted, Answer, Continued, Line, Logon,
 from orchestrator.lab.wire.engine import Kind
 from orchestrator.lab.wire.sealed import NotSealed
 from orchestrator.lab.wire.shells import Caller
-from orchestrator.lab.wire.wsman import Service, Struck
+from orchestrator.lab.wire.strikes import Struck
+from orchestrator.lab.wire.wsman import Service
 
 _LARGEST_REQUEST = 8 * 1024 * 1024
 _CONTENT_TYPE = "application/soap+xml;charset=UTF-8"
@@ -113,11 +114,18 @@ class Front:
 
 async def _strike(request: web.Request, kind: Kind) -> web.Response:
     """Let the weather have this request."""
-    if kind is Kind.HANG:
+    if kind in {Kind.HANG, Kind.SILENCE}:
         await asyncio.Event().wait()  # until the client gives up, which cancels this
-    if kind is not Kind.UNAVAILABLE:
-        reset(request.transport)
-    return web.Response(status=503)
+    if kind is Kind.UNAVAILABLE:
+        return web.Response(status=503)
+    if kind is Kind.DIED:
+        return web.Response(status=400)
+    if kind is Kind.RESET:
+        begun = web.StreamResponse(headers={"Content-Type": _CONTENT_TYPE, "Content-Length": "4096"})
+        await begun.prepare(request)
+        await begun.write(b"<")
+    reset(request.transport)
+    return web.Response(status=503)  # which nobody sees
 
 
 def reset(transport: asyncio.BaseTransport | None) -> None:

@@ -3,23 +3,52 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from orchestrator.lab.command import Request, Result
+from orchestrator.lab.estate.sessions_spec import SessionsSpec
 from orchestrator.lab.jea import Entry
 from orchestrator.lab.record import Lab
 from orchestrator.lab.wire.engine import Endpoint, Fault, Kind
 from orchestrator.lab.wire.operations import Operation
+from orchestrator.lab.wire.shells import Fidelity
 
 _KINDS = {
     "down": Kind.LOST_REQUEST,
     "lost-request": Kind.LOST_REQUEST,
     "lost-reply": Kind.LOST_REPLY,
+    "reset": Kind.RESET,
+    "hang": Kind.HANG,
+    "hang-before": Kind.SILENCE,
+    "unavailable": Kind.UNAVAILABLE,
+    "session-died": Kind.DIED,
+    "session-disconnected": Kind.DISCONNECTED,
     "slow": Kind.SLOW,
     "access-denied": Kind.DENIED,
     "busy": Kind.BUSY,
 }
+_BEGINS = frozenset({Operation.COMMAND, Operation.SEND})
+"""The operations of which one makes a pipeline whole."""
+
+
+def fidelity(spec: SessionsSpec) -> Fidelity:
+    """Return what an estate's file says about sessions, as the wire takes it."""
+
+    def seconds(given: timedelta | None) -> float | None:
+        return None if given is None else given.total_seconds()
+
+    return Fidelity(
+        idle_disconnects=seconds(spec.idle_disconnects),
+        idle_dies=seconds(spec.idle_dies),
+        dead_to_everyone=spec.dead_to_everyone,
+        busy=spec.busy,
+        redeliver=spec.redeliver,
+        shells=spec.shells_per_user,
+        users=spec.users,
+        commands=spec.commands_per_shell,
+        envelope=spec.envelope_kb * 1024,
+    )
 
 
 class RecordedEstate:
@@ -40,9 +69,11 @@ class RecordedEstate:
         """Say whether a host has this session configuration, and lets the caller in."""
         return self._lab.entry(host, configuration, principal)
 
-    def fault(self, _host: str, _operation: Operation, request: Request | None) -> Fault | None:
-        """Return what the estate's weather has for a pipeline; everything else has fine weather."""
-        found = None if request is None else self._lab.fault_for(request)
+    def fault(self, host: str, operation: Operation, request: Request | None) -> Fault | None:
+        """Return what the estate's weather has for the operation, or for the pipeline that it makes whole."""
+        found = self._lab.fault_at(host, operation, request)
+        if found is None and request is not None and operation in _BEGINS:
+            found = self._lab.fault_for(request)
         if found is None:
             return None
         kind = _KINDS[found.kind]

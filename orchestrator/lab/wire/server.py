@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -57,6 +58,7 @@ class Server:
     Callers log on by one of *schemes*. ``addresses`` maps each host's name to ``address:port``; ``authority`` signed
     the certificates there. With *http* each host has a second port, without TLS, in ``http_addresses``. Ports in
     *preferred* (host to ``address:port``) are taken where they are free, so that a restarted server is found again.
+    *monotonic* is the clock of the shells' idle times.
 
     Raises:
         OSError: an address or a port that the estate asks for cannot be had.
@@ -69,12 +71,14 @@ class Server:
         preferred: Mapping[str, str] | None = None,
         fidelity: Fidelity | None = None,
         http: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._schemes = schemes
         self._http = http
         self._preferred = dict(preferred or {})
         self._fidelity = fidelity or Fidelity()
+        self._monotonic = monotonic
         self._hosts: dict[str, _Host] = {}
         self._watch: asyncio.Task[None] | None = None
         self.authority = Authority()
@@ -108,7 +112,7 @@ class Server:
         await self._close()
 
     async def _host(self, name: str, at: Endpoint) -> _Host:
-        service = Service(name, self._engine, self._work, self._fidelity)
+        service = Service(name, self._engine, self._work, self._fidelity, self._monotonic)
         place = self._place(name, at)
         asks = any(isinstance(scheme, ClientCertificate) for scheme in self._schemes)
         identity = self.authority.identity(name, place.address, ask=asks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -63,21 +63,38 @@ class Pipeline:
 
 
 class Shell:
-    """A runspace pool that *owner* opened with *configuration* from *client*."""
+    """A runspace pool that *owner* opened with *configuration* from *client*.
 
-    def __init__(self, shell: UUID, configuration: str, owner: str, client: str, idle_timeout: float) -> None:
+    ``holder`` is the session of the client that it is connected to; ``dead`` says that it no longer answers it.
+    *clock* gives seconds, from anywhere.
+    """
+
+    def __init__(
+        self,
+        shell: UUID,
+        configuration: str,
+        owner: str,
+        client: str,
+        idle_timeout: float,
+        *,
+        holder: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.id = shell
         self.configuration = configuration
         self.owner = owner
         self.client = client
         self.idle_timeout = idle_timeout
         self.connected = True
+        self.holder = holder
+        self.dead = False
         self.outbox = Outbox()
         self.pipelines: dict[str, Pipeline] = {}
         self.answered: OrderedDict[str, bytes] = OrderedDict()
         self._by_id: dict[UUID, Pipeline] = {}
         self._pool = Pool(self._deliver)
-        self._opened = self._touched = time.monotonic()
+        self._clock = clock
+        self._opened = self._touched = clock()
 
     @property
     def name(self) -> str:
@@ -87,16 +104,16 @@ class Shell:
     @property
     def age(self) -> float:
         """Seconds since it was opened."""
-        return time.monotonic() - self._opened
+        return self._clock() - self._opened
 
     @property
     def inactivity(self) -> float:
         """Seconds since somebody last asked something of it."""
-        return time.monotonic() - self._touched
+        return self._clock() - self._touched
 
     def touch(self) -> None:
         """Note that somebody asks something of it."""
-        self._touched = time.monotonic()
+        self._touched = self._clock()
 
     def open(self, data: bytes) -> None:
         """Take the messages that open the pool; the answers wait in the outbox.
@@ -167,6 +184,15 @@ class Shell:
         pipeline.outbox.interrupt()
         self.pipelines.pop(pipeline.command, None)
         self._by_id.pop(pipeline.id, None)
+
+    def disconnect(self) -> None:
+        """Leave it without a client; whoever waits for its output gets nothing."""
+        self.connected = False
+        self.interrupt()
+
+    def reconnect(self, holder: str) -> None:
+        """Give it to the client whose session is *holder*."""
+        self.connected, self.dead, self.holder = True, False, holder
 
     def interrupt(self) -> None:
         """Let go whoever waits for something that is not there yet."""

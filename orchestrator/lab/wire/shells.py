@@ -12,16 +12,28 @@ from orchestrator.lab.wire.shell import Shell
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How closely to follow Windows where that is slow, or not certain.
+    """How closely to follow Windows where that is slow, or not certain; sources stand with the estate file's keys.
 
-    ``idle_disconnects``: seconds without traffic after which a shell shows Disconnected (Windows: one to two
-    minutes by third-party reports; None: never). ``redeliver``: whether a Connect to a pipeline brings its last
-    parcel again. ``shells``: how many each user may have on a host (Windows: 30).
+    ``idle_disconnects``: seconds without traffic after which a shell shows Disconnected; ``idle_dies``: after which
+    it is dead to its client, or ``dead_to_everyone`` (None: never). ``busy``: whether a connected shell refuses
+    another client's Connect. ``redeliver``: whether a Connect to a pipeline brings its last parcel again.
+    ``shells``: how many each user may have on a host; ``users``: how many users may have any; ``commands``: how
+    many pipelines a shell may know. ``envelope``: bytes of the largest request, and of the largest reply.
     """
 
-    idle_disconnects: float | None = None
+    idle_disconnects: float | None = 60.0
+    idle_dies: float | None = 125.0
+    dead_to_everyone: bool = False
+    busy: bool = True
     redeliver: bool = True
     shells: int = 30
+    users: int = 10
+    commands: int = 1000
+    envelope: int = 500 * 1024
+
+
+class Died(Exception):
+    """The shell is dead to who asks: it has been idle for too long."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +60,12 @@ class Shells:
         """Return the caller's shells."""
         return [shell for shell in self._shells.values() if shell.owner == caller.principal]
 
-    def find(self, shell: UUID, caller: Caller) -> Shell:
-        """Return a shell of the caller's.
+    def find(self, shell: UUID, caller: Caller, session: str) -> Shell:
+        """Return a shell of the caller's, who asks in *session*.
 
         Raises:
             WsmanFault: the caller has none of this id, or its idle time is over.
+            Died: it is dead to this session.
         """
         found = self._shells.get(shell)
         if found is None or found.owner != caller.principal:
@@ -60,6 +73,10 @@ class Shells:
         if found.inactivity > found.idle_timeout:
             self.close(found)
             raise faults.unknown_shell()
+        dies = self._fidelity.idle_dies
+        found.dead = found.dead or (dies is not None and found.inactivity > dies)
+        if found.dead and (self._fidelity.dead_to_everyone or found.holder == session):
+            raise Died
         return found
 
     def admit(self, shell: UUID, caller: Caller) -> None:
@@ -70,8 +87,29 @@ class Shells:
         """
         if shell in self._shells:
             raise faults.malformed("A shell with this ShellId exists.")
+        owners = {each.owner for each in self._shells.values()}
+        if caller.principal not in owners and len(owners) >= self._fidelity.users:
+            raise faults.too_many_users(self._fidelity.users)
         if len(self.owned(caller)) >= self._fidelity.shells:
             raise faults.too_many_shells(self._fidelity.shells)
+
+    def admit_command(self, shell: Shell) -> None:
+        """See whether a shell may have one more pipeline.
+
+        Raises:
+            WsmanFault: the quota is spent.
+        """
+        if len(shell.pipelines) >= self._fidelity.commands:
+            raise faults.too_many_commands(self._fidelity.commands)
+
+    def admit_client(self, shell: Shell, session: str) -> None:
+        """See whether *session* may connect to a shell.
+
+        Raises:
+            WsmanFault: it is connected to another client.
+        """
+        if self._fidelity.busy and shell.holder != session and self.is_connected(shell):
+            raise faults.connected_elsewhere()
 
     def add(self, shell: Shell) -> None:
         """Keep a shell that was admitted."""

@@ -25,10 +25,11 @@ SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 POWERSHELL = "http://schemas.microsoft.com/powershell"
 IDENTITY = "http://schemas.dmtf.org/wbem/wsman/identify/1/wsmanidentity.xsd"
 
-_NAMESPACES = {"s": SOAP, "a": ADDRESSING, "w": WSMAN}
+_MICROSOFT = "http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd"
+_NAMESPACES = {"s": SOAP, "a": ADDRESSING, "w": WSMAN, "p": _MICROSOFT}
 _DECLARED = (
     f'xml:lang="en-US" xmlns:s="{SOAP}" xmlns:a="{ADDRESSING}" xmlns:x="{TRANSFER}" xmlns:w="{WSMAN}" '
-    f'xmlns:n="{ENUMERATION}" xmlns:rsp="{SHELL}" xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd"'
+    f'xmlns:n="{ENUMERATION}" xmlns:rsp="{SHELL}" xmlns:p="{_MICROSOFT}"'
 )
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _FAULT_ACTION = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
@@ -40,7 +41,11 @@ class NotAnEnvelope(Exception):
 
 @dataclass(frozen=True)
 class Envelope:
-    """A request. ``timeout`` is in seconds; ``body`` the element inside the Body, if there is one."""
+    """A request. ``timeout`` is in seconds; ``body`` the element inside the Body, if there is one.
+
+    ``session`` tells clients apart that log on as the same user (the header SessionId of MS-WSMV). ``size`` is in
+    bytes.
+    """
 
     action: str
     message_id: str
@@ -50,6 +55,8 @@ class Envelope:
     timeout_text: str
     largest_reply: int
     body: ET.Element | None
+    session: str = ""
+    size: int = 0
 
     @property
     def timeout(self) -> float:
@@ -144,6 +151,8 @@ def parse(raw: bytes) -> Envelope:
         timeout_text=header("w:OperationTimeout", "PT60S"),
         largest_reply=int(largest) if largest.isdecimal() else 153600,
         body=next(iter(body), None),
+        session=header("p:SessionId"),
+        size=len(raw),
     )
 
 

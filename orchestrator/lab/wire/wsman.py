@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import ClassVar, TypeAlias
@@ -16,33 +17,36 @@ from orchestrator.lab.wire.operations import Operation, asked
 from orchestrator.lab.wire.outbox import NothingLeft
 from orchestrator.lab.wire.psrp import Malformed
 from orchestrator.lab.wire.shell import Pipeline, Shell
-from orchestrator.lab.wire.shells import Caller, Fidelity, Shells
+from orchestrator.lab.wire.shells import Caller, Died, Fidelity, Shells
+from orchestrator.lab.wire.strikes import LOSING, Struck, delay, lose, refuse
 from orchestrator.lab.wire.work import Work
 
 _CONFIG_URI = "http://schemas.microsoft.com/wbem/wsman/1/config"
 _TERMINATE = f"{soap.SHELL}/signal/Terminate"
-_LARGEST_REPLY = 500 * 1024
+_LEAST_REPLY = 8192
 _ENVELOPE_OVERHEAD = 4096
 _RSP = f"{{{soap.SHELL}}}"
 _PWSH = f"{{{soap.POWERSHELL}}}"
-
-
-class Struck(Exception):
-    """This request is struck by a fault of *kind*; how, is the transport's business."""
-
-    def __init__(self, kind: Kind) -> None:
-        super().__init__(kind.value)
-        self.kind = kind
+_OF_CONNECTED = frozenset({Operation.COMMAND, Operation.SEND, Operation.RECEIVE, Operation.SIGNAL})
 
 
 class Service:
     """One host. Not thread-safe: it lives on the event loop."""
 
-    def __init__(self, host: str, engine: Engine, work: Work, fidelity: Fidelity) -> None:
+    def __init__(
+        self,
+        host: str,
+        engine: Engine,
+        work: Work,
+        fidelity: Fidelity,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.host = host
         self._engine = engine
         self._work = work
         self._redeliver = fidelity.redeliver
+        self._largest = fidelity.envelope
+        self._clock = clock
         self._shells = Shells(fidelity, engine.discard)
         self._booted: datetime | None = None
         self._is_up = False
@@ -64,8 +68,12 @@ class Service:
 
         Raises:
             WsmanFault: the request is answered with a fault.
-            Struck: a fault of the engine's weather befalls the request.
+            Struck: a fault of the engine's weather befalls the request, or its shell has died.
         """
+        if envelope.size > self._largest:
+            raise faults.request_too_large(self._largest)
+        if envelope.largest_reply < _LEAST_REPLY:
+            raise faults.reply_too_small()
         operation = asked(envelope)
         if not self._is_up and operation is not Operation.RECEIVE:
             raise Struck(Kind.LOST_REQUEST)
@@ -74,14 +82,19 @@ class Service:
                 return await self._receive(envelope, caller)
             if operation in (Operation.COMMAND, Operation.SEND):
                 return await self._input(operation, envelope, caller)
-            fault = self._weather(operation, None)
+            fault = self._weather(operation, envelope, caller)
             body = await self._OPERATIONS[operation](self, envelope, caller)
         except Malformed as error:
             raise faults.malformed(str(error)) from error
-        self._lose(fault)
+        except Died:
+            raise Struck(Kind.DIED) from None
+        await delay(fault, envelope.timeout)
+        lose(fault)
         return _reply(envelope, body)
 
-    def _weather(self, operation: Operation, request: Request | None) -> Fault | None:
+    def _weather(
+        self, operation: Operation, envelope: soap.Envelope, caller: Caller, request: Request | None = None
+    ) -> Fault | None:
         """Return what befalls the reply.
 
         Raises:
@@ -89,46 +102,56 @@ class Service:
             WsmanFault: the endpoint refuses it.
         """
         fault = self._engine.fault(self.host, operation, request)
-        match fault and fault.kind:
-            case Kind.DENIED:
-                raise faults.access_denied()
-            case Kind.BUSY:
-                raise faults.too_many_operations()
-            case Kind.LOST_REQUEST | Kind.UNAVAILABLE as kind:
-                raise Struck(kind)
+        refuse(fault)
+        if fault is not None and "ShellId" in envelope.selectors:
+            if fault.kind is Kind.DIED:
+                self._named(envelope, caller).dead = True
+                raise Struck(Kind.DIED)
+            if fault.kind is Kind.DISCONNECTED:
+                self._named(envelope, caller).disconnect()
+                self._need_connected(operation, envelope, caller)
         return fault
 
-    @staticmethod
-    def _lose(fault: Fault | None) -> None:
-        """Do not reply, if that is the fault."""
-        if fault is not None and fault.kind is not Kind.SLOW:
-            raise Struck(fault.kind)
+    def _need_connected(self, operation: Operation, envelope: soap.Envelope, caller: Caller) -> None:
+        """Refuse what takes a connected shell.
+
+        Raises:
+            WsmanFault: the shell that *envelope* names was disconnected.
+        """
+        if operation in _OF_CONNECTED and not self._named(envelope, caller).connected:
+            raise faults.stream_disconnected() if operation is Operation.RECEIVE else faults.shell_disconnected()
+
+    def _named(self, envelope: soap.Envelope, caller: Caller) -> Shell:
+        """Return the shell that *envelope* names."""
+        wanted = soap.identifier(envelope.selectors.get("ShellId", ""), faults.unknown_shell())
+        return self._shells.find(wanted, caller, envelope.session)
 
     def _shell(self, envelope: soap.Envelope, caller: Caller) -> Shell:
         """Return the shell that *envelope* names, and note that somebody uses it."""
-        wanted = soap.identifier(envelope.selectors.get("ShellId", ""), faults.unknown_shell())
-        shell = self._shells.find(wanted, caller)
+        shell = self._named(envelope, caller)
         shell.touch()
         return shell
 
     async def _input(self, operation: Operation, envelope: soap.Envelope, caller: Caller) -> bytes:
         """Take a Command or a Send; either may be what makes a pipeline whole and starts it."""
+        self._need_connected(operation, envelope, caller)
         shell = self._shell(envelope, caller)
         if operation is Operation.COMMAND:
+            self._shells.admit_command(shell)
             pipeline: Pipeline | None = self._begun(shell, envelope)
         else:
             pipeline = self._fed(shell, envelope)
         request = self._request(shell, pipeline, caller)
-        fault = self._weather(operation, request)
+        fault = self._weather(operation, envelope, caller, request)
         if operation is Operation.COMMAND and pipeline is not None:
             shell.adopt(pipeline)
         if pipeline is not None and request is not None:
             delay = 0.0 if fault is None else fault.delay
             pipeline.request = request
             task = self._work.start(request, delay, lambda messages: shell.finish(pipeline, messages))
-            if fault is not None and fault.kind is not Kind.SLOW:
+            if fault is not None and fault.kind in LOSING:
                 await asyncio.shield(task)  # only the reply is lost: the effect is on disk before that
-        self._lose(fault)
+        lose(fault)
         is_new = operation is Operation.COMMAND and pipeline is not None
         return _reply(envelope, bodies.command_accepted(pipeline.command) if is_new and pipeline else bodies.SENT)
 
@@ -163,16 +186,18 @@ class Service:
 
     async def _receive(self, envelope: soap.Envelope, caller: Caller) -> bytes:
         """Wait for news. A client that got no reply repeats its message and gets the same data again."""
+        self._need_connected(Operation.RECEIVE, envelope, caller)
         shell = self._shell(envelope, caller)
         if envelope.message_id in shell.answered:
             return shell.answered[envelope.message_id]
-        fault = self._weather(Operation.RECEIVE, None)
         wanted = envelope.need_body().find(f"{_RSP}DesiredStream")
         if wanted is None:
             raise faults.malformed("Receive names no stream.")
         pipeline = _pipeline(shell, wanted.get("CommandId"))
+        fault = self._weather(Operation.RECEIVE, envelope, caller, None if pipeline is None else pipeline.request)
+        await delay(fault, envelope.timeout)
         outbox = shell.outbox if pipeline is None else pipeline.outbox
-        limit = (min(envelope.largest_reply, _LARGEST_REPLY) - _ENVELOPE_OVERHEAD) * 3 // 4
+        limit = (min(envelope.largest_reply, self._largest) - _ENVELOPE_OVERHEAD) * 3 // 4
         try:
             parcel = await outbox.take(limit, envelope.timeout if self._is_up else 0.0)
         except NothingLeft:
@@ -182,13 +207,15 @@ class Service:
         shell.touch()
         reply = _reply(envelope, bodies.received(parcel, None if pipeline is None else pipeline.command))
         shell.remember(envelope.message_id, reply)
-        self._lose(fault)
+        lose(fault)
         return reply
 
     def _why_nothing(self, shell: Shell) -> Exception:
         """Return why a Receive ends without data."""
         if not self._is_up:
             return Struck(Kind.LOST_REQUEST)
+        if not shell.connected:
+            return faults.stream_disconnected()
         return faults.timed_out() if shell in self._shells else faults.unknown_shell()
 
     async def _create(self, envelope: soap.Envelope, caller: Caller) -> str:
@@ -205,12 +232,21 @@ class Service:
         name = uuid4() if wanted is None else soap.identifier(wanted, faults.malformed("ShellId is not a UUID."))
         self._shells.admit(name, caller)
         idle = soap.seconds(body.findtext(f"{_RSP}IdleTimeOut") or "PT7200S")
-        shell = Shell(name, configuration, caller.principal, caller.address, idle)
+        shell = Shell(
+            name,
+            configuration,
+            caller.principal,
+            caller.address,
+            idle,
+            holder=envelope.session,
+            clock=self._clock,
+        )
         shell.open(soap.decoded(body.findtext(f"{_PWSH}creationXml")))
         self._shells.add(shell)
         return bodies.created(shell, envelope.to)
 
     async def _signal(self, envelope: soap.Envelope, caller: Caller) -> str:
+        self._need_connected(Operation.SIGNAL, envelope, caller)
         shell = self._shell(envelope, caller)
         body = envelope.need_body()
         pipeline = _pipeline(shell, body.get("CommandId", ""))
@@ -226,21 +262,28 @@ class Service:
         return ""
 
     async def _connect(self, envelope: soap.Envelope, caller: Caller) -> str:
-        shell = self._shell(envelope, caller)
+        shell = self._named(envelope, caller)
+        self._shells.admit_client(shell, envelope.session)
+        shell.touch()
         body = envelope.need_body()
         pipeline = _pipeline(shell, body.get("CommandId"))
         if pipeline is not None:
             pipeline.outbox.attach(redeliver=self._redeliver)
             return bodies.PIPELINE_CONNECTED
         data = soap.decoded(body.findtext(f"{_PWSH}connectXml"))
-        return bodies.connected(shell.connect(data, redeliver=self._redeliver))
+        answer = bodies.connected(shell.connect(data, redeliver=self._redeliver))
+        shell.reconnect(envelope.session)
+        return answer
 
     async def _disconnect(self, envelope: soap.Envelope, caller: Caller) -> str:
-        self._shell(envelope, caller).connected = False
+        self._shell(envelope, caller).disconnect()
         return ""
 
     async def _reconnect(self, envelope: soap.Envelope, caller: Caller) -> str:
-        self._shell(envelope, caller).connected = True
+        shell = self._named(envelope, caller)
+        self._shells.admit_client(shell, envelope.session)
+        shell.touch()
+        shell.reconnect(envelope.session)
         return ""
 
     async def _enumerate(self, envelope: soap.Envelope, caller: Caller) -> str:
@@ -255,12 +298,11 @@ class Service:
 
     async def _get(self, envelope: soap.Envelope, caller: Caller) -> str:
         if envelope.resource == _CONFIG_URI:
-            return bodies.config(_LARGEST_REPLY // 1024)
+            return bodies.config(self._largest // 1024)
         if envelope.resource != soap.SHELL:
             raise faults.unknown_resource(envelope.resource)
         _ = envelope.timeout  # a nonsensical one is refused before the shell is looked for, as recorded
-        wanted = soap.identifier(envelope.selectors.get("ShellId", ""), faults.unknown_shell())
-        shell = self._shells.find(wanted, caller)
+        shell = self._named(envelope, caller)
         return bodies.shell(shell, self._shells.is_connected(shell))
 
     async def _identify(self, _envelope: soap.Envelope, _caller: Caller) -> str:

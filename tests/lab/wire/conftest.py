@@ -103,12 +103,23 @@ class Running:
 
 
 @dataclass
+class Hands:
+    """A clock that goes on when the test says so."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
 class Wire:
     """Everything a test needs: the engine, the running server and ways to reach it."""
 
     engine: Scripted
     running: Running
     ca: str
+    clock: Hands
     clients: list[WSMan] = field(default_factory=list)
 
     def client(self, host: str = HOST, **changes) -> WSMan:
@@ -149,10 +160,11 @@ def wire(engine: Scripted, folder, *schemes, **options) -> Iterator[Wire]:
         "operator": Account("CORP\\operator", PASSWORD),
         "other": Account("CORP\\other", PASSWORD),
     }
-    running = Running(Server(engine, *(schemes or (Basic(accounts),)), **options))
+    clock = Hands()
+    running = Running(Server(engine, *(schemes or (Basic(accounts),)), monotonic=clock, **options))
     ca = folder / "ca.pem"
     ca.write_bytes(running.server.ca)
-    opened = Wire(engine, running, str(ca))
+    opened = Wire(engine, running, str(ca), clock)
     try:
         yield opened
     finally:

@@ -15,7 +15,11 @@ from orchestrator.lab.wire.engine import Kind
 
 
 def from_elsewhere(far, shell: PowerShell, configuration: str = "Microsoft.PowerShell") -> PowerShell:
-    """Return the same pipeline as another process would rebuild it, knowing nothing but the two ids."""
+    """Return the same pipeline as another process would rebuild it, knowing nothing but the two ids.
+
+    The first process is gone for so long that the host takes its session for disconnected.
+    """
+    far.clock.now += 61
     pool = RunspacePool(far.client(), configuration_name=configuration)
     pool.id = pool.shell.id = shell.runspace_pool.id
     pool.shell.opened, pool._new_client, pool.state = True, True, RunspacePoolState.DISCONNECTED
@@ -62,6 +66,7 @@ def test_what_ended_meanwhile_is_kept(far, gate):
 def test_pools_and_pipelines_can_be_listed(far, gate):
     shell = PowerShell(far.pool()).add_cmdlet("Slow")
     shell.begin_invoke()
+    far.clock.now += 61
     (pool,) = RunspacePool.get_runspace_pools(far.client())
     pool.connect()
     (again,) = pool.create_disconnected_power_shells()

@@ -40,6 +40,7 @@ def test_a_command_whose_reply_was_lost_ran_before_the_connection_broke(far):
         shell.begin_invoke()
     assert not isinstance(lost.value, requests.exceptions.SSLError)
     assert len(far.engine.seen) == 1
+    far.clock.now += 61
     (pool,) = RunspacePool.get_runspace_pools(far.client())
     assert list(pool.pipelines) == [shell.id]
     pool.connect()
@@ -100,7 +101,7 @@ def test_the_fault_of_a_command_is_asked_for_with_its_request(far):
     )
     far.invoke(("Get-ADUser", {"Identity": "x" * 400_000}))
     with_request = [(operation, request.statements[0][0].name) for operation, request in asked if request]
-    assert with_request == [("Send", "Get-ADUser")]
+    assert with_request == [("Send", "Get-ADUser"), ("Receive", "Get-ADUser")]
 
 
 def go_down(far) -> None:
