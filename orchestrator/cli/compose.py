@@ -65,7 +65,7 @@ def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
                     username=lab.username,
                     password=f"${{file:{lab.state / 'password'}}}",
                     tls=Tls(ca=str(lab.ca)),
-                    configuration=(restricted.configuration_of(match) or PLAIN_CONFIGURATION),
+                    configuration=restricted.configuration_of(match) or PLAIN_CONFIGURATION,
                 )
                 for match in (*restricted.machines, "*")
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,8 +100,6 @@ def _of_lab(file: Path) -> tuple[Domain, str]:
 
 
 def _account(option: str, given: str) -> str:
-    import re
-
     if re.fullmatch(rf"{_ACCOUNT}\\{_ACCOUNT}", given) is None:
         raise typer.BadParameter(f"{option} {given}: expected DOMAIN\\name")
     return given

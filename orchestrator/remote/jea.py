@@ -202,7 +202,7 @@ def _shown(rows: Iterable[Row], limits: Limits) -> Iterator[Shown]:
         for form in row.forms:
             for name, kind in {**form.required, **form.optional}.items():
                 found[name] = _either(found.get(name, ABSENT), limits.get((row.cmdlet, name), Limit.of(kind)))
-        if row.cmdlet == "wevtutil":
+        if row.cmdlet == "wevtutil":  # its role function takes nothing
             found = {}
         yield Shown(row, _one_way({name: limit for name, limit in found.items() if not limit.absent}))
 

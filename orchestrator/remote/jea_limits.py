@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.model.dn import domain_dn
+from orchestrator.model.dn import domain_dn, parse_dn
 from orchestrator.model.host import split_task
 from orchestrator.model.plan import Host, Migration, Plan
 from orchestrator.remote.kinds import GUID, Kind, literally
@@ -83,9 +83,10 @@ def _relative_name(dn: str) -> str:
     """
     first = re.match(r"(?:\\.|[^\\,])*", dn, re.DOTALL)
     assert first is not None
-    attribute, _, value = first[0].partition("=")
+    value = first[0].partition("=")[2]
+    attribute = min(name for name, _ in parse_dn(dn)[0]).upper()
     plain = _HEX_RUN.sub(lambda run: bytes.fromhex(run[0].replace("\\", "")).decode(), value.strip())
-    return f"{literally(attribute.strip())}=" + "".join(map(_spelt, re.sub(r"\\(.)", r"\1", plain)))
+    return f"{literally(attribute)}=" + "".join(map(_spelt, re.sub(r"\\(.)", r"\1", plain)))
 
 
 def _spelt(character: str) -> str:

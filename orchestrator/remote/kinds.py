@@ -138,7 +138,7 @@ TEXT = Kind("readable text", _is_text)
 SWITCH = Kind("$true", lambda value: value is True, "True", ("True",))
 MOMENT = Kind("a time with its zone", lambda value: type(value) is datetime and value.tzinfo is not None)
 EMPTY = Kind("the empty text", lambda value: value == "", "")
-DN = Kind("a distinguished name", _is_dn, "[A-Za-z][A-Za-z0-9-]*=.+")
+DN = Kind("a distinguished name", _is_dn, "[^=]+=.+")
 _GUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 GUID = Kind("a GUID", lambda value: type(value) is UUID, _GUID) | matching("a GUID's text", _GUID, re.IGNORECASE)
 SID = matching("a SID", r"S-1-\d{1,14}(-\d{1,10}){1,15}")

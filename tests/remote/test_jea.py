@@ -230,6 +230,7 @@ def test_one_machine_cannot_be_two_endpoints():
         (r"cn = caf\C3\A9 (x),DC=corp,DC=example", "CN=café (x),OU=A,DC=corp,DC=example"),
         (r"CN=a\\b,DC=corp,DC=example", r"CN=a\\b,OU=A,DC=corp,DC=example"),
         (r"CN=a\=b,DC=corp,DC=example", r"CN=a=b,DC=corp,DC=example"),
+        (r"2.5.4.3=svc x,DC=corp,DC=example", r"CN=svc x,OU=A,DC=corp,DC=example"),
     ],
 )
 def test_an_account_is_known_in_every_spelling(dn, sent):
