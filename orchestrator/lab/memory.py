@@ -12,9 +12,11 @@ from typing import Protocol, cast
 from uuid import UUID, uuid4
 
 from orchestrator.lab.command import Command, LabError, LabObject, Request, Result
+from orchestrator.lab.estate.cmdlets.pipeline import LDAP
 from orchestrator.lab.estate.weather import WeatherFault
 from orchestrator.model.call import Cmdlet, Read, Ticket, Value, Write
 from orchestrator.model.observation import Fault, FaultKind, Outcome, Record, RemoteError, Reply
+from orchestrator.model.witness import WITNESS
 
 PLAIN_CONFIGURATION = "Microsoft.PowerShell"
 _DIRECTORY = "Microsoft.ActiveDirectory.Management."
@@ -125,7 +127,7 @@ class MemoryTransport:
                 for pipeline in unused:
                     del self._issued[pipeline]
                 return True
-            if not self._estate.listens(endpoint):
+            if not self._estate.listens(endpoint.removeprefix(WITNESS)):
                 return False
             self._estate.discard(shell)
             return True
@@ -137,14 +139,15 @@ class MemoryTransport:
 
     def _request(self, call: Read | Write, ticket: Ticket) -> Request:
         cmdlets = call.statements if isinstance(call, Read) else (call.statement,)
+        by_ldap = call.endpoint.startswith(WITNESS)
         statements = tuple(_worded(item, self._configuration) for item in cmdlets)
         return Request(
-            host=call.endpoint,
+            host=call.endpoint.removeprefix(WITNESS),
             shell=ticket.shell,
             pipeline=ticket.pipeline,
             principal=self._principal,
             statements=statements,
-            configuration=self._configuration,
+            configuration=LDAP if by_ldap else self._configuration,
         )
 
 
