@@ -16,11 +16,23 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def controller(tmp_path_factory):
-    """A Samba domain controller for the whole session."""
+def domain(tmp_path_factory):
+    """A provisioned domain that no controller runs on."""
     samba.require_samba()
-    folder = tmp_path_factory.mktemp("directory")
-    with samba.Samba(samba.provision(folder / "domain"), folder / "dc01", 0) as running:
+    return samba.provision(tmp_path_factory.mktemp("directory") / "domain")
+
+
+@pytest.fixture(scope="session")
+def controller(domain):
+    """A Samba domain controller for the whole session."""
+    with samba.Samba(domain, domain.parent / "dc01", 0) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cut_off(domain):
+    """Another controller of the same domain, which hears nothing from the first."""
+    with samba.Samba(domain, domain.parent / "dc02", 1) as running:
         yield running
 
 
