@@ -158,11 +158,8 @@ class FarSide:
 
     def _by_ldap(self, server: str, asks_dmsa: bool, names: tuple[str, ...]) -> Iterator[Found]:
         short = server.partition(".")[0]
-        facts = {
-            **self.facts,
-            **self.facts.get("copies", {}).get(short, {}),
-            **self.facts.get("ldap", {}).get(short, {}),
-        }
+        here = [self.facts.get(way, {}).get(short, {}) for way in ("copies", "ldap")]
+        facts = {**self.facts, **here[0], **here[1]}
         standing = _PAIRS[facts.get("pair", "0/-")][asks_dmsa]
         given = facts.get("dmsa" if asks_dmsa else "account", {})
         if given is not None:

@@ -2,9 +2,9 @@
 
 Each reading is a connection of its own, for one is asked for only when something is about to be believed. It goes to
 port 389 and is never open to others: with ``auth: basic`` it is put under TLS before the log-on (StartTLS, RFC 4511
-4.14) and the certificate checked against the name, with ``kerberos`` or ``negotiate`` the runner's own ticket logs on
-and Kerberos encrypts what follows (RFC 4752), so that no policy on LDAP signing or channel binding is in the way
-(Microsoft Learn, "LDAP signing for Active Directory Domain Services").
+4.14) and the certificate checked against the name; with ``kerberos`` or ``negotiate`` a ticket logs on, the runner's
+own or that of the plan's user, and Kerberos encrypts what follows (RFC 4752), so that no policy on LDAP signing or
+channel binding is in the way (Microsoft Learn, "LDAP signing for Active Directory Domain Services").
 
 The library is OpenLDAP's, over a socket of ours: ``estate.addresses`` says where packets go, the plan's name says who
 must answer. Importing this module needs no python-ldap; using it does.
@@ -24,6 +24,7 @@ from orchestrator.model.observation import Fault, FaultKind, Outcome, Record, Re
 from orchestrator.model.witness import WITNESS
 from orchestrator.remote import gate
 from orchestrator.remote.connection import Settings, Unconfigured, unconfigured
+from orchestrator.remote.tickets import NoTicket, bought
 
 PORT = 389
 SEALED = 128
@@ -177,16 +178,13 @@ def _under_tls(ldap: Any, connection: Any, settings: Settings) -> None:
 
 
 def _by_ticket(ldap: Any, connection: Any, settings: Settings) -> None:
-    if settings.password is not None:
-        raise unconfigured(
-            settings.host,
-            "witness-ticket",
-            "witness: ldap logs on with the runner's own Kerberos ticket, not with a password",
-            "give the runner a ticket (kinit, or a keytab) and take the password out of the connection",
-        )
     connection.set_option(ldap.OPT_X_SASL_NOCANON, 1)  # the name that is held to is the plan's, not DNS's
     connection.set_option(ldap.OPT_X_SASL_SECPROPS, f"minssf={SEALED},noanonymous,noplain")
-    connection.sasl_interactive_bind_s("", ldap.sasl.gssapi(""))
+    if settings.username is None or settings.password is None:
+        connection.sasl_interactive_bind_s("", ldap.sasl.gssapi(""))
+        return
+    with bought(settings.username.reveal(), settings.password.reveal()):
+        connection.sasl_interactive_bind_s("", ldap.sasl.gssapi(""))
 
 
 @contextmanager
@@ -207,6 +205,11 @@ def _explained(ldap: Any, settings: Settings) -> Iterator[None]:
         )
         raise _Trouble(
             settings.host, "authentication-failed", f"the log-on failed ({_said(error)})", remedy, passes=False
+        ) from None
+    except NoTicket as error:
+        remedy = "check user name (user@REALM) and password of its connection, and that the realm's KDC can be reached"
+        raise _Trouble(
+            settings.host, "authentication-failed", f"there is no ticket ({error})", remedy, passes=False
         ) from None
     except ldap.TIMEOUT:
         remedy = "look whether it is overloaded or hangs"

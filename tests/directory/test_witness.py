@@ -96,6 +96,18 @@ def ticket(controller, monkeypatch, tmp_path, addresses):
     return made
 
 
+@pytest.fixture
+def user(ticket, tmp_path, addresses):
+    """A witness that logs on with a ticket for the plan's user; the runner has none of its own."""
+    ticket(None)
+
+    def made(secret=samba.PASSWORD, **more):
+        named = {"username": samba.ADMINISTRATOR, "password": "${env:SECRET}"}
+        return Observer(tmp_path, {"SECRET": secret}, addresses, **named, **more)
+
+    return made
+
+
 @pytest.fixture(scope="session")
 def pairs(controller, cut_off):
     """A pair that the first controller shows at 1/1 and the other one, which heard nothing of it, not at all."""
@@ -122,7 +134,7 @@ def cmdlets_say(copy, dn=f"CN=svc-app,{OU}", dmsa=f"CN=dmsa-app,{OU}", **changed
     return PairSeen(DC01, Account(**(account | changed)), seen)
 
 
-@pytest.mark.parametrize("way", ["ticket", "password"])
+@pytest.mark.parametrize("way", ["ticket", "user", "password"])
 def test_it_sees_both_objects(way, request, pairs):
     seen = request.getfixturevalue(way)().look(f"CN=svc-app,{OU}", "dmsa-app")
     assert (seen.account.state, seen.account.link) == (1, f"CN=dmsa-app,{OU}")
@@ -131,6 +143,11 @@ def test_it_sees_both_objects(way, request, pairs):
     assert not seen.account.enabled
     assert str(seen).startswith("dc01.corp.example by LDAP: dMSA state 1, linked to CN=svc-app")
     assert contradictions(cmdlets_say(pairs[0]), seen) == ()
+
+
+def test_a_ticket_that_was_bought_serves_one_log_on_and_no_other(user, ticket):
+    assert user().ask(f"CN=svc-app,{OU}").outcome is Outcome.SUCCEEDED
+    assert ticket(None).fault().code == "authentication-failed"
 
 
 def test_by_guid_it_follows_a_moved_account(ticket, pairs):
@@ -217,12 +234,11 @@ class TestRefusals:
         assert fault.code == "authentication-failed"
         assert f"ldap/{server}" in fault.remedy
 
-    def test_a_password_for_kerberos(self, ticket, tmp_path, addresses):
-        observer = Observer(
-            tmp_path, {"SECRET": samba.PASSWORD}, addresses, username="a@CORP.EXAMPLE", password="${env:SECRET}"
-        )
-        ticket(None)
-        assert observer.fault().code == "witness-ticket"
+    def test_a_wrong_password_for_a_ticket(self, user):
+        fault = user(secret="not it").fault()
+        assert (fault.code, fault.kind) == ("authentication-failed", FaultKind.PERMANENT)
+        assert "there is no ticket (" in fault.message
+        assert "password" in fault.remedy
 
     def test_a_way_to_log_on_that_it_does_not_have(self, tmp_path, addresses):
         fault = Observer(tmp_path, addresses=addresses, auth="ntlm").fault()
