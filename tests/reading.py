@@ -68,6 +68,10 @@ _SERVICE = {"State": "Running", "StartMode": "Auto", "StartName": r"CORP\svc-app
 _LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
 
 
+def _as_texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else (str(value),)
+
+
 class Refusal(Exception):
     """The statement ends its pipeline."""
 
@@ -79,7 +83,8 @@ class Refusal(Exception):
 class FarSide:
     """Answers reads from the facts of a case.
 
-    ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``copies``: what another DC shows;
+    ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``copies``: what another DC shows, ``ldap``:
+    what a DC shows by LDAP where that is not what it shows by cmdlets;
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
     of existing computers, ``members``: who is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
     and of the switch ``key``, ``parent``, ``value``; ``faults``: endpoints that do not answer; ``unasked``: endpoints
@@ -121,6 +126,8 @@ class FarSide:
         match statement.name:
             case "Get-ADUser" | "Get-ADServiceAccount":
                 yield from self._objects(str(asks["Server"]), statement.name)
+            case "ldapsearch":
+                yield from self._by_ldap(endpoint.removeprefix("ldap:"), "Account" in asks, asks["Properties"])
             case "Get-ADComputer":
                 yield from self._computers(str(asks["LDAPFilter"]))
             case "Get-ADObject":
@@ -148,6 +155,18 @@ class FarSide:
             raise Refusal("ObjectNotFound", f"Cannot find an object with identity on {server}", asked_by)
         else:
             yield _found("ADUser", {**_ACCOUNT, **ours, **facts.get("account", {})})
+
+    def _by_ldap(self, server: str, asks_dmsa: bool, names: tuple[str, ...]) -> Iterator[Found]:
+        short = server.partition(".")[0]
+        here = [self.facts.get(way, {}).get(short, {}) for way in ("copies", "ldap")]
+        facts = {**self.facts, **here[0], **here[1]}
+        standing = _PAIRS[facts.get("pair", "0/-")][asks_dmsa]
+        given = facts.get("dmsa" if asks_dmsa else "account", {})
+        if given is not None:
+            values = {**(_DMSA if asks_dmsa else _ACCOUNT), **standing, **given, "sAMAccountName": None}
+            values["sAMAccountName"] = "dmsa-app$" if asks_dmsa else "svc-app"
+            shown = {name: _as_texts(values.get(name)) for name in names if values.get(name) not in (None, ABSENT)}
+            yield Found("LdapEntry", {"dn": values["DistinguishedName"], **shown, "objectGUID": values["ObjectGUID"]})
 
     def _computers(self, asked: str) -> Iterator[Found]:
         known = self.facts.get("computers", [f"{name}.corp.example" for name in ("app01", "app02")])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from orchestrator.clock import EstateClock
@@ -104,6 +104,7 @@ class World:
         change_estate: Callable[[dict[str, Any]], None] | None = None,
         journal: Any = None,
         registered: Registered | None = None,
+        witness: Literal["none", "ldap"] = "none",
     ) -> None:
         spec = load_spec(_changed(ROOT / estate, change_estate))
         self.estate = SimulatedEstate(spec)
@@ -111,7 +112,8 @@ class World:
         self._watch()
         original = Plan.model_validate(_read(ROOT / plan, change_plan)) if change_plan else load_plan(ROOT / plan).plan
         self.digest, self.canonical = digest(original), canonical(original)
-        where = Estate(lab=estate, domain=spec.domain.dns, directory=Directory(endpoint=DC, server=DC))
+        directory = Directory(endpoint=DC, server=DC, witness=witness)
+        where = Estate(lab=estate, domain=spec.domain.dns, directory=directory)
         self.plan = original.model_copy(update={"estate": where})
         self.journal = journal or MemoryJournal()
         self.registered = registered

@@ -22,7 +22,10 @@ from orchestrator.model.lifecycle import Phase
 from orchestrator.model.plan import Connection, Directory, Estate, Plan, Tls
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.remote.connection import Connections
+from orchestrator.remote.ldap import LdapTransport
 from orchestrator.remote.psrp import PsrpTransport
+from orchestrator.remote.routes import Routes
+from orchestrator.remote.transport import Transport
 from orchestrator.remote.wording import PLAIN_CONFIGURATION
 
 PATIENCE = timedelta(minutes=10)
@@ -73,7 +76,16 @@ def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
         yield Resolved(loaded.plan.model_copy(update={"estate": estate}), loaded.directory)
 
 
-def clock_for(plan: Plan, transport: PsrpTransport, last: datetime | None) -> EstateClock:
+def transport_for(plan: Plan, connections: Connections) -> Transport:
+    """Return what carries calls: remoting, and LDAP beside it where the plan names a second witness."""
+    hosts = PsrpTransport(connections.settings)
+    directory = plan.estate.directory
+    if directory is None or directory.witness == "none":
+        return hosts
+    return Routes(hosts, LdapTransport(connections.settings))
+
+
+def clock_for(plan: Plan, transport: Transport, last: datetime | None) -> EstateClock:
     """Return the clock of the pinned domain controller.
 
     Reading it also settles whether an estate that the plan calls simulated says so itself.
@@ -125,7 +137,7 @@ def conducting(
             refuse_other_plan(state, loaded)
             with estate_of(loaded, place) as resolved:
                 connections = Connections(resolved.plan.estate, resolved.base)
-                transport = PsrpTransport(connections.settings)
+                transport = transport_for(resolved.plan, connections)
                 with contextlib.closing(transport):
                     assignment = Assignment(
                         plan=resolved.plan,

@@ -128,6 +128,9 @@ def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
         answer: Answer | Unreadable = step.judge(case, subject, seen)
     except Unreadable as unreadable:
         answer = unreadable
+    if (subject, "read") in case.state.tries and not isinstance(answer, Observe):
+        # What is read in two rounds has recovered when both were: else a fault of the second would never be counted.
+        return Record((Recovered(migration=case.migration.id, subject=subject),))
     said: tuple[Event, ...] = ()
     writes = isinstance(answer, Perform | Unreadable) or _is_snapshot(answer)
     if step.stage is not None and writes and step.asks_guards(case):
@@ -166,8 +169,6 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
     """Return what follows where something could not be read: a retry, a wait or a hold; None if all was read."""
     faults = _faults(case, step, seen)
     if not faults:
-        if (subject, "read") in case.state.tries:
-            return Record((Recovered(migration=case.migration.id, subject=subject),))
         return None
     never_reached = case.state.snapshot is None and any(not fault.reached for _, fault in faults)
     if seen.guarded and (never_reached or case.at is None):

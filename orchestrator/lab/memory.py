@@ -12,10 +12,12 @@ from typing import Protocol, cast
 from uuid import UUID, uuid4
 
 from orchestrator.lab.command import Command, LabError, LabObject, Request, Result
+from orchestrator.lab.estate.cmdlets.pipeline import LDAP
 from orchestrator.lab.estate.weather import WeatherFault
 from orchestrator.lab.jea import Entry, Registered
 from orchestrator.model.call import Cmdlet, Read, Ticket, Value, Write
 from orchestrator.model.observation import Fault, FaultKind, Outcome, Record, RemoteError, Reply
+from orchestrator.model.witness import WITNESS
 
 PLAIN_CONFIGURATION = "Microsoft.PowerShell"
 _DIRECTORY = "Microsoft.ActiveDirectory.Management."
@@ -137,7 +139,7 @@ class MemoryTransport:
                 for pipeline in unused:
                     del self._issued[pipeline]
                 return True
-            if not self._estate.listens(endpoint):
+            if not self._estate.listens(endpoint.removeprefix(WITNESS)):
                 return False
             self._estate.discard(shell)
             return True
@@ -151,14 +153,15 @@ class MemoryTransport:
         cmdlets = call.statements if isinstance(call, Read) else (call.statement,)
         restricted = self._registered.configuration_of(call.endpoint) if self._registered is not None else None
         configuration = restricted or self._configuration
+        by_ldap = call.endpoint.startswith(WITNESS)
         statements = tuple(_worded(item, configuration) for item in cmdlets)
         return Request(
-            host=call.endpoint,
+            host=call.endpoint.removeprefix(WITNESS),
             shell=ticket.shell,
             pipeline=ticket.pipeline,
             principal=self._principal,
             statements=statements,
-            configuration=configuration,
+            configuration=LDAP if by_ldap else configuration,
         )
 
 

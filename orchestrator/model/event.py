@@ -20,7 +20,8 @@ VERSION = 1
 
 HoldReason: TypeAlias = str
 """``guard:<id>``, or one of ``fault``, ``retries-spent``, ``unknown-outcome``, ``operator``, ``undone``,
-``original-missing``, ``restored-by-hand``, ``clock``, ``budget-spent``, ``not-converged``, ``hosts-missing``."""
+``original-missing``, ``restored-by-hand``, ``clock``, ``budget-spent``, ``not-converged``, ``hosts-missing``,
+``witness-disagrees``."""
 
 WaitFor: TypeAlias = Literal[
     "dwell",
@@ -37,6 +38,7 @@ WaitFor: TypeAlias = Literal[
     "reboot",
     "settle",
     "registration",
+    "witness",
 ]
 
 DIRECTORY = "directory"

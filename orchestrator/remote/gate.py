@@ -11,8 +11,10 @@ from collections.abc import Mapping
 
 from orchestrator.errors import SafetyRefusal
 from orchestrator.model.call import Call, Cmdlet, Read, Value, Write
+from orchestrator.model.witness import WITNESS
 from orchestrator.remote.catalogue import CATALOGUE, COMMON, Effect, Form, Row
 from orchestrator.remote.kinds import HOST
+from orchestrator.remote.searches import SEARCHES
 
 MOST_STATEMENTS = 200
 """Statements in one read: far above what a step asks, far below what an envelope carries."""
@@ -36,16 +38,17 @@ def check(call: Call) -> None:
         statements, effect = (call.statement,), Effect.WRITES
     else:
         raise _refusal(type(call).__name__, "is neither a read nor a write")
-    if not HOST.accepts(call.endpoint):
+    by_ldap = type(call.endpoint) is str and call.endpoint.startswith(WITNESS)
+    if not HOST.accepts(call.endpoint.removeprefix(WITNESS) if by_ldap else call.endpoint):
         raise _refusal("a call", "names an endpoint that is not a host name")
     for statement in statements:
-        _check_statement(statement, effect)
+        _check_statement(statement, effect, SEARCHES if by_ldap else CATALOGUE)
 
 
-def _check_statement(statement: Cmdlet, effect: Effect) -> None:
+def _check_statement(statement: Cmdlet, effect: Effect, rows: Mapping[str, Row]) -> None:
     if type(statement) is not Cmdlet or type(statement.name) is not str:
         raise _refusal("a statement", "is not one cmdlet with named parameters")
-    row = CATALOGUE.get(statement.name)
+    row = rows.get(statement.name)
     if row is None:
         raise _refusal(ascii(statement.name), "is not in the catalogue")
     if row.effect is not effect:

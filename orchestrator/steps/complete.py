@@ -22,6 +22,7 @@ from orchestrator.steps.step import (
     original_missing,
     pair_reads_after_replication,
 )
+from orchestrator.steps.witness import confirmed, testimony
 
 CMDLET = "Complete-ADServiceAccountMigration"
 
@@ -47,10 +48,11 @@ class Complete(Step):
             return Perform(write, wish=Pair.COMPLETED)
         if pinned.pair is not Pair.COMPLETED or CMDLET not in case.state.sent:
             return not_matching(case, pinned, Pair.STARTED)
-        return agreed(case, seen, Pair.COMPLETED) or _as_completed(case, pinned)
+        late = agreed(case, seen, Pair.COMPLETED) or confirmed(case, seen)
+        return late or _as_completed(case, pinned, seen)
 
 
-def _as_completed(case: Case, pair: PairSeen) -> Answer:
+def _as_completed(case: Case, pair: PairSeen, seen: Seen) -> Answer:
     spns: list[Any] = case.state.snapshot.account.get("servicePrincipalName", []) if case.state.snapshot else []
     lost = sorted(set(spns) - (pair.dmsa.spns if pair.dmsa else frozenset()))
     if lost or pair.account is None or pair.account.enabled:
@@ -60,4 +62,5 @@ def _as_completed(case: Case, pair: PairSeen) -> Answer:
             f"Complete of {case.migration.id} shows 2/2, but {wrong}; {pair}.",
             "compare both objects; `dmsa undo` returns to the started side",
         )
-    return Done(pair=Pair.COMPLETED, evidence={"read": str(pair), "spns": sorted(map(str, spns))})
+    read = {"read": str(pair), "spns": sorted(map(str, spns))}
+    return Done(pair=Pair.COMPLETED, evidence={**read, **testimony(case, seen)})

@@ -21,6 +21,7 @@ from orchestrator.steps.step import (
     pairs_everywhere,
     replication_begins,
 )
+from orchestrator.steps.witness import confirmed, testimony
 
 
 class Link(Step):
@@ -46,5 +47,7 @@ class Link(Step):
             return original_missing(case, pairs[0])
         if pairs[0].pair is not Pair.STARTED:
             return not_matching(case, pairs[0], Pair.STARTED)
-        late = converging(case, pairs, Pair.STARTED)
-        return late or Done(pair=Pair.STARTED, evidence={"read": [str(pair) for pair in pairs]})
+        late = converging(case, pairs, Pair.STARTED) or confirmed(case, seen)
+        if late is not None:
+            return late
+        return Done(pair=Pair.STARTED, evidence={"read": [str(pair) for pair in pairs], **testimony(case, seen)})

@@ -28,6 +28,7 @@ from orchestrator.steps.step import (
     pair_reads_after_replication,
     pairs_everywhere,
 )
+from orchestrator.steps.witness import confirmed, testimony
 from orchestrator.steps.workloads import running
 
 _UNLINKING = frozenset({"Undo-ADServiceAccountMigration", "Reset-ADServiceAccountMigration"})
@@ -68,8 +69,11 @@ class Unlink(Step):
         repair = _repair(case, pinned)
         if repair is not None:
             return Perform(Write(case.endpoint, repair))
-        late = agreed(case, seen, goal, lambda copy: _repair(case, copy) is None)
-        return late or Done(pair=goal, evidence={"read": [str(pair) for pair in pairs_everywhere(case, seen)]})
+        late = agreed(case, seen, goal, lambda copy: _repair(case, copy) is None) or confirmed(case, seen)
+        if late is not None:
+            return late
+        read = [str(pair) for pair in pairs_everywhere(case, seen)]
+        return Done(pair=goal, evidence={"read": read, **testimony(case, seen)})
 
     def dest(self, case: Case) -> Phase:
         """Return where the pair that was reached leads."""

@@ -26,6 +26,7 @@ HELD_REASONS = (
     "clock",
     "budget-spent",
     "not-converged",
+    "witness-disagrees",
     "hosts-missing",
 )
 REGISTRY = ("pending", "set", "was-set", "kept", "restored", "lost")

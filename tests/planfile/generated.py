@@ -78,24 +78,26 @@ class Author:
             **self.maybe("tier0", lambda: self.some("S-1-5-32-544", "Domain Admins")),
             **self.maybe("witness", lambda: self.chance.choice(("none", "ldap"))),
         }
+        by_ldap = directory.get("witness") == "ldap"  # not of a lab, and not with every way to log on
         return {
-            **self.maybe("simulated", self.flag),
+            **self.maybe("simulated", lambda: not by_ldap and self.flag()),
             "domain": "corp.example",
             "directory": directory,
             **self.maybe(
                 "addresses", lambda: {"dc01.corp.example": "10.0.0.1", "app01.corp.example": "[fd00::7]:5986"}
             ),
-            "connections": [self.connection("*.dmz.corp.example"), self.connection("*")],
+            "connections": [self.connection("*.dmz.corp.example"), self.connection("*", by_ldap)],
             **self.maybe(
                 "sites", lambda: [{"name": "North", "match": ["n*", "*1*"]}, {"name": "rest", "match": ["*"]}]
             ),
         }
 
-    def connection(self, match: str) -> dict[str, Any]:
+    def connection(self, match: str, by_ldap: bool = False) -> dict[str, Any]:
+        ways = ("kerberos", "negotiate", "basic", *(() if by_ldap else ("ntlm", "certificate")))
         return {
             "match": match,
             **self.maybe("port", lambda: self.chance.randint(1, 65535)),
-            **self.maybe("auth", lambda: self.chance.choice(("kerberos", "negotiate", "ntlm", "certificate", "basic"))),
+            **self.maybe("auth", lambda: self.chance.choice(ways)),
             "username": self.chance.choice(("CORP\\runner", "${env:DMSA_USER}")),
             "password": self.chance.choice(("${env:DMSA_PASSWORD}", "${keyring:dmsa/runner}")),
             "certificate": "certs/runner.pem",

@@ -40,6 +40,30 @@ def test_what_the_catalogue_contains_passes(case):
     check(call(case))
 
 
+@pytest.mark.parametrize("case", CASES["ldap"]["passes"], ids=label)
+def test_what_may_be_asked_by_ldap_passes_there_and_nowhere_else(case):
+    statement = call(case).statements
+    check(Read("ldap:dc01.corp.example", statement))
+    with pytest.raises(Refused, match="is not in the catalogue"):
+        check(Read("dc01.corp.example", statement))
+
+
+@pytest.mark.parametrize("case", CASES["ldap"]["refused"], ids=label)
+def test_ldap_takes_nothing_else(case):
+    statement = Cmdlet(case["cmdlet"], {name: frozen(value) for name, value in case["with"].items()})
+    there = case.get("to", "ldap:dc01.corp.example")
+    with pytest.raises(Refused, match=case["because"]):
+        check(Write(there, statement) if case.get("as") == "write" else Read(there, (statement,)))
+
+
+@pytest.mark.parametrize("case", CASES["passes"], ids=label)
+def test_no_cmdlet_goes_by_ldap(case):
+    good = call(case)
+    by_ldap = "ldap:dc01.corp.example"
+    with pytest.raises(Refused, match="is not in the catalogue"):
+        check(Write(by_ldap, good.statement) if isinstance(good, Write) else Read(by_ldap, good.statements))
+
+
 @pytest.mark.parametrize("case", CASES["refused"], ids=label)
 def test_what_is_outside_is_refused_with_its_reason(case):
     with pytest.raises(Refused) as refusal:

@@ -7,6 +7,7 @@ import pytest
 from orchestrator.lab.estate.cmdlets import TABLE
 from orchestrator.model.call import Cmdlet
 from orchestrator.remote.catalogue import CATALOGUE, COMMON, Effect
+from orchestrator.remote.searches import SEARCHES
 from orchestrator.remote.wording import PLAIN_CONFIGURATION, worded
 
 ONLY_ON_A_PLAIN_ENDPOINT = {"select-object"}
@@ -18,11 +19,14 @@ LAB_IS_STRICTER = {"Export-ScheduledTask"}
 def test_the_lab_has_no_other_cmdlets():
     named = {row.cmdlet.lower() for row in CATALOGUE.values()}
     named |= {row.role_function.lower() for row in CATALOGUE.values() if row.role_function}
+    named |= SEARCHES.keys()
     assert set(TABLE) - ONLY_ON_A_PLAIN_ENDPOINT == named
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in CATALOGUE.values() if row.cmdlet != PROGRAM], ids=lambda row: row.cmdlet
+    "row",
+    [row for row in (*CATALOGUE.values(), *SEARCHES.values()) if row.cmdlet != PROGRAM],
+    ids=lambda row: row.cmdlet,
 )
 def test_the_lab_knows_the_row(row):
     far = TABLE[row.cmdlet.lower()]
@@ -30,6 +34,7 @@ def test_the_lab_knows_the_row(row):
     assert far.writes == (row.effect is Effect.WRITES)
     names = {name for name, _ in far.parameters.values()}
     assert row.parameters | COMMON.keys() <= names
+    assert (far.where == "ldap") == (row.cmdlet in SEARCHES)
     if row.cmdlet not in LAB_IS_STRICTER:
         assert all(far.mandatory <= form.required.keys() for form in row.forms)
 

@@ -95,6 +95,12 @@ def default(domain_sid: str, kind: str) -> Descriptor:
     return Descriptor(admins, tuple(aces))
 
 
+def of_deleted_objects(domain_sid: str) -> Descriptor:
+    """Return what the container of deleted objects carries: administrators list it, nobody else (MS-ADTS 6.1.1.4.2)."""
+    admins = f"{domain_sid}-512"
+    return Descriptor(admins, tuple(Ace("A", "", _FULL, sid) for sid in (admins, SYSTEM)))
+
+
 def migration_grant(account_sid: str) -> tuple[Ace, Ace]:
     """Return what Start grants the superseded account on the dMSA: read all, write the membership.
 

@@ -8,7 +8,14 @@ from uuid import UUID
 from orchestrator.lab.estate import account_control as uac
 from orchestrator.lab.estate import dn as names
 from orchestrator.lab.estate import identity
-from orchestrator.lab.estate.descriptor import CHILD_PROTECTION, PROTECTION, Ace, default, migration_grant
+from orchestrator.lab.estate.descriptor import (
+    CHILD_PROTECTION,
+    PROTECTION,
+    Ace,
+    default,
+    migration_grant,
+    of_deleted_objects,
+)
 from orchestrator.lab.estate.directory import Directory
 from orchestrator.lab.estate.spec import DmsaSpec, EstateInvalid, EstateSpec, GroupSpec, UserSpec
 
@@ -103,8 +110,10 @@ class Genesis:
         root, domain = self._directory.dn, self._spec.domain
         head = {"objectSid": self._directory.sid, "ncHead": True}
         self._seed(root, root, None, "domainDNS", dict(head))
-        for name in ("Users", "Computers", "Builtin", "System", "Managed Service Accounts", "Deleted Objects"):
+        for name in ("Users", "Computers", "Builtin", "System", "Managed Service Accounts"):
             self._put(f"CN={name},{root}", "container")
+        hidden = of_deleted_objects(self._directory.sid)
+        self._put(f"CN=Deleted Objects,{root}", "container", nTSecurityDescriptor=hidden)
         self._put(f"OU=Domain Controllers,{root}", "organizationalUnit", ou="Domain Controllers")
         config = f"CN=Configuration,{root}"
         self._put(config, "configuration", ncHead=True)

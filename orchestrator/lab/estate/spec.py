@@ -244,6 +244,8 @@ class Switches(Spec):
     start_refuses_disabled_account: bool = True
     batch_goes_on_after_error: bool = False
     second_hop: bool = False
+    reads_go_elsewhere: bool = False
+    """Whether the module's reads come from the first domain controller's copy, whatever ``-Server`` says."""
 
 
 class EstateSpec(Spec):

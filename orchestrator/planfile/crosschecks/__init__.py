@@ -19,6 +19,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("patterns", estate.patterns),
     ("second-hop", estate.second_hop),
     ("host-unreachable", estate.host_unreachable),
+    ("witness", estate.witness),
     ("site-twice", estate.site_twice),
     ("credentials", estate.credentials),
     ("without-tls", estate.without_tls),

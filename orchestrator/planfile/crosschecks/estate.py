@@ -115,6 +115,27 @@ def _hosts(plan: Plan) -> Iterator[tuple[Loc, str]]:
         yield place, name
 
 
+def witness(plan: Plan) -> Iterator[Finding]:
+    """A second witness is somebody who can be asked, and by whom the runner is known."""
+    directory = plan.estate.directory
+    if directory is None or directory.witness == "none" or next(patterns(plan), None) is not None:
+        return
+    loc: Loc = ("estate", "directory", "witness")
+    if plan.estate.simulated:
+        yield Finding(loc, "a lab behind TCP does not answer LDAP", "leave witness out", ("estate", "simulated"))
+    told = set()
+    for host in (directory.server, *(directory.converge_on or ())):
+        index, connection = _connection(plan.estate, host) or (-1, None)
+        if connection is None or index in told:
+            continue
+        told.add(index)
+        where = ("estate", "connections", index)
+        if connection.auth in {"ntlm", "certificate"}:
+            message = f"{host} is reached with auth: {connection.auth}, which does not log on by LDAP"
+            hint = "auth: kerberos, negotiate or basic for the domain controllers; or witness: none"
+            yield Finding(loc, message, hint, where)
+
+
 def site_twice(plan: Plan) -> Iterator[Finding]:
     """A runner names its site."""
     seen: set[str] = set()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from orchestrator.lab.estate.machine import Machine
 
 PLAIN_ENDPOINT = "Microsoft.PowerShell"
+LDAP = "ldap"
+"""As a request's configuration: it came by LDAP, which no shell can be opened on."""
 
 
 def run_pipeline(estate: Estate, request: Request) -> Result:
@@ -55,7 +57,8 @@ def _row(estate: Estate, machine: Machine, request: Request, command: Command) -
         estate.refused_scripts += 1
         raise Terminating(refusals.script_refused(command.name))
     row = TABLE.get(command.name.rpartition("\\")[2].lower())
-    missing = row is None or (row.where == "dc" and machine.dc is None)
+    by_ldap = request.configuration == LDAP
+    missing = row is None or (row.where in {"dc", LDAP} and machine.dc is None) or (row.where == LDAP) != by_ldap
     if row is None or missing or (row.restricted_only and request.configuration == PLAIN_ENDPOINT):
         raise Terminating(refusals.command_not_found(command.name))
     return row

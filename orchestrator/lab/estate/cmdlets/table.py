@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.lab.estate.machine import Machine
 
 Work: TypeAlias = Callable[["Invocation"], Iterable[object]]
-Where: TypeAlias = Literal["dc", "anywhere", "pipeline"]
+Where: TypeAlias = Literal["dc", "anywhere", "pipeline", "ldap"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,28 @@
+"""A search by LDAP, as the lab's domain controllers answer it: from their own copy, with no module in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from orchestrator.lab.command import LabObject
+from orchestrator.lab.estate import refusals
+from orchestrator.lab.estate.cmdlets.table import Invocation, cmdlet
+from orchestrator.lab.estate.ldap import LdapSession
+
+
+@cmdlet("ldapsearch", "Base!:text Account:text Properties!:texts", where="ldap")
+def search(call: Invocation) -> Iterator[object]:
+    """One object by its name, or the account of a name below it."""
+    if not {"read", "read-dmsa"} <= call.rights:
+        raise call.fail(refusals.access_denied(call.name, call.machine.name))
+    session = LdapSession(call.estate.directory, call.machine.name, "Administrator")
+    account = call.text("Account")
+    scope, wanted = ("Subtree", f"(sAMAccountName={account})") if account else ("Base", "(objectClass=*)")
+    for dn, attributes in session.search(call.text("Base"), scope, wanted, call.texts("Properties")):
+        yield LabObject(("LdapEntry",), {"dn": dn} | {name: _value(each) for name, each in attributes.items()})
+
+
+def _value(values: tuple[str | bytes, ...]) -> object:
+    first = values[0]
+    return UUID(bytes_le=first) if isinstance(first, bytes) else list(values)

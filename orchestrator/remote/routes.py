@@ -1,0 +1,37 @@
+"""Two ways to the far side as one: remoting for hosts, LDAP for what a domain controller says as a second witness."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from orchestrator.model.call import Call, Ticket
+from orchestrator.model.observation import Reply
+from orchestrator.model.witness import WITNESS
+from orchestrator.remote.transport import Transport
+
+
+class Routes:
+    """A transport that hands each call to the one that its endpoint names."""
+
+    def __init__(self, hosts: Transport, witness: Transport) -> None:
+        self._hosts, self._witness = hosts, witness
+
+    def _to(self, endpoint: str) -> Transport:
+        return self._witness if endpoint.startswith(WITNESS) else self._hosts
+
+    def ticket(self, endpoint: str) -> Ticket | None:
+        """Announce the ids of the next call to *endpoint*."""
+        return self._to(endpoint).ticket(endpoint)
+
+    def run(self, call: Call, ticket: Ticket) -> Reply:
+        """Carry out one call."""
+        return self._to(call.endpoint).run(call, ticket)
+
+    def discard(self, endpoint: str, shell: UUID) -> bool:
+        """Delete a shell on the far side."""
+        return self._to(endpoint).discard(endpoint, shell)
+
+    def close(self) -> None:
+        """Close both."""
+        self._witness.close()
+        self._hosts.close()
