@@ -96,6 +96,7 @@ class Author:
         ways = ("kerberos", "negotiate", "basic", *(() if by_ldap else ("ntlm", "certificate")))
         return {
             "match": match,
+            **self.maybe("transport", lambda: "https"),
             **self.maybe("port", lambda: self.chance.randint(1, 65535)),
             **self.maybe("auth", lambda: self.chance.choice(ways)),
             "username": self.chance.choice(("CORP\\runner", "${env:DMSA_USER}")),
