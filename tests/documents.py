@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from orchestrator.guards import all_guards
 from orchestrator.lab.estate import weather_spec
+from orchestrator.lab.estate.sessions_spec import SessionsSpec
 from orchestrator.lab.estate.spec import EstateSpec, Switches
 from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.lifecycle import MOVES, mermaid
@@ -147,7 +148,17 @@ def cross_checks() -> str:
 
 
 def estate_keys() -> str:
-    return _keys(EstateSpec, leave_out=("switches", "weather"))
+    return _keys(EstateSpec, leave_out=("switches", "sessions", "weather"))
+
+
+def sessions() -> str:
+    return table(
+        ("key", "values", "default", "meaning"),
+        (
+            (code(name), _values(field), _default(field), field.description or "")
+            for name, field in SessionsSpec.model_fields.items()
+        ),
+    )
 
 
 def switches() -> str:
@@ -277,6 +288,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "cross-checks": cross_checks,
     "estate-keys": estate_keys,
     "switches": switches,
+    "sessions": sessions,
     "weather": weather,
     "claims": believed,
 }

@@ -18,6 +18,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -103,6 +104,8 @@ class Session:
         reply, gone = self._attempt(call, pipeline)
         if gone and not isinstance(call, Write):
             reply, _ = self._attempt(call, uuid4())
+            if reply.fault is not None:  # whatever came of the second attempt: the first one did reach the host
+                reply = replace(reply, fault=replace(reply.fault, reached=True))
         self._last_used = self._clock()
         return reply
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -46,6 +47,8 @@ class FarSide:
     """Weather to come: the next request of that operation is struck, once."""
     answer: Callable[[Command], Result] = lambda command: Result((command.name,))
     hold: threading.Event | None = None
+    later: float = 0.0
+    """Seconds by which the hosts' clocks for idle sessions are ahead of real time."""
 
     def endpoints(self) -> dict[str, Endpoint]:
         return {HOST: Endpoint("127.77.9.1"), OTHER: Endpoint("127.77.9.2")}
@@ -105,7 +108,8 @@ def serving(folder: Path, *schemes: Scheme, **options: Any) -> Iterator[FarSide]
     async def serve() -> None:
         stop = asyncio.Event()
         running.append((asyncio.get_running_loop(), stop))
-        async with Server(far, *schemes, **options) as server:
+        clock = {"monotonic": lambda: time.monotonic() + far.later}
+        async with Server(far, *schemes, **clock, **options) as server:
             far.addresses, far.http_addresses, far.authority = server.addresses, server.http_addresses, server.authority
             far.ca = folder / "ca.pem"
             far.ca.write_bytes(server.ca)

@@ -96,6 +96,9 @@ NEVER_SENT = [
     (wsman(2150858843), "shell-unknown", FaultKind.TRANSIENT, True),
     (wsman(2150859173), "2150859173", FaultKind.TRANSIENT, True),
     (wsman(0x803381E9), "2150859241", FaultKind.TRANSIENT, True),
+    (wsman(0x803381C4), "session-disconnected", FaultKind.TRANSIENT, True),
+    (wsman(0x803381DE), "session-disconnected", FaultKind.TRANSIENT, True),
+    (wsman(0x80338035), "request-too-large", FaultKind.PERMANENT, True),
 ]
 PERHAPS_SENT = [
     (unproved(), "host-unproved", FaultKind.PERMANENT, False),
@@ -112,6 +115,7 @@ PERHAPS_SENT = [
     (wsman(2150858793), "no-answer", FaultKind.TRANSIENT, False),
     (wsman("w:InternalError"), "w:InternalError", FaultKind.TRANSIENT, True),
     (wsman(1234), "1234", FaultKind.TRANSIENT, True),
+    (wsman(0x80338048), "reply-too-large", FaultKind.PERMANENT, True),
     (WinRMTransportError("http", 400, ""), "shell-died", FaultKind.TRANSIENT, True),
     (WinRMTransportError("http", 404, "<html>"), "no-wsman", FaultKind.PERMANENT, False),
     (WinRMTransportError("http", 503, ""), "http-503", FaultKind.TRANSIENT, False),

@@ -58,6 +58,7 @@ class Shells:
 
     def owned(self, caller: Caller) -> list[Shell]:
         """Return the caller's shells."""
+        self._forget_idle()
         return [shell for shell in self._shells.values() if shell.owner == caller.principal]
 
     def find(self, shell: UUID, caller: Caller, session: str) -> Shell:
@@ -67,11 +68,9 @@ class Shells:
             WsmanFault: the caller has none of this id, or its idle time is over.
             Died: it is dead to this session.
         """
+        self._forget_idle()
         found = self._shells.get(shell)
         if found is None or found.owner != caller.principal:
-            raise faults.unknown_shell()
-        if found.inactivity > found.idle_timeout:
-            self.close(found)
             raise faults.unknown_shell()
         dies = self._fidelity.idle_dies
         found.dead = found.dead or (dies is not None and found.inactivity > dies)
@@ -85,6 +84,7 @@ class Shells:
         Raises:
             WsmanFault: the id is taken, or the quota spent.
         """
+        self._forget_idle()
         if shell in self._shells:
             raise faults.malformed("A shell with this ShellId exists.")
         owners = {each.owner for each in self._shells.values()}
@@ -120,6 +120,12 @@ class Shells:
         shell.close()
         del self._shells[shell.id]
         self._gone(shell.id)
+
+    def _forget_idle(self) -> None:
+        """Close whatever nobody has used for as long as its client allowed."""
+        for shell in list(self._shells.values()):
+            if shell.inactivity > shell.idle_timeout:
+                self.close(shell)
 
     def close_all(self) -> None:
         """Close and forget every shell."""

@@ -36,6 +36,15 @@ def test_every_shipped_estate_loads(path):
         (SMALL + "users: [{dn: 'CN=x,DC=else'}]", "not below DC=corp,DC=example"),
         (SMALL + "weather: [{kind: host-down, host: a}]", "exactly one of at and when"),
         (SMALL + "weather: [{kind: snow}]", "weather[0]"),
+        (SMALL + "weather: [{kind: hang, when: {operation: Create, cmdlet: Get-X}}]", "a Create has no cmdlet"),
+        (SMALL + "weather: [{kind: hang, when: {operation: Knock}}]", "operation"),
+        (SMALL + "weather: [{kind: lost-reply, when: {operation: Send}, late: 1s}]", "late is for whole requests"),
+        (
+            SMALL + "weather: [{kind: host-down, host: dc01, when: {operation: Send}}]",
+            "operation is for what befalls a request",
+        ),
+        (SMALL + "sessions: {users: 0}", "sessions.users"),
+        (SMALL + "sessions: {envelope_kb: 31}", "sessions.envelope_kb"),
         (SMALL + "weather: [{kind: host-down, host: a, at: 2026-01-01T00:00:00Z}]", "no machine a"),
         (
             SMALL + "hosts: [{name: a}]\nweather: [{kind: partition, host: a, at: 2026-01-01T00:00:00Z}]",

@@ -13,13 +13,53 @@ def fault(far, host, name, **parameters):
     return far.estate.fault_for(far.request(host, Command(name, parameters)))
 
 
-@pytest.mark.parametrize("kind", ["lost-request", "lost-reply", "slow", "access-denied", "busy"])
+KINDS = [
+    "lost-request",
+    "lost-reply",
+    "reset",
+    "hang",
+    "unavailable",
+    "session-died",
+    "session-disconnected",
+    "slow",
+    "access-denied",
+    "busy",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_request_weather_strikes_the_nth_and_is_over(estate_with, kind):
     far = estate_with(weather=[{"kind": kind, "when": RESTART | {"nth": 2, "times": 2}}])
     struck = [fault(far, APP01, "restart-service", Name="ReportServer") for _ in range(5)]
     assert [each and each.kind for each in struck] == [None, kind, kind, None, None]
     assert fault(far, "app02.corp.example", "Restart-Service", Name="ErpApi") is None
     assert fault(far, APP01, "Get-Service") is None
+
+
+def test_weather_of_an_operation_counts_messages_and_leaves_whole_requests_alone(estate_with):
+    when = {"operation": "Receive", "host": "app01", "nth": 2, "times": 2}
+    far = estate_with(weather=[{"kind": "hang", "arrives": False, "when": when}])
+    assert fault(far, APP01, "Get-Service") is None
+    asked = [
+        (APP01, "Receive"), (APP01, "Create"), ("app02.corp.example", "Receive"),
+        (APP01, "Receive"), (APP01, "Receive"), (APP01, "Receive"),
+    ]  # fmt: skip
+    met = [far.estate.fault_at(host, operation, None) for host, operation in asked]
+    assert [each and each.kind for each in met] == [None, None, None, "hang-before", "hang-before", None]
+
+
+def test_weather_of_an_operation_and_a_cmdlet_means_that_pipeline(estate_with):
+    when = {"operation": "Receive", "cmdlet": "Restart-Service"}
+    far = estate_with(weather=[{"kind": "reset", "when": when}])
+    about = [None, far.request(APP01, Command("Get-Service")), far.request(APP01, Command("restart-service"))]
+    met = [far.estate.fault_at(APP01, "Receive", request) for request in about]
+    assert [each and each.kind for each in met] == [None, None, "reset"]
+
+
+@pytest.mark.parametrize(("kind", "executes"), [("reset", True), ("hang", True), ("unavailable", False)])
+def test_what_befalls_a_reply_lets_the_request_take_effect(estate_with, kind, executes):
+    far = estate_with(weather=[{"kind": kind, "when": {}}])
+    assert fault(far, APP01, "Get-Service").executes is executes
 
 
 def test_a_late_effect_comes_later_and_never_after_its_shell_is_gone(estate_with):

@@ -141,7 +141,12 @@ def test_idle_times_can_be_switched_off(far_with):
 def test_a_host_deletes_a_session_after_its_idle_timeout(far_with):
     with far_with(idle_dies=None, shells=1) as far:
         pool = far.pool(idle_timeout=900)
+        far.clock.now += 900
+        assert fault_of(far.pool) == SHELLS
+        assert len(listed(far)) == 1
         far.clock.now += 901
+        assert listed(far) == []
+        assert far.engine.discarded
         assert fault_of(lambda: ask(far, pool)) == UNKNOWN
         assert far.pool().state == RunspacePoolState.OPENED
 

@@ -7,11 +7,13 @@ import time
 
 import pytest
 import requests
-from pypsrp.exceptions import WSManFaultError
+from pypsrp.exceptions import WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell
 
+from orchestrator.lab.estate.sessions_spec import SessionsSpec
 from orchestrator.lab.record import Lab
-from orchestrator.lab.wire.recorded import RecordedEstate
+from orchestrator.lab.wire.recorded import RecordedEstate, fidelity
+from orchestrator.lab.wire.shells import Fidelity
 
 HOST, OTHER = "dc01.corp.example", "app01.corp.example"
 ESTATE = """\
@@ -23,6 +25,15 @@ weather:
   - {kind: lost-reply, when: {cmdlet: Get-ADDomain, nth: 2}}
   - {kind: access-denied, when: {cmdlet: Get-ADDomain, nth: 3}}
   - {kind: busy, when: {cmdlet: Get-ADDomain, nth: 4}}
+"""
+
+
+STORMY = """\
+domain: {dns: corp.example, netbios: CORP}
+dcs: [{name: dc01.corp.example}]
+weather:
+  - {kind: lost-reply, when: {operation: Receive, cmdlet: Get-ADDomain, nth: 2}}
+  - {kind: unavailable, when: {operation: Delete}}
 """
 
 
@@ -69,3 +80,25 @@ def test_a_script_is_refused_recorded_and_told(estate, tmp_path):
     assert shell.had_errors
     (row,) = [json.loads(line) for line in (tmp_path / "state" / "commands.jsonl").read_text().splitlines()]
     assert (row["script"], row["outcome"], row["cmdlet"]) == (True, "refused", "Remove-ADUser svc")
+
+
+def test_the_weather_of_operations_strikes_once_even_if_the_lab_is_started_again(tmp_path, opened_wire):
+    met = []
+    for _ in range(2):
+        lab = Lab(STORMY, tmp_path / "state", time.monotonic)
+        with opened_wire(RecordedEstate(lab), tmp_path) as opened:
+            for _ in range(2):
+                pool = opened.pool()
+                try:
+                    opened.invoke(("Get-ADDomain", {}), pool=pool)
+                    pool.close()
+                except (requests.exceptions.ConnectionError, WinRMTransportError) as error:
+                    met.append(type(error).__name__)
+        lab.close()
+    assert met == ["WinRMTransportError", "ConnectionError"]
+
+
+def test_the_estate_file_says_how_sessions_are_treated():
+    lenient = SessionsSpec(idle_disconnects=None, idle_dies=None, users=3, envelope_kb=64)
+    assert fidelity(lenient) == Fidelity(idle_disconnects=None, idle_dies=None, users=3, envelope=64 * 1024)
+    assert fidelity(SessionsSpec()) == Fidelity(), "two defaults, and one meaning"

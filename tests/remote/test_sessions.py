@@ -1,0 +1,133 @@
+"""Sessions that die, are disconnected, or are full: what the transport makes of them, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.lab.wire.auth import Account, Basic
+from orchestrator.lab.wire.engine import Kind
+from orchestrator.lab.wire.operations import Operation
+from orchestrator.lab.wire.shells import Fidelity
+from orchestrator.model.call import Read, Write, cmdlet
+from orchestrator.model.observation import FaultKind, Outcome
+from orchestrator.remote.connection import Connections
+from tests.remote.conftest import HOST, PASSWORD, USER
+
+READ = Read(HOST, (cmdlet("Get-Service", Name="ErpApi"),))
+WRITE = Write(HOST, cmdlet("Restart-Service", Name="ErpApi", Force=True))
+DIES = 126
+
+
+def run(transport, call):
+    return transport.run(call, transport.ticket(call.endpoint))
+
+
+@pytest.fixture
+def narrow(serve, estate, dialled, tmp_path):
+    """Make a transport to a far side of its own, whose sessions have such limits; returns both."""
+    opened = []
+
+    def make(**limits):
+        far = serve(Basic({USER: Account(USER, PASSWORD)}), fidelity=Fidelity(**limits))
+        side = far.__enter__()
+        opened.append(far)
+        there = estate.model_copy(update={"addresses": side.addresses})
+        connections = Connections(there, tmp_path, {"PW": PASSWORD}.get)
+        return side, dialled(connections.settings, crowded_for=0.0)
+
+    yield make
+    for far in opened:
+        far.__exit__(None, None, None)
+
+
+def test_a_read_survives_that_its_session_idled_to_death_and_the_old_one_is_deleted(far_side, transport):
+    first = transport.ticket(HOST)
+    transport.run(READ, first)
+    far_side.later += DIES
+    assert run(transport, READ).outcome is Outcome.SUCCEEDED
+    assert far_side.requests[-1].shell != first.shell
+    assert far_side.discarded == [first.shell]
+
+
+def test_a_write_whose_session_idled_to_death_is_unknown_and_settled_by_ending_it(far_side, transport):
+    run(transport, READ)
+    far_side.later += DIES
+    far_side.requests.clear()
+    ticket = transport.ticket(HOST)
+    reply = transport.run(WRITE, ticket)
+    assert (reply.outcome, reply.fault.kind, reply.fault.code) == (Outcome.UNKNOWN, FaultKind.UNKNOWN, "shell-died")
+    assert far_side.requests == []
+    assert transport.discard(HOST, ticket.shell)
+    assert far_side.discarded == [ticket.shell]
+    assert run(transport, WRITE).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("operation", "outcome"), [(Operation.COMMAND, Outcome.FAILED), (Operation.RECEIVE, Outcome.UNKNOWN)]
+)
+def test_a_write_in_a_session_that_was_disconnected(far_side, transport, operation, outcome):
+    run(transport, READ)
+    ticket = transport.ticket(HOST)
+    far_side.strikes.append((operation, Kind.DISCONNECTED))
+    reply = transport.run(WRITE, ticket)
+    assert (reply.outcome, reply.fault.code) == (outcome, "session-disconnected")
+    assert run(transport, READ).outcome is Outcome.SUCCEEDED
+    assert [command.name for command in far_side.commands].count("Restart-Service") <= (outcome is Outcome.UNKNOWN)
+    assert (ticket.shell in far_side.discarded) == (outcome is Outcome.FAILED), "an unknown one is the engine's to end"
+
+
+@pytest.mark.parametrize("kind", [Kind.DIED, Kind.DISCONNECTED])
+@pytest.mark.parametrize("operation", [Operation.COMMAND, Operation.RECEIVE])
+def test_a_read_goes_on_in_another_session_and_leaves_none_behind(far_side, transport, operation, kind):
+    run(transport, READ)
+    far_side.strikes.append((operation, kind))
+    assert run(transport, READ).outcome is Outcome.SUCCEEDED
+    transport.close()
+    assert len(far_side.discarded) == len({request.shell for request in far_side.requests} | {*far_side.discarded}) == 2
+
+
+def test_a_host_whose_session_died_was_reached_whatever_comes_of_the_next_one(far_side, transport):
+    run(transport, READ)
+    far_side.strikes += [(Operation.RECEIVE, Kind.DIED), (Operation.CREATE, Kind.LOST_REQUEST)]
+    reply = run(transport, READ)
+    assert (reply.outcome, reply.fault.code, reply.fault.reached) == (Outcome.FAILED, "connection-lost", True)
+
+
+def test_a_full_shell_is_replaced_and_its_measure_remembered(narrow):
+    far, transport = narrow(commands=2)
+    outcomes = [run(transport, WRITE).outcome for _ in range(9)]
+    assert outcomes.count(Outcome.FAILED) == 1
+    assert len(far.requests) == 8
+    assert len({request.shell for request in far.requests}) == 4
+
+
+def test_reads_never_notice_that_a_shell_is_full(narrow):
+    _, transport = narrow(commands=1)
+    assert [run(transport, READ).outcome for _ in range(5)] == [Outcome.SUCCEEDED] * 5
+
+
+def test_a_spent_quota_of_sessions_means_later_and_is_named(narrow):
+    _, transport = narrow(shells=1)
+    first, second = transport.ticket(HOST), transport.ticket(HOST)
+    transport.run(READ, first)
+    reply = transport.run(WRITE, second)
+    assert (reply.outcome, reply.fault.kind) == (Outcome.FAILED, FaultKind.TRANSIENT)
+    assert "MaxShellsPerUser" in reply.fault.message + reply.fault.remedy
+    transport.close()
+    assert run(transport, WRITE).outcome is Outcome.SUCCEEDED
+
+
+def test_a_message_that_the_host_takes_for_too_large_is_for_a_person(narrow):
+    far, transport = narrow(envelope=40 * 1024)
+    large = replace(READ, statements=READ.statements * 60)
+    reply = run(transport, large)
+    assert (reply.outcome, reply.fault.kind, reply.fault.code) == (
+        Outcome.FAILED,
+        FaultKind.PERMANENT,
+        "request-too-large",
+    )
+    assert "MaxEnvelopeSizekb" in reply.fault.remedy
+    assert far.requests == []
+    assert run(transport, READ).outcome is Outcome.SUCCEEDED
