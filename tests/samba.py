@@ -87,6 +87,11 @@ def require_samba() -> None:
         pytest.skip(reason)
 
 
+def address(number: int) -> str:
+    """Return one of four loopback addresses (0 to 3) that belong to this process, as long as none has its number."""
+    return f"127.90.{os.getpid() >> 6 & 255}.{(os.getpid() & 63) << 2 | number}"
+
+
 def provision(folder: Path) -> Path:
     """Make a domain in *folder*, once; each :class:`Samba` runs on a copy of it."""
     folder.mkdir(parents=True)
@@ -115,7 +120,7 @@ class Samba:
     def __init__(self, golden: Path, folder: Path, number: int) -> None:
         shutil.copytree(golden, folder, copy_function=shutil.copy2)
         self.folder = folder
-        self.address = f"127.90.{os.getpid() >> 6 & 255}.{(os.getpid() & 63) << 2 | number}"  # of this process alone
+        self.address = address(number)
         self.ca = folder / "private/tls/ca.pem"
         self.environment = {"KRB5_CONFIG": str(folder / "krb5.conf"), "KRB5CCNAME": f"FILE:{folder / 'tickets'}"}
         place = {"realm": REALM, "domain": DOMAIN, "netbios": NETBIOS, "address": self.address, "folder": folder}
@@ -158,10 +163,6 @@ class Samba:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-    def user(self, name: str, password: str = PASSWORD) -> None:
-        """Create a user who may log on."""
-        _run("samba-tool", "user", "create", name, password, "-H", str(self.folder / "private/sam.ldb"))
 
     def ticket(self, principal: str = ADMINISTRATOR, password: str = PASSWORD) -> None:
         """Get a ticket into the cache that ``environment`` names."""

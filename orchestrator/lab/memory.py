@@ -97,11 +97,12 @@ class MemoryTransport:
         fault = self._estate.fault_for(request)
         if fault is not None and not fault.executes:
             return _refused(fault, request.host)
-        if self._registered is not None:
-            entry = self._registered.entry(request.host, request.configuration, request.principal, self._estate.belongs)
+        registered = None if request.configuration == LDAP else self._registered
+        if registered is not None:
+            entry = registered.entry(request.host, request.configuration, request.principal, self._estate.belongs)
             if entry is not Entry.OPEN:
                 return _shut(entry, request)
-        inside = request if self._registered is None else self._registered.through(request)
+        inside = request if registered is None else registered.through(request)
         result = self._estate.execute(inside)
         if fault is not None and fault.kind != "slow":
             return _refused(fault, request.host)

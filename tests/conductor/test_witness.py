@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.model.event import Released, SubjectDone, WayBackAsked
 from orchestrator.model.lifecycle import Phase, Way
+from tests.endpoints import lay_out, registered
 from tests.world import World
 
 BATCH = "dmsa-batch"
@@ -123,6 +124,25 @@ def test_a_witness_that_cannot_be_asked_is_no_yes():
 def test_a_witness_that_stumbles_is_asked_again():
     world = world_of({"kind": "busy", "when": {"cmdlet": "ldapsearch", "host": "dc02.corp.example", "times": 2}})
     assert world.run()[BATCH].phase is Phase.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("rights", "phase", "reason"),
+    [
+        (["read", "read-dmsa"], Phase.COMPLETED, None),
+        (["read"], Phase.STARTED, "witness-disagrees"),
+        ([], Phase.STARTED, "fault"),
+    ],
+)
+def test_beside_jea_endpoints_the_one_who_logs_on_needs_rights_of_its_own(tmp_path, rights, phase, reason):
+    def operator(estate: dict[str, Any]) -> None:
+        estate["operator"] = {"name": "operator", "rights": rights, "domain_admin": False}
+
+    world = World(change_estate=operator, registered=registered(lay_out(tmp_path)), witness="ldap")
+    state = world.run([BATCH])[BATCH]
+    assert state.phase is phase
+    assert (state.held.reason if state.held else None) == reason
+    assert reason != "witness-disagrees" or "dMSA: the cmdlet shows it, LDAP none" in state.held.detail
 
 
 def test_a_witness_that_may_not_look_holds():

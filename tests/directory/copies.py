@@ -234,7 +234,15 @@ class SambaCopy(Shorthand):
         }
 
     def somebody(self, name):
-        self._controller.user(name)
+        quoted = f'"{PASSWORD}"'.encode("utf-16-le")  # MS-ADTS 3.1.1.3.1.5: a password is written so, under TLS
+        with self._saying():
+            values = {
+                "objectClass": b"user",
+                "sAMAccountName": name.encode(),
+                "userPrincipalName": f"{name}@{DOMAIN}".encode(),
+            }
+            values |= {"unicodePwd": quoted, "userAccountControl": b"512"}
+            self._to.add_s(f"CN={name},CN=Users,{BASE}", [(each, [value]) for each, value in values.items()])
         return SambaCopy(self._controller, f"{name}@{DOMAIN}")
 
     def grant(self, dn, name, rights, guid=""):

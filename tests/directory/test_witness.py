@@ -181,17 +181,17 @@ def test_each_copy_speaks_for_itself(password, cut_off, tmp_path, pairs):
     assert "account's state: the cmdlet says 1, LDAP 0" in said
 
 
-def test_who_may_not_read_the_dmsa_sees_none(controller, password, pairs):
-    controller.user("observer")
+def test_who_may_not_read_the_dmsa_sees_none(password, pairs):
+    pairs[0].somebody("observer")
     seen = password("observer@corp.example").look(f"CN=svc-app,{OU}", "dmsa-app")
     assert seen.dmsa is None
     assert seen.account is not None
 
 
-def test_half_a_right_is_said_and_not_guessed(controller, password, pairs):
+def test_half_a_right_is_said_and_not_guessed(password, pairs):
     copy, _ = pairs
     copy.dmsa("dmsa-half", OU)
-    controller.user("half")
+    copy.somebody("half")
     copy.grant(f"CN=dmsa-half,{OU}", "half", "RP", "e48d0154-bcf8-11d1-8702-00c04fb96050")  # public information only
     copy.grant(f"CN=dmsa-half,{OU}", "half", "RP", "3e0abfd0-126a-11d0-a060-00aa006c33ed")  # sAMAccountName
     reply = password("half@corp.example").ask(f"CN=svc-app,{OU}", "dmsa-half")
@@ -245,7 +245,7 @@ class TestRefusals:
         assert (fault.code, fault.kind) == ("witness-auth", FaultKind.PERMANENT)
 
     def test_nobody_listens(self, password):
-        fault = password(addresses={DC01: "127.90.255.254"}).fault()
+        fault = password(addresses={DC01: samba.address(2)}).fault()
         assert (fault.code, fault.kind, fault.reached) == ("refused", FaultKind.TRANSIENT, False)
         assert "witness: none" in fault.remedy
 
@@ -268,13 +268,13 @@ class Silent:
 
     def __init__(self, hangs: bool) -> None:
         self._hangs = hangs
-        self._socket = socket.create_server(("127.90.255.253", 389))
+        self._socket = socket.create_server((samba.address(3), 389))
         self._taken: list[socket.socket] = []
 
     def __enter__(self) -> str:
         self._thread = threading.Thread(target=self._take, daemon=True)
         self._thread.start()
-        return "127.90.255.253"
+        return samba.address(3)
 
     def _take(self) -> None:
         taken, _ = self._socket.accept()
