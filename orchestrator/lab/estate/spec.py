@@ -253,8 +253,9 @@ class EstateSpec(Spec):
 
     name: str = "estate"
     seed: int = 1
-    jea: Name | None = None
-    """A folder of JEA files (``dmsa jea PLAN -o DIR``), relative to this file; machines serve their endpoints."""
+    jea: Name | None = Field(
+        None, description="Folder of JEA files (`dmsa jea PLAN -o DIR`), relative to this file; machines serve them."
+    )
     domain: DomainSpec
     clock: ClockSpec = ClockSpec()
     operator: OperatorSpec = OperatorSpec()
