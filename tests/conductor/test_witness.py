@@ -25,7 +25,7 @@ def world_of(*weather: dict[str, Any], lies: bool = False, witness: str = "ldap"
         data["policy"].update({"dwell": "2h", "flat_for": "2h", "ledger_every": "1h"})
 
     def estate(data: dict[str, Any]) -> None:
-        data.update(weather=list(weather), switches={"reads_go_elsewhere": lies})
+        data.update(weather=list(weather), reads_go_elsewhere=lies)
 
     return World(change_plan=plan, change_estate=estate, witness=witness)
 

@@ -244,8 +244,6 @@ class Switches(Spec):
     start_refuses_disabled_account: bool = True
     batch_goes_on_after_error: bool = False
     second_hop: bool = False
-    reads_go_elsewhere: bool = False
-    """Whether the module's reads come from the first domain controller's copy, whatever ``-Server`` says."""
 
 
 class EstateSpec(Spec):
@@ -268,6 +266,9 @@ class EstateSpec(Spec):
     hosts: tuple[HostSpec, ...] = ()
     other_use: tuple[OtherUse, ...] = ()
     switches: Switches = Switches()
+    reads_go_elsewhere: bool = Field(
+        False, description="Reads come from the first domain controller's copy, whatever `-Server` says."
+    )
     sessions: SessionsSpec = SessionsSpec()
     weather: tuple[WeatherSpec, ...] = ()
 

@@ -67,7 +67,7 @@ class Session:
             raise call.fail(refusals.access_denied(call.name, dc.name))
         if writes and not estate.authority.is_writable(dc):
             raise call.fail(refusals.unwilling(call.name, dc.name, "this domain controller is read-only"))
-        elsewhere = estate.spec.switches.reads_go_elsewhere and not writes
+        elsewhere = estate.spec.reads_go_elsewhere and not writes
         copy = estate.spec.dcs[0].name.lower() if elsewhere else str(dc.dc)
         return cls(call, dc, estate.directory.replicas[copy])
 
