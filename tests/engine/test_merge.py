@@ -62,3 +62,11 @@ def test_no_pipeline_has_two_answers_that_look_alike(asked):
 @given(reads)
 def test_merging_again_changes_nothing(asked):
     assert sorted(map(str, merge(merge(asked)))) == sorted(map(str, merge(asked)))
+
+
+def test_copies_of_two_domain_controllers_are_asked_for_apart():
+    other = cmdlet("Get-ADUser", Identity="x", Server="other")
+    assert merge([Read("dc", (USER,)), Read("dc", (other,)), Read("dc", (OTHER,))]) == (
+        Read("dc", (OTHER, USER)),
+        Read("dc", (other,)),
+    )
