@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
-import pytest
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.services import require
+from tests.services import require, without
 
 DOMAIN, NETBIOS, BASE = "corp.example", "CORP", "DC=corp,DC=example"
 REALM = DOMAIN.upper()
@@ -81,10 +80,7 @@ def require_samba() -> None:
     """Skip, or fail where nothing may be skipped, unless a domain controller can be started here."""
     require("samba", "samba-tool", "ldbmodify", modules=("ldap",))
     if os.geteuid() != 0:
-        reason = "needs root: Samba answers LDAP on port 389 and on no other"
-        if os.environ.get("DMSA_REQUIRE_SERVICES") == "1":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        without("needs root: Samba answers LDAP on port 389 and on no other")
 
 
 def address(number: int) -> str:
