@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from orchestrator.remote.negotiation import Negotiation, check_offer
 _AUTH = {"negotiate": "kerberos"}
 _NEGOTIATED = frozenset({"kerberos", "negotiate", "ntlm"})
 _LONGEST_BACKOFF_BASE = 0.5
+_ALONE = threading.Lock()
+"""Held while pypsrp makes a client. Each one enters the XML namespaces anew in a table of the process, which first
+takes out what stands there (``xml.etree.ElementTree.register_namespace``): of two at once, one finds it gone."""
 
 
 def dial(settings: Settings) -> WSMan:
@@ -42,23 +46,7 @@ def dial(settings: Settings) -> WSMan:
     """
     _check_authority(settings)
     auth = _AUTH.get(settings.auth, settings.auth)
-    patience = max(2, round(settings.timeout))
-    wsman = WSMan(
-        settings.host,
-        port=settings.port,
-        username=_revealed(settings.username),
-        password=_revealed(settings.password),
-        ssl=settings.tls,
-        auth=auth,
-        cert_validation=settings.verify is not False,
-        connection_timeout=patience,
-        read_timeout=patience,
-        operation_timeout=max(1, patience * 2 // 3),
-        reconnection_backoff=_LONGEST_BACKOFF_BASE,
-        no_proxy=True,
-        certificate_pem=str(settings.certificate),
-        certificate_key_pem=str(settings.key),
-    )
+    wsman = _client(settings, auth)
     transport = wsman.transport
     session = transport._build_session()
     session.trust_env = False
@@ -72,6 +60,27 @@ def dial(settings: Settings) -> WSMan:
     session.mount("http://", _Adapter(settings, negotiation, None))
     transport.session = session
     return wsman
+
+
+def _client(settings: Settings, auth: str) -> WSMan:
+    patience = max(2, round(settings.timeout))
+    with _ALONE:
+        return WSMan(
+            settings.host,
+            port=settings.port,
+            username=_revealed(settings.username),
+            password=_revealed(settings.password),
+            ssl=settings.tls,
+            auth=auth,
+            cert_validation=settings.verify is not False,
+            connection_timeout=patience,
+            read_timeout=patience,
+            operation_timeout=max(1, patience * 2 // 3),
+            reconnection_backoff=_LONGEST_BACKOFF_BASE,
+            no_proxy=True,
+            certificate_pem=str(settings.certificate),
+            certificate_key_pem=str(settings.key),
+        )
 
 
 def _negotiation(settings: Settings, provider: str, seal: bool) -> Negotiation | None:

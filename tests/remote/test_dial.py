@@ -1,0 +1,46 @@
+"""Connections that are made at the same time: the client library shares a table of the process."""
+
+from __future__ import annotations
+
+import os
+import threading
+import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from orchestrator.remote.connection import Settings
+from orchestrator.remote.dial import dial
+
+AT_ONCE = 4
+
+
+@pytest.fixture
+def interleaved():
+    """Let threads that are begun in the test give way to each other before each line that changes the table."""
+
+    def give_way(frame, _event, _argument):
+        if frame.f_code is not ET.register_namespace.__code__:
+            return None
+        os.sched_yield()
+        return give_way
+
+    before = threading.gettrace()
+    threading.settrace(give_way)
+    yield
+    threading.settrace(before)
+
+
+@pytest.mark.usefixtures("interleaved")
+def test_hosts_are_dialled_at_the_same_time():
+    together = threading.Barrier(AT_ONCE)
+
+    def make(number: int) -> str:
+        together.wait()
+        wsman = dial(Settings(f"app{number}.corp.example", 5986, "127.0.0.1", "ntlm"))
+        wsman.close()
+        return wsman.transport.server
+
+    for _ in range(5):
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            assert list(threads.map(make, range(AT_ONCE))) == [f"app{number}.corp.example" for number in range(AT_ONCE)]
