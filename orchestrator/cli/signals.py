@@ -7,6 +7,7 @@ back. At once is what ``kill -9`` is; the journal is made for that too.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -48,7 +49,15 @@ class Signals:
         self.number = number
         name = signal.Signals(number).name
         if self._stop is None:
-            sys.stderr.write(f"dmsa: ended by {name}; nothing is under way\n")
+            _tell(f"dmsa: ended by {name}; nothing is under way\n")
             sys.exit(128 + number)
-        sys.stderr.write(f"{name}: nothing new begins; what is under way ends, or is recorded as unknown\n")
+        _tell(f"{name}: nothing new begins; what is under way ends, or is recorded as unknown\n")
         self._stop()
+
+
+def _tell(text: str) -> None:
+    """Write on standard error, from a handler that may have come in the middle of a write to it (a log line, say)."""
+    try:
+        sys.stderr.write(text)
+    except RuntimeError:  # a buffer is not entered twice (Python documentation, io, "Reentrancy")
+        os.write(sys.stderr.fileno(), text.encode())
