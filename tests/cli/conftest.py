@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.journal.lock import FileLock
-from tests.cli.desk import PATIENCE, Desk
+from tests.cli.desk import Desk
+from tests.cli.running import PATIENCE
 
 Once = Callable[[str, Callable[[Path], None]], Path]
 
@@ -97,4 +98,4 @@ def served(tmp_path: Path) -> Iterator[dict[str, str]]:
     desk = Desk.new(tmp_path / "served")
     with desk.running("lab", "serve", "estates/quickstart.yaml", "--state", "lab", "--json") as lab:
         assert lab.until_line(1)
-        yield json.loads(lab.out[0])
+        yield json.loads(lab.lines[0])

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,10 @@ from orchestrator.views.journal_schema import history_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
+from tests.cli.running import PATIENCE, Running, Stream, running
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "orchestrator")
-PATIENCE = 120
-"""Seconds after which a process is taken to hang; the machine that tests run on may be busy."""
 DC = "dc01.corp.example"
 SERVICES = {"ReportServer", "BatchRunner", "ErpApi", "ErpQueue", "WebFront", "DirSync"}
 
@@ -72,69 +70,6 @@ def hasten(plan: Plan) -> None:
     for wave in plan["waves"]:
         for migration in wave["migrations"]:
             migration["waivers"] = [*migration.get("waivers", []), waiver]
-
-
-class Running:
-    """A command under way: its lines as they come, and its end."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self.out: list[str] = []
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
-        self._lines.put(None)
-
-    def until(self, told: Callable[[str], bool]) -> str:
-        """Wait for a line of standard output."""
-        while True:
-            line = self._lines.get(timeout=PATIENCE)
-            assert line is not None, f"it ended before that, after {''.join(self.out)}"
-            self.out.append(line)
-            if told(line):
-                return line
-
-    def until_line(self, number: int) -> bool:
-        """Wait for so many lines of standard output; False if it ended before."""
-        while len(self.out) < number:
-            line = self._lines.get(timeout=PATIENCE)
-            if line is None:
-                self._lines.put(None)
-                return False
-            self.out.append(line)
-        return True
-
-    @property
-    def pid(self) -> int:
-        """The number of the process."""
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process has not ended."""
-        return self._process.poll() is None
-
-    def signal(self, number: int) -> None:
-        """Send a signal."""
-        self._process.send_signal(number)
-
-    def end(self) -> subprocess.CompletedProcess[str]:
-        """Wait for the end, and return what was printed in all."""
-        status = self._process.wait(PATIENCE)
-        self._listener.join(PATIENCE)
-        while not self._lines.empty():
-            self.out += filter(None, [self._lines.get()])
-        assert self._process.stderr is not None
-        with self._process.stderr as stderr:
-            said = stderr.read()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        return subprocess.CompletedProcess(self._process.args, status, "".join(self.out), said)
 
 
 class Desk:
@@ -193,26 +128,9 @@ class Desk:
         assert "Traceback" not in ended.stderr
         return ended.stdout
 
-    @contextlib.contextmanager
-    def running(self, *args: str) -> Iterator[Running]:
-        """Run a command beside the test; it is killed at the end of the context if it is still there."""
-        process = subprocess.Popen(
-            [*COMMAND, *args],
-            cwd=self.folder,
-            env=_environment({}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-        running = Running(process)
-        try:
-            yield running
-        finally:
-            if process.poll() is None:
-                process.kill()
-                running.end()
+    def running(self, *args: str, listen_to: Stream = "stdout") -> AbstractContextManager[Running]:
+        """Run a command beside the test, which holds it back; it is killed at the end of the context."""
+        return running((*COMMAND, *args), self.folder, _environment({}), listen_to=listen_to)
 
     def copy(self, folder: Path) -> Desk:
         """Return a desk in the same state, for a test that goes on from here."""
@@ -314,6 +232,7 @@ def assert_once_each(state: Path, accounts: int = 5) -> None:
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
-    """Return this process's environment without what would change the command: its own variables, and colours."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DMSA_", "COV"))}
+    """Return this process's environment without what would change the command: its own variables, buffers, colours."""
+    own = ("DMSA_", "COV", "PYTHONUNBUFFERED")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return {**inherited, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "80", **more}

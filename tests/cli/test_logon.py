@@ -68,7 +68,7 @@ def served(folder: Path, kdc: Kdc, methods: list[str]):
         environment.setenv("KRB5_CONFIG", kdc.environment["KRB5_CONFIG"])
         with desk.running("lab", "serve", str(file), "--state", str(folder / "lab"), "--json") as lab:
             assert lab.until_line(1)
-            yield json.loads(lab.out[0])
+            yield json.loads(lab.lines[0])
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Estates that cannot be reached: one line that names host, cause and remedy; exit 4; nothing written."""
 
 import json
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,9 +84,7 @@ CASES = {
 def test_each_endpoint_of_the_first_wave_has_its_line(case, tmp_path):
     change, environment, line = CASES[case]
     desk = erp(tmp_path, change)
-    began = time.monotonic()
     run = desk.dmsa("run", "plan.yaml", "--json", **environment)
-    assert time.monotonic() - began < 30
     assert (run.returncode, run.stderr) == (4, "")
     said = line.replace("{folder}", str(tmp_path))
     assert refusals(json.loads(run.stdout), "dmsa-report") == [f"{host}: {said}" for host in FIRST_WAVE]

@@ -1,7 +1,6 @@
 """The operator's words: hold, release, and the ways back, alone and while a runner drives."""
 
 import signal
-import time
 
 import pytest
 
@@ -93,43 +92,43 @@ def test_a_way_back_says_for_whom(desk, verb, which):
     assert f"`{verb} PLAN --only NAME`, or `{verb} PLAN --all --yes`" in " ".join(ended.stderr.split())
 
 
-@pytest.fixture
-def patient(tmp_path):
-    """A desk with the quick start as it ships: two weeks take long enough to speak to the runner meanwhile."""
-    return Desk.new(tmp_path, change=None)
-
-
-def test_a_runner_obeys_a_hold_from_another_terminal(patient):
-    with patient.running("run", "plan.yaml", "--only", "dmsa-report") as run:
+def test_a_runner_obeys_a_hold_from_another_terminal(desk):
+    """Before anything new begins: of the line at which it stood, no step is begun that had not begun."""
+    with desk.running("run", "plan.yaml", "--only", "dmsa-report") as run:
         run.until(lambda line: "drives" in line)
-        patient.done("hold", "plan.yaml", "--only", "dmsa-report", "--reason", "stop that")
-        said = time.monotonic()
+        desk.done("hold", "plan.yaml", "--only", "dmsa-report", "--reason", "stop that")
         run.until(lambda line: "dmsa-report" in line and "HELD (operator): stop that" in line)
-        assert time.monotonic() - said < 2, "a second, and one more where the machine is busy"
         ended = run.end()
     assert ended.returncode == 4
-    held = patient.migrations()["dmsa-report"]
+    held = desk.migrations()["dmsa-report"]
     assert (held["held"]["reason"], held["held"]["detail"]) == ("operator", "stop that")
-    assert held["phase"] != "completed"
+    assert held["phase"] in {"planned", "prepared"}
 
 
-def test_a_runner_carries_out_a_way_back_from_another_terminal(patient):
-    with patient.running("run", "plan.yaml", "--only", "pilot") as run:
+def test_a_runner_carries_out_a_way_back_from_another_terminal(tmp_path):
+    desk = Desk.new(tmp_path, change=None)  # two weeks of hold time: the other migration is under way for a while
+    with desk.running("run", "plan.yaml", "--only", "pilot") as run:
         run.until(lambda line: "dmsa-batch" in line and "started -> linked" in line)
-        back = patient.dmsa("rollback", *BATCH, "--reason", "not tonight")
+        with desk.running("rollback", *BATCH, "--reason", "not tonight", listen_to="stderr") as rollback:
+            told = rollback.until(lambda line: "drives" in line)
+            run.until(lambda line: "dmsa-batch" in line and "-> rolled_back" in line)
+            back = rollback.end()
+        assert f"pid {run.pid} drives, and carries this out; waiting for it." in told
         assert back.returncode == 0
-        assert f"pid {run.pid} drives, and carries this out; waiting for it." in back.stderr
         assert "Rolled back: 1, each compared with its snapshot." in back.stdout
         assert run.alive, "the other migration goes on"
         run.signal(signal.SIGTERM)
         assert run.end().returncode == 143
-    assert patient.phases()["dmsa-batch"] == "rolled_back"
+    assert desk.phases()["dmsa-batch"] == "rolled_back"
 
 
 def test_a_runner_of_others_is_waited_for_and_then_the_verb_drives(restarted):
     with restarted.running("run", "plan.yaml", "--only", "dmsa-report", "--until", "prepared") as run:
         run.until(lambda line: "drives" in line)
-        back = restarted.done("undo", *BATCH)
-        run.end()
-    assert "Undone by one phase: 1." in back
+        with restarted.running("undo", *BATCH, listen_to="stderr") as undo:
+            undo.until(lambda line: "waiting for it" in line)
+            assert run.end().returncode == 0
+            back = undo.end()
+    assert back.returncode == 0
+    assert "Undone by one phase: 1." in back.stdout
     assert restarted.phases()["dmsa-batch"] == "unlinked"

@@ -1,13 +1,13 @@
 """The table that a terminal shows while a run goes on: what stands where, and what fits."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from orchestrator.model.event import Held, Moved, WaitBegan
+from orchestrator.model.event import Event, Held, Moved, Released, WaitBegan
 from orchestrator.model.lifecycle import PATH, Phase, Trigger
 from orchestrator.model.run import RunState
 from orchestrator.planfile import load_plan
@@ -46,6 +46,49 @@ def test_everything_is_shown_where_there_is_room():
     ]
     assert "  dmsa-web        * prep . . . . . . ." in lines
     assert "      waits for window: closed" in lines
+
+
+REPLICATION = WaitBegan(
+    migration="dmsa-web", subject="directory", waiting_for="replication", until=NOON + timedelta(hours=12), detail="1/1"
+)
+HELD = Held(migration="dmsa-web", reason="fault", detail="the disk is full", release="mend it")
+RELEASED = Released(migration="dmsa-web", by="anna", reason="mended")
+BACK = Moved(migration="dmsa-web", trigger=Trigger.UNDO, source=Phase.PREPARED, dest=Phase.UNLINKED)
+WAITS = "      waits for replication until 2026-03-03T00:00:00Z: 1/1"
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ((), ["plan . . . . . . . ."]),
+        ((REPLICATION,), ["plan . . . . . . . .", WAITS]),
+        ((REPLICATION, moved("dmsa-web")), ["* prep . . . . . . ."]),
+        ((REPLICATION, HELD), ["plan . . . . . . . .", "      HELD (fault): the disk is full"]),
+        ((HELD, RELEASED), ["plan . . . . . . . ."]),
+        ((moved("dmsa-web"), BACK), ["<- unlinked"]),
+    ],
+)
+def test_what_a_migration_does_stands_below_it_until_it_is_over(events: tuple[Event, ...], expected: list[str]):
+    table = Table(load_plan(PLANS / "quickstart.yaml").plan)
+    table.begin(RunState("quickstart"))
+    for event in events:
+        table.notice(event, NOON)
+    others = {line for line in shown(Table(load_plan(PLANS / "quickstart.yaml").plan), 24) if "dmsa-web" not in line}
+    own = [line for line in shown(table, 24) if line not in others and "estate time" not in line]
+    assert own == [f"  {'dmsa-web':<15} {expected[0]}", *expected[1:]]
+
+
+def test_it_begins_with_what_was_before():
+    state = RunState("quickstart")
+    state.apply(moved("dmsa-web"), NOON)
+    state.apply(HELD, NOON)
+    table = Table(load_plan(PLANS / "quickstart.yaml").plan)
+    assert shown(table, 24)[0] == "quickstart   estate time not read yet"
+    table.begin(state)
+    lines = shown(table, 24)
+    assert lines[0] == "quickstart   estate time 2026-03-02T12:00:00Z"
+    row = lines.index("  dmsa-web        * prep . . . . . . .")
+    assert lines[row + 1] == "      HELD (fault): the disk is full"
 
 
 def test_a_hold_is_one_line_and_no_longer_than_the_terminal():
