@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.journal.lock import FileLock
 from tests.cli.desk import Desk
-from tests.cli.running import PATIENCE
+from tests.patience import PATIENCE
 
 Once = Callable[[str, Callable[[Path], None]], Path]
 

@@ -30,7 +30,8 @@ from orchestrator.views.journal_schema import history_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
-from tests.cli.running import PATIENCE, Running, Stream, running
+from tests.cli.running import Running, Stream, running
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "orchestrator")

@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, TextIO
 
-PATIENCE = 120
-"""Seconds after which a process is taken to hang; the machine that tests run on may be busy."""
+from tests.patience import PATIENCE
+
 _PAGE = 4096
 
 Stream = Literal["stdout", "stderr"]

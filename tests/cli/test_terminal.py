@@ -18,7 +18,7 @@ from orchestrator import __version__
 from orchestrator.cli import app
 from orchestrator.model.lifecycle import mermaid
 from tests.cli.desk import COMMAND, Desk
-from tests.cli.running import PATIENCE
+from tests.patience import PATIENCE
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -21,6 +21,7 @@ from orchestrator.errors import InputInvalid, OrchestratorError, PersonNeeded
 from orchestrator.lab import serve
 from orchestrator.lab.embedded import EmbeddedLab
 from orchestrator.lab.statelock import StateBusy
+from tests.patience import PATIENCE
 
 ESTATE = """\
 domain: {dns: corp.example, netbios: CORP}
@@ -152,7 +153,7 @@ def test_a_killed_parent_takes_its_lab_along(estate, tmp_path):
     child = int(parent.stdout.readline())
     assert is_running(child)
     parent.kill()
-    parent.communicate(timeout=10)
+    parent.communicate(timeout=PATIENCE)
     with EmbeddedLab(estate, tmp_path / "state") as lab:  # waits for the lock that only the child's end frees
         run(lab, "Get-ADRootDSE")
     assert not is_running(child)
@@ -163,7 +164,7 @@ def test_an_interrupt_at_the_terminal_leaves_the_lab_to_its_parent(estate, tmp_p
     parent.stdout.readline()
     os.killpg(parent.pid, signal.SIGINT)
     assert parent.stdout.readline() == "None\n"
-    parent.communicate("\n", timeout=10)
+    parent.communicate("\n", timeout=PATIENCE)
     assert parent.returncode == 0
 
 
@@ -182,7 +183,7 @@ def test_by_hand_it_prints_a_plans_estate_and_ends_at_a_signal(estate, tmp_path,
     while not page or not page[-1].startswith("Ctrl-C"):
         page.append(process.stdout.readline())
     process.send_signal(number)
-    rest, said = process.communicate(timeout=10)
+    rest, said = process.communicate(timeout=PATIENCE)
     assert (process.returncode, rest) == (status, "")
     assert said.splitlines() == [f"The simulated estate ended ({number.name}); its state is in {tmp_path / 'state'}."]
     block = yaml.safe_load("".join(page).split("\n\n")[1])["estate"]

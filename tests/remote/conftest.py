@@ -26,6 +26,7 @@ from orchestrator.lab.wire.server import Server
 from orchestrator.model.plan import Connection, Estate, Tls
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.psrp import PsrpTransport
+from tests.patience import PATIENCE
 
 HOST = "app01.corp.example"
 OTHER = "app02.corp.example"
@@ -74,7 +75,7 @@ class FarSide:
     def execute(self, request: Request) -> Result:
         self.requests.append(request)
         if self.hold is not None:
-            assert self.hold.wait(10)
+            assert self.hold.wait(PATIENCE)
         results = [self.answer(pipeline[-1]) for pipeline in request.statements]
         failure = next((result.failure for result in results if result.failure), None)
         return Result(
@@ -120,13 +121,13 @@ def serving(folder: Path, *schemes: Scheme, **options: Any) -> Iterator[FarSide]
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(PATIENCE)
     try:
         yield far
     finally:
         ((loop, stop),) = running
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(PATIENCE)
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def estate(far_side: FarSide) -> Estate:
         username=USER,
         password="${env:PW}",
         tls=Tls(ca=str(far_side.ca)),
-        timeout="5s",
+        timeout="60s",
     )
     return Estate(domain="corp.example", addresses=far_side.addresses, connections=(connection,))
 

@@ -23,6 +23,7 @@ from orchestrator.model.plan import Estate as PlannedEstate
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.psrp import PsrpTransport
 from orchestrator.remote.transport import Transport
+from tests.patience import PATIENCE
 
 ESTATE = Path(__file__).parents[2] / "plans" / "estates" / "quickstart.yaml"
 DC = "dc01.corp.example"
@@ -148,7 +149,7 @@ class Contract:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(PATIENCE)
         assert [reply.outcome for reply in replies] == [Outcome.SUCCEEDED] * 4
         assert {ticket.shell for ticket in tickets} <= set(side.shells())
 

@@ -45,7 +45,7 @@ def transport_to(far, folder, **connection) -> Iterator[PsrpTransport]:
     """A transport with one connection; the password is the right one unless the connection says another."""
     own = far.http_addresses if connection.get("transport") == "http" else far.addresses
     addresses = connection.pop("addresses", own)
-    given = {"match": "*", "password": "${env:PW}", "tls": {"ca": str(far.ca)}, "timeout": "10s", **connection}
+    given = {"match": "*", "password": "${env:PW}", "tls": {"ca": str(far.ca)}, "timeout": "60s", **connection}
     entry = {key: value for key, value in given.items() if value is not None}
     estate = Estate(domain="corp.example", addresses=addresses, connections=(entry,))
     transport = PsrpTransport(Connections(estate, folder, {"PW": PASSWORD, "WRONG": "wrong"}.get).settings)

@@ -11,6 +11,7 @@ from orchestrator.model.call import Read, Ticket, cmdlet
 from orchestrator.model.observation import Outcome, Reply
 from orchestrator.remote.inline import InlinePool
 from orchestrator.remote.pool import CallPool
+from tests.patience import PATIENCE
 
 CALL = Read("app01", (cmdlet("Get-KdsRootKey"),))
 
@@ -33,7 +34,7 @@ class Hosts:
         with self.lock:
             self.at_once += 1
             self.most = max(self.most, self.at_once)
-        assert self.go[ticket.endpoint].wait(10)
+        assert self.go[ticket.endpoint].wait(PATIENCE)
         with self.lock:
             self.at_once -= 1
         if ticket.endpoint == "broken":
@@ -55,24 +56,24 @@ def test_replies_come_back_with_their_tokens_as_they_finish(hosts):
     order = []
     for name in "cab":
         hosts.go[name].set()
-        token, reply = pool.next_finished(10)
+        token, reply = pool.next_finished(PATIENCE)
         order.append(token)
         assert reply.outcome is Outcome.SUCCEEDED
     assert order == list("cab")
     assert pool.in_flight == 0
     assert pool.next_finished(None) is None
-    assert pool.close(10)
+    assert pool.close(PATIENCE)
 
 
 def test_an_exception_is_handed_on(hosts):
     pool = CallPool(hosts)
     pool.start("t", CALL, hosts.ticket("broken"))
     hosts.go["broken"].set()
-    token, error = pool.next_finished(10)
+    token, error = pool.next_finished(PATIENCE)
     assert token == "t"
     assert isinstance(error, KeyError)
     pool.start("t", CALL, hosts.ticket("broken"))
-    assert isinstance(pool.next_finished(10)[1], KeyError)
+    assert isinstance(pool.next_finished(PATIENCE)[1], KeyError)
 
 
 def test_no_more_threads_than_workers(hosts):
@@ -80,7 +81,7 @@ def test_no_more_threads_than_workers(hosts):
     for number in range(5):
         pool.start(number, CALL, hosts.ticket("a"))
     hosts.go["a"].set()
-    assert sorted(pool.next_finished(10)[0] for _ in range(5)) == [0, 1, 2, 3, 4]
+    assert sorted(pool.next_finished(PATIENCE)[0] for _ in range(5)) == [0, 1, 2, 3, 4]
     assert hosts.most <= 2
 
 
@@ -91,8 +92,8 @@ def test_a_host_that_hangs_does_not_keep_the_pool_open(hosts):
     with pytest.raises(RuntimeError, match="closed"):
         pool.start("u", CALL, hosts.ticket("b"))
     hosts.go["a"].set()
-    assert pool.next_finished(10)[0] == "t"
-    assert pool.close(10)
+    assert pool.next_finished(PATIENCE)[0] == "t"
+    assert pool.close(PATIENCE)
 
 
 class Numbers:

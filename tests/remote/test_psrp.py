@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from orchestrator.model.plan import Tls
 from orchestrator.remote import session as session_module
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.gate import Refused
+from tests.patience import PATIENCE
 
 HOST = "app01.corp.example"
 DC = "app02.corp.example"
@@ -222,15 +224,12 @@ def test_at_most_four_sessions_to_a_host(far_side, connections, dialled):
 
 def test_calls_to_one_host_run_at_the_same_time(far_side, connections, dialled):
     transport = dialled(connections.settings, crowded_for=0)
-    far_side.hold = threading.Event()
+    together = threading.Barrier(3, timeout=PATIENCE)
+
+    far_side.answer = lambda _: Result((together.wait(),))
     tickets = [transport.ticket(HOST) for _ in range(3)]
-    replies = []
-    threads = [threading.Thread(target=lambda t=t: replies.append(transport.run(READ, t))) for t in tickets]
-    for thread in threads:
-        thread.start()
-    far_side.hold.set()
-    for thread in threads:
-        thread.join(10)
+    with ThreadPoolExecutor(3) as threads:
+        replies = list(threads.map(lambda ticket: transport.run(READ, ticket), tickets))
     assert [reply.outcome for reply in replies] == [Outcome.SUCCEEDED] * 3
     assert {request.pipeline for request in far_side.requests} == {ticket.pipeline for ticket in tickets}
 
@@ -291,7 +290,7 @@ def test_a_call_that_never_ends_is_given_up(far_side, connections, dialled):
         return now[0]
 
     far_side.hold = threading.Event()
-    transport = dialled(lambda host: replace(connections.settings(host), timeout=2.0), clock=clock)
+    transport = dialled(lambda host: replace(connections.settings(host), timeout=6.0), clock=clock)
     reply = run(transport, READ)
     far_side.hold.set()
     assert (reply.outcome, reply.fault.code) == (Outcome.FAILED, "unfinished")

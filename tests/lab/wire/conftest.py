@@ -21,6 +21,7 @@ from orchestrator.lab.wire.engine import Endpoint, Fault, Kind
 from orchestrator.lab.wire.operations import Operation
 from orchestrator.lab.wire.server import Server
 from orchestrator.lab.wire.shells import Fidelity
+from tests.patience import PATIENCE
 
 HOST, OTHER = "dc01.corp.example", "app01.corp.example"
 BOOT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -132,7 +133,7 @@ class Wire:
             "password": PASSWORD,
             "auth": "basic",
             "cert_validation": self.ca,
-            "read_timeout": 6,
+            "read_timeout": PATIENCE,
             "operation_timeout": 4,
         }
         client = WSMan(address, **(options | changes))

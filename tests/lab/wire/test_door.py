@@ -17,6 +17,7 @@ from pypsrp.powershell import RunspacePool
 from orchestrator.lab.command import Result
 from orchestrator.lab.wire import soap
 from orchestrator.lab.wire.auth import Account, Basic, Line
+from tests.patience import PATIENCE
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """The machine may be busy with other things; how long an example takes is not what is tested."""
@@ -83,12 +84,12 @@ def post(far, body: bytes | str) -> requests.Response:
     where = far.running.server.addresses[HOST]
     data = body.encode() if isinstance(body, str) else body
     auth = ("operator", "Correct horse: battery-staple")
-    return requests.post(f"https://{where}/wsman", data=data, auth=auth, verify=far.ca, timeout=5)
+    return requests.post(f"https://{where}/wsman", data=data, auth=auth, verify=far.ca, timeout=PATIENCE)
 
 
 def test_a_request_without_credentials_gets_a_challenge(far):
     where = far.running.server.addresses[HOST]
-    reply = requests.post(f"https://{where}/wsman", data=IDENTIFY, verify=far.ca, timeout=5)
+    reply = requests.post(f"https://{where}/wsman", data=IDENTIFY, verify=far.ca, timeout=PATIENCE)
     assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (401, 'Basic realm="WSMAN"')
 
 

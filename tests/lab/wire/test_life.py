@@ -15,6 +15,7 @@ from orchestrator.lab.command import Result
 from orchestrator.lab.wire.engine import Kind
 from orchestrator.lab.wire.shells import Fidelity
 from tests.lab.wire.conftest import Scripted
+from tests.patience import PATIENCE
 
 DISCONNECTED, STREAM_DISCONNECTED, ELSEWHERE, UNKNOWN = 2150859204, 2150859230, 2150859213, 2150858843
 SHELLS, USERS, COMMANDS, TOO_LARGE, TOO_SMALL = 2150859173, 2150859179, 2150859241, 2150858805, 2150858878
@@ -164,7 +165,7 @@ def test_a_disconnected_session_refuses_pipelines_until_it_is_reconnected(far):
 
 def test_a_receive_that_waits_ends_when_its_session_is_disconnected(far):
     go = threading.Event()
-    far.engine.does = lambda _: Result(output=("done",)) if go.wait(10) else Result()
+    far.engine.does = lambda _: Result(output=("done",)) if go.wait(PATIENCE) else Result()
     pool = far.pool()
     shell = PowerShell(pool).add_cmdlet("Slow")
     shell.begin_invoke()
@@ -178,7 +179,7 @@ def test_a_receive_that_waits_ends_when_its_session_is_disconnected(far):
     disconnecting.shell.opened, disconnecting.state = True, RunspacePoolState.OPENED
     disconnecting.shell._selector_set = pool.shell._selector_set
     disconnecting.disconnect()
-    waiting.join(10)
+    waiting.join(PATIENCE)
     go.set()
     assert codes == [STREAM_DISCONNECTED]
 

@@ -25,6 +25,7 @@ from orchestrator.lab.wire.certificates import Authority
 from orchestrator.lab.wire.negotiate import Hardening, Negotiate
 from orchestrator.lab.wire.sealed import NotSealed, Sealer
 from tests.kdc import Kdc
+from tests.patience import PATIENCE
 from tests.relay import relay
 from tests.services import require
 
@@ -94,7 +95,7 @@ def test_a_locked_account_does_not_get_in_by_basic(door):
 
 def open_post(door, body=b"<a/>", **headers):
     where = door.running.server.http_addresses[HOST]
-    return requests.post(f"http://{where}/wsman", data=body, headers=headers, timeout=5)
+    return requests.post(f"http://{where}/wsman", data=body, headers=headers, timeout=PATIENCE)
 
 
 def test_basic_is_neither_offered_nor_taken_without_tls(door):
@@ -121,7 +122,7 @@ def test_a_sealed_message_without_a_log_on_that_sealed_it_is_not_taken(door):
         headers={"Content-Type": kind},
         auth=("CORP\\operator", PASSWORD),
         verify=door.ca,
-        timeout=5,
+        timeout=PATIENCE,
     )
     assert reply.status_code == 500
 
@@ -158,9 +159,9 @@ def test_a_log_on_belongs_to_its_connection(door):
     client = door.client(auth="ntlm", username="CORP\\operator")
     door.pool(client)
     where = door.running.server.addresses[HOST]
-    assert requests.post(f"https://{where}/wsman", data=b"<a/>", verify=door.ca, timeout=5).status_code == 401
+    assert requests.post(f"https://{where}/wsman", data=b"<a/>", verify=door.ca, timeout=PATIENCE).status_code == 401
     session = client.transport.session
-    own = {"data": b"<a/>", "verify": door.ca, "timeout": 5, "auth": lambda request: request}
+    own = {"data": b"<a/>", "verify": door.ca, "timeout": PATIENCE, "auth": lambda request: request}
     assert session.post(f"https://{where}/wsman", **own).status_code == 400  # known, and it is no envelope
     wrong = {"Authorization": "Negotiate TlRMTVNTUAABAAAA"}
     assert session.post(f"https://{where}/wsman", headers=wrong, **own).status_code == 401
@@ -319,7 +320,7 @@ def test_a_certificate_of_somebody_elses_authority(door, tmp_path):
 def test_no_certificate_or_one_without_a_name_is_nobodys(door):
     where = door.running.server.addresses[HOST]
     reply = requests.post(
-        f"https://{where}/wsman", data=b"<a/>", headers={"Authorization": MUTUAL}, verify=door.ca, timeout=5
+        f"https://{where}/wsman", data=b"<a/>", headers={"Authorization": MUTUAL}, verify=door.ca, timeout=PATIENCE
     )
     assert reply.status_code == 401
     assert ClientCertificate(ACCOUNTS).answer(MUTUAL, Line(HOST, b"tls", certificate=b"\x30\x00")) is None

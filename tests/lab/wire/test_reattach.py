@@ -12,6 +12,7 @@ from pypsrp.powershell import PowerShell, RunspacePool
 
 from orchestrator.lab.command import Result
 from orchestrator.lab.wire.engine import Kind
+from tests.patience import PATIENCE
 
 
 def from_elsewhere(far, shell: PowerShell, configuration: str = "Microsoft.PowerShell") -> PowerShell:
@@ -34,7 +35,7 @@ def from_elsewhere(far, shell: PowerShell, configuration: str = "Microsoft.Power
 def gate(far):
     """Commands begin, and end when the test says so."""
     go = threading.Event()
-    far.engine.does = lambda _: Result(output=("done",)) if go.wait(5) else Result()
+    far.engine.does = lambda _: Result(output=("done",)) if go.wait(PATIENCE) else Result()
     yield go
     go.set()
 
@@ -147,7 +148,7 @@ def test_the_new_client_gets_the_data_and_not_the_old_one_that_still_waits(far, 
     again.connect_async()
     gate.set()
     assert again.end_invoke() == ["done"]
-    old.join(5)
+    old.join(PATIENCE)
     assert shell.output == []
 
 

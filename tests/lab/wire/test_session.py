@@ -16,6 +16,7 @@ from pypsrp.serializer import TaggedValue
 from pypsrp.shell import WinRS
 
 from orchestrator.lab.command import Command, LabError, LabObject, Result
+from tests.patience import PATIENCE
 
 CREATE, RECEIVE, COMMAND, DELETE, SIGNAL = "Create", "Receive", "Command", "Delete", "Signal"
 DENIED = LabError(
@@ -218,7 +219,7 @@ def test_much_goes_in_and_much_comes_out(far):
 
 
 def test_twenty_pipelines_at_once_each_get_their_own_answer(far):
-    together = threading.Barrier(20, timeout=60)
+    together = threading.Barrier(20, timeout=PATIENCE)
 
     def echo(request):
         together.wait()
@@ -241,13 +242,13 @@ def test_a_slow_command_keeps_nobody_waiting_and_counts_as_open(far):
     def wait(request):
         if request.statements[0][0].name == "Slow":
             begun.set()
-            go.wait(5)
+            go.wait(PATIENCE)
         return Result(output=(request.statements[0][0].name,))
 
     far.engine.does = wait
     slow = PowerShell(far.pool()).add_cmdlet("Slow")
     slow.begin_invoke()
-    assert begun.wait(5)
+    assert begun.wait(PATIENCE)
     assert far.engine.open_calls == 1
     assert far.invoke(("Quick", {})).output == ["Quick"]
     go.set()
@@ -256,7 +257,7 @@ def test_a_slow_command_keeps_nobody_waiting_and_counts_as_open(far):
 
 def test_a_receive_without_news_times_out_and_the_data_come_later(far):
     go = threading.Event()
-    far.engine.does = lambda _: Result(output=("late",)) if go.wait(5) else Result()
+    far.engine.does = lambda _: Result(output=("late",)) if go.wait(PATIENCE) else Result()
     shell = PowerShell(far.pool(far.client(operation_timeout=1))).add_cmdlet("Slow")
     shell.begin_invoke()
     with pytest.raises(WSManFaultError) as fault:
@@ -269,7 +270,7 @@ def test_a_receive_without_news_times_out_and_the_data_come_later(far):
 
 def test_a_stopped_pipeline_says_so_and_its_outcome_is_not_told(far):
     go = threading.Event()
-    far.engine.does = lambda _: Result(output=("late",)) if go.wait(5) else Result()
+    far.engine.does = lambda _: Result(output=("late",)) if go.wait(PATIENCE) else Result()
     shell = PowerShell(far.pool()).add_cmdlet("Slow")
     shell.begin_invoke()
     shell.runspace_pool.shell.signal("powershell/signal/ctrl_c", shell.id)
@@ -340,7 +341,7 @@ def test_an_unknown_shell_and_an_unknown_command_are_faults(far):
 
 def test_deleting_a_shell_ends_its_pipelines(far):
     go = threading.Event()
-    far.engine.does = lambda _: go.wait(5) and Result()
+    far.engine.does = lambda _: go.wait(PATIENCE) and Result()
     pool = far.pool()
     shell = PowerShell(pool).add_cmdlet("Slow")
     shell.begin_invoke()
@@ -352,7 +353,7 @@ def test_deleting_a_shell_ends_its_pipelines(far):
             go.wait(0.01)
         second.delete(pool.shell.resource_uri, selector_set=pool.shell._selector_set)
         with pytest.raises(WSManFaultError) as fault:
-            waiting.result(5)
+            waiting.result(PATIENCE)
     go.set()
     assert fault.value.code == 2150858843
 
