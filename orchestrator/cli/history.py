@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.errors import InputInvalid
 from orchestrator.journal import Journal, journal_file, open_journal
-from orchestrator.model.event import from_body
+from orchestrator.model.replay import fold_in
 from orchestrator.model.run import RunState
 from orchestrator.planfile import Loaded
 
@@ -21,13 +21,17 @@ def open_existing(place: str) -> Journal | None:
 
 
 def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
-    """Fold a run's rows; return its state and the number of the journal's last row that was read."""
+    """Fold a run's rows; return its state and the number of the journal's last row that was read.
+
+    Raises:
+        RowUnreadable: a row of the run is of a newer version of dmsa.
+    """
     state, head = RunState(plan), 0
     if journal is not None:
         for row in journal.read():
             head = row.seq
             if row.run == plan:
-                state.apply(from_body(row.kind, row.body), row.at)
+                fold_in(state, row)
     return state, head
 
 

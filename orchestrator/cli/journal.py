@@ -86,14 +86,11 @@ def sentence(row: Row) -> str:
     """Return what happened in words; a row of a vocabulary that this version does not know is shown as it is."""
     import contextlib
 
-    from pydantic import ValidationError
-
-    from orchestrator.model.event import VERSION, from_body
+    from orchestrator.model.replay import RowUnreadable, event_of
     from orchestrator.views import sentence as words
 
-    if row.version <= VERSION:
-        with contextlib.suppress(ValidationError):
-            return words.sentence(from_body(row.kind, row.body))
+    with contextlib.suppress(RowUnreadable):
+        return words.sentence(event_of(row))
     return " ".join(f"{key}={value}" for key, value in row.body.items() if key != "migration")
 
 

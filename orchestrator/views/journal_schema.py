@@ -1,7 +1,8 @@
 """The shapes of ``journal show --json`` and ``journal verify --json``: what a program that reads them may rely on.
 
 The bodies of the history are the events themselves (:mod:`orchestrator.model.event`), so the schema cannot tell
-another story than the journal. A row of a newer vocabulary is shown as it is, and only its frame is described.
+another story than the journal. A row of another vocabulary, newer or older, is shown as it was written; of those that
+mean something else than rows of this one do, only the frame is described.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from orchestrator.model.event import KINDS, VERSION
+from orchestrator.model.upcast import unchanged_since
 from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, closed, list_of, or_null
 
 TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"}
@@ -25,7 +27,8 @@ def history_schema() -> dict[str, Any]:
         reference = models[model, "validation"]
         body = bodies[reference["$ref"].rpartition("/")[2]]
         del body["properties"]["kind"]  # the row says it
-        known = {"properties": {"kind": {"const": kind}, "version": {"const": VERSION}}}
+        versions = list(range(unchanged_since(kind, VERSION), VERSION + 1))
+        known = {"properties": {"kind": {"const": kind}, "version": {"enum": versions}}}
         cases.append({"if": known, "then": {"properties": {"body": reference}}})
     row = closed(
         seq=NUMBER,
