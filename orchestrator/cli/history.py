@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from orchestrator.errors import InputInvalid
 from orchestrator.journal import Journal, journal_file, open_journal
 from orchestrator.model.replay import fold_in
@@ -9,15 +11,16 @@ from orchestrator.model.run import RunState
 from orchestrator.planfile import Loaded
 
 
-def open_existing(place: str) -> Journal | None:
+def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
     """Open a journal that is there; None where no run has begun yet.
 
     Raises:
+        MirrorUnusable: the mirror cannot be written, or is not this journal's.
         JournalUnusable: it cannot be opened; also where only what lies beside a journal is left of it.
     """
     file = journal_file(place)
     left = any(file.with_name(file.name + end).exists() for end in ("", ".head", "-wal"))
-    return open_journal(place, create=False) if left else None
+    return open_journal(place, create=False, mirror=mirror) if left else None
 
 
 def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:

@@ -1,4 +1,4 @@
-"""The shapes of ``journal show --json`` and ``journal verify --json``: what a program that reads them may rely on.
+"""The shapes of what ``journal show``, ``export``, ``verify`` and ``restore`` print for programs.
 
 The bodies of the history are the events themselves (:mod:`orchestrator.model.event`), so the schema cannot tell
 another story than the journal. A row of another vocabulary, newer or older, is shown as it was written; of those that
@@ -20,6 +20,18 @@ TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d
 
 def history_schema() -> dict[str, Any]:
     """Return the JSON Schema of the document that ``journal show --json`` prints."""
+    row, bodies = _row()
+    document = closed(journal=TEXT, rows=list_of(row))
+    return {"$schema": DIALECT, "title": "dmsa journal show", **document, "$defs": bodies}
+
+
+def line_schema() -> dict[str, Any]:
+    """Return the JSON Schema of each line that ``journal export`` prints, and of each line of a mirror."""
+    row, bodies = _row()
+    return {"$schema": DIALECT, "title": "dmsa journal export", **row, "$defs": bodies}
+
+
+def _row() -> tuple[dict[str, Any], dict[str, Any]]:
     models, generated = models_json_schema([(model, "validation") for model in KINDS.values()])
     bodies = generated["$defs"]
     cases = []
@@ -40,14 +52,34 @@ def history_schema() -> dict[str, Any]:
         epoch=or_null(NUMBER),
         hash=DIGEST,
     )
-    document = closed(journal=TEXT, rows=list_of({**row, "allOf": cases}))
-    return {"$schema": DIALECT, "title": "dmsa journal show", **document, "$defs": bodies}
+    return {**row, "allOf": cases}, bodies
 
 
 def soundness_schema() -> dict[str, Any]:
     """Return the JSON Schema of the document that ``journal verify --json`` prints."""
     sound = closed(
-        journal=TEXT, intact={"const": True}, rows=COUNT, hash=DIGEST, witnessed=or_null(COUNT), exit={"const": 0}
+        journal=TEXT,
+        intact={"const": True},
+        rows=COUNT,
+        hash=DIGEST,
+        witnessed=or_null(COUNT),
+        mirror=or_null(closed(path=TEXT, rows=COUNT, behind=COUNT)),
+        exit={"const": 0},
     )
     damaged = closed(journal=TEXT, intact={"const": False}, row=or_null(NUMBER), why=TEXT, exit={"const": 5})
     return {"$schema": DIALECT, "title": "dmsa journal verify", "anyOf": [sound, damaged]}
+
+
+def rebuilt_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the document that ``journal restore --json`` prints."""
+    document = closed(
+        journal=TEXT,
+        **{"from": TEXT},
+        rows=NUMBER,
+        hash=DIGEST,
+        epoch=COUNT,
+        runs=list_of(TEXT),
+        unfinished=COUNT,
+        witnessed={"type": "boolean"},
+    )
+    return {"$schema": DIALECT, "title": "dmsa journal restore", **document}
