@@ -159,7 +159,7 @@ class Mirror:
 
     def _refuse_other_things(self) -> None:
         if self.path.exists() and not self.path.is_file():
-            raise MirrorUnusable(self.path, "it is not a file", "Name a file on a second disk or share with --mirror")
+            raise MirrorUnusable(self.path, "it is not a file", "Nothing was written. Name a file with --mirror")
         if not self.path.parent.is_dir():  # made by nobody: where a share is not mounted, it is not there
             cause = f"there is no folder {self.path.parent}"
             raise MirrorUnusable(
