@@ -263,6 +263,7 @@ HEADER = {
     (40, 44): "the counter of schema changes",
     (44, 48): "the schema's format",
     (48, 52): "the suggested size of the cache",
+    (56, 60): "the encoding of text, of which SQLite looks at two bits",
     (64, 68): "the switch of incremental vacuum",
     (72, 92): "bytes reserved for later versions of SQLite",
     (92, 96): "the counter for which the version is valid",
@@ -286,6 +287,8 @@ def _in_database(content: bytes, place: int) -> str:
         return "space of a page that holds no row"
     if at <= offset < begin:
         return "a page's own header"
+    if number == 0:
+        return "the file's own rules: the root page of a trigger, which has none"
     return LEASE if b"runner0" in page and kind == 13 and cells == 1 else "between the rows of a page"
 
 
