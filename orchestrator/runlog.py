@@ -12,7 +12,8 @@ from datetime import datetime
 import structlog
 
 from orchestrator.journal import Entry, Journal, JournalConflict, Lease
-from orchestrator.model.event import VERSION, Event, from_body, to_body
+from orchestrator.model.event import VERSION, Event, to_body
+from orchestrator.model.replay import fold_in
 from orchestrator.model.run import RunState
 
 log = structlog.get_logger()
@@ -38,6 +39,9 @@ class RunLog:
             lease: the right to drive, which every append carries.
             now: estate time.
             notice: is told of every event from now on, once it is durable; what is history already is in ``state``.
+
+        Raises:
+            RowUnreadable: here and wherever rows of others are read: one is of a newer version of dmsa.
         """
         self._run, self._journal, self._lease, self._now, self._notice = run, journal, lease, now, notice
         self._pending: list[tuple[Event, datetime | None]] = []
@@ -94,8 +98,7 @@ class RunLog:
         """Fold in the rows after the last one that was read; tell of those that nobody was told of yet."""
         for row in self._journal.read(after=self._head):
             if row.run == self._run:
-                event = from_body(row.kind, row.body)
-                self.state.apply(event, row.at)
+                event = fold_in(self.state, row)
                 if row.seq > self._told:
                     self._notice(event, row.at)
             self._head = row.seq

@@ -8,6 +8,7 @@ from orchestrator.journal import Entry, LeaseLost
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.model.event import VERSION, Event, Held, Moved, RunBegan, WayBackAsked, to_body
 from orchestrator.model.lifecycle import IllegalMove, Phase, Trigger, Way
+from orchestrator.model.replay import RowUnreadable
 from orchestrator.runlog import Overtaken, RunLog
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -118,3 +119,27 @@ def test_history_is_in_the_state_and_is_not_told_again(desk):
     log = RunLog("r", desk.journal, desk.lease, lambda: AT, lambda event, _at: again.append(event.kind))
     assert log.state["a"].phase is Phase.PREPARED
     assert again == []
+
+
+def test_a_word_of_a_newer_version_ends_the_run_in_words_and_writes_nothing(desk):
+    desk.log.write(BEGAN)
+    desk.log.commit()
+    desk.store.append([Entry("r", AT, "approved", VERSION + 1, {"by": "z"})], expected=1, lease=None)
+    desk.log.write(PREPARED)
+    for _ in range(2):
+        with pytest.raises(RowUnreadable, match=r"row 2 of the journal \(approved, version \d+\)"):
+            desk.log.commit()
+        with pytest.raises(RowUnreadable):
+            desk.log.hear()
+        desk.log.write(PREPARED)
+    assert desk.kinds() == ["run-began", "approved"]
+    with pytest.raises(RowUnreadable):
+        RunLog("r", desk.journal, desk.lease, lambda: AT, desk._notice)
+
+
+def test_a_newer_version_s_words_about_another_run_are_none_of_ours(desk):
+    desk.store.append([Entry("other", AT, "approved", VERSION + 1, {"by": "z"})], expected=0, lease=None)
+    assert desk.log.hear()
+    desk.log.write(BEGAN)
+    desk.log.commit()
+    assert desk.kinds() == ["approved", "run-began"]

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator.cli.history import open_existing, refuse_other_plan, replay
 from orchestrator.cli.selection import who
@@ -35,14 +36,16 @@ class Asked:
     wait: Callable[[], RunState]
 
 
-def append_words(place: str, run: str, events: Callable[[RunState], list[Event]]) -> RunState:
+def append_words(
+    place: str, run: str, events: Callable[[RunState], list[Event]], mirror: Path | None = None
+) -> RunState:
     """Append an operator's words, decided on the newest state; return the state with them.
 
     Raises:
         InputInvalid: there is no run to speak about.
         IllegalMove: the law does not allow it; nothing was written.
     """
-    journal = open_existing(place)
+    journal = open_existing(place, mirror)
     if journal is None:
         raise InputInvalid(f"there is no journal at {place}: no run has begun. `dmsa run` begins one")
     with contextlib.closing(journal):
@@ -60,7 +63,9 @@ def append_words(place: str, run: str, events: Callable[[RunState], list[Event]]
             return state
 
 
-def ask_way_back(loaded: Loaded, place: str, chosen: tuple[str, ...], way: Way, reason: str) -> Asked:
+def ask_way_back(
+    loaded: Loaded, place: str, chosen: tuple[str, ...], way: Way, reason: str, mirror: Path | None = None
+) -> Asked:
     """Write down that migrations are to go back.
 
     Raises:
@@ -79,7 +84,7 @@ def ask_way_back(loaded: Loaded, place: str, chosen: tuple[str, ...], way: Way, 
         ids[:] = [id_ for id_ in chosen if not _there(state[id_], way)]
         return [WayBackAsked(migration=id_, way=way, by=who(), reason=reason) for id_ in ids]
 
-    state = append_words(place, loaded.plan.name, words)
+    state = append_words(place, loaded.plan.name, words, mirror)
     journal = open_existing(place)
     if journal is None:
         raise InputInvalid(f"the journal {place} is gone")

@@ -121,14 +121,16 @@ def conducting(
     until: Phase | None = None,
     *,
     watch: bool = False,
+    mirror: Path | None = None,
 ) -> Iterator[Conductor]:
     """Take the journal's lease and put a conductor together; give everything back afterwards.
 
     Raises:
         JournalHeld: another runner drives.
+        MirrorUnusable: the mirror cannot be written, or is not this journal's.
         InputInvalid: the journal's run began with another plan.
     """
-    journal = open_journal(place, create=True)
+    journal = open_journal(place, create=True, mirror=mirror)
     with contextlib.closing(journal):
         by = who()
         lease = journal.acquire(f"{by}@{socket.gethostname()} pid {os.getpid()}")

@@ -14,6 +14,7 @@ from orchestrator.cli.options import (
     JournalPlace,
     Json,
     LogFormat,
+    MirrorPlace,
     Only,
     PlanFile,
     Reason,
@@ -38,6 +39,7 @@ def run(
         bool, typer.Option("--watch", help="Stay, and wait for whatever is due, however far ahead.")
     ] = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
+    mirror: MirrorPlace = None,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -59,11 +61,12 @@ def run(
     loaded = load_plan(plan)
     phase = _phase(until)
     chosen = select(loaded.plan, only)
-    state, signalled = _conduct(loaded, journal, chosen, phase, watch=watch, quiet=json)
+    state, signalled = _conduct(loaded, journal, chosen, phase, watch=watch, quiet=json, mirror=mirror)
     code = exit_of(state, loaded.plan, chosen, phase)
+    typed = as_typed(plan, journal, mirror)
     partly = code == 0 and exit_of(state, loaded.plan) != 0
-    end = f"What was selected is done. `dmsa run {as_typed(plan, journal)}` goes on with the rest." if partly else None
-    _report(loaded, state, plan, journal, as_json=json, signalled=signalled, end=end)
+    end = f"What was selected is done. `dmsa run {typed}` goes on with the rest." if partly else None
+    _report(loaded, state, typed, as_json=json, signalled=signalled, end=end)
     raise typer.Exit(128 + signalled if signalled else int(code))
 
 
@@ -74,6 +77,7 @@ def undo(
     yes: Yes = False,
     reason: Reason = "",
     journal: JournalPlace = DEFAULT_JOURNAL,
+    mirror: MirrorPlace = None,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -82,7 +86,7 @@ def undo(
 
     Example: dmsa undo plans/quickstart.yaml --only dmsa-report --reason "service slow"
     """
-    _go_back("undo", plan, only, all_, yes, reason, journal, json, verbose, log_format)
+    _go_back("undo", plan, only, all_, yes, reason, journal, mirror, json, verbose, log_format)
 
 
 def reset(
@@ -92,6 +96,7 @@ def reset(
     yes: Yes = False,
     reason: Reason = "",
     journal: JournalPlace = DEFAULT_JOURNAL,
+    mirror: MirrorPlace = None,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -100,7 +105,7 @@ def reset(
 
     Example: dmsa reset plans/quickstart.yaml --only dmsa-report --reason "wrong account"
     """
-    _go_back("reset", plan, only, all_, yes, reason, journal, json, verbose, log_format)
+    _go_back("reset", plan, only, all_, yes, reason, journal, mirror, json, verbose, log_format)
 
 
 def rollback(
@@ -110,6 +115,7 @@ def rollback(
     yes: Yes = False,
     reason: Reason = "",
     journal: JournalPlace = DEFAULT_JOURNAL,
+    mirror: MirrorPlace = None,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -118,7 +124,7 @@ def rollback(
 
     Example: dmsa rollback plans/quickstart.yaml --all --yes
     """
-    _go_back("rollback", plan, only, all_, yes, reason, journal, json, verbose, log_format)
+    _go_back("rollback", plan, only, all_, yes, reason, journal, mirror, json, verbose, log_format)
 
 
 def _go_back(
@@ -129,6 +135,7 @@ def _go_back(
     yes: bool,
     reason: str,
     journal: str,
+    mirror: Path | None,
     json: bool,
     verbose: bool,
     log_format: str,
@@ -146,7 +153,7 @@ def _go_back(
     loaded = load_plan(plan)
     chosen = select(loaded.plan, only)
     way = Way(verb)
-    asked = ask_way_back(loaded, journal, chosen, way, reason)
+    asked = ask_way_back(loaded, journal, chosen, way, reason, mirror)
     state, signalled = asked.state, 0
     if asked.ids and asked.driver is not None:
         typer.echo(f"{asked.driver} drives, and carries this out; waiting for it.", err=True)
@@ -156,10 +163,10 @@ def _go_back(
             typer.echo(f"No longer waiting; {asked.driver} still carries it out.", err=True)
             raise typer.Exit(130) from None
     if asked.ids and reached_of(state, asked.ids, way) is Exit.WAITING:
-        state, signalled = _conduct(loaded, journal, asked.ids, None, watch=False, quiet=json)
+        state, signalled = _conduct(loaded, journal, asked.ids, None, watch=False, quiet=json, mirror=mirror)
     code = reached_of(state, asked.ids, way)
     end = way_back_end(way, asked.ids, chosen, code)
-    _report(loaded, state, plan, journal, as_json=json, end=end, signalled=signalled)
+    _report(loaded, state, as_typed(plan, journal, mirror), as_json=json, end=end, signalled=signalled)
     raise typer.Exit(128 + signalled if signalled else int(code))
 
 
@@ -175,7 +182,14 @@ def _phase(until: str | None) -> Phase | None:
 
 
 def _conduct(
-    loaded: Loaded, place: str, chosen: tuple[str, ...], until: Phase | None, *, watch: bool, quiet: bool
+    loaded: Loaded,
+    place: str,
+    chosen: tuple[str, ...],
+    until: Phase | None,
+    *,
+    watch: bool,
+    quiet: bool,
+    mirror: Path | None,
 ) -> tuple[RunState, int]:
     """Drive, showing what happens; return the state and the signal that ended it (0 for none)."""
     from orchestrator.cli.compose import conducting
@@ -186,7 +200,7 @@ def _conduct(
     with (
         signals.heard(),
         watching(loaded.plan, quiet=quiet) as progress,
-        conducting(loaded, place, chosen, progress.notice, until, watch=watch) as conductor,
+        conducting(loaded, place, chosen, progress.notice, until, watch=watch, mirror=mirror) as conductor,
         signals.stopping(conductor.stop),
     ):
         progress.begin(conductor.state)
@@ -195,7 +209,7 @@ def _conduct(
 
 
 def _report(
-    loaded: Loaded, state: RunState, plan: Path, journal: str, *, as_json: bool, end: str | None = None, signalled: int
+    loaded: Loaded, state: RunState, typed: str, *, as_json: bool, end: str | None = None, signalled: int
 ) -> None:
     from orchestrator.views.output import say, say_document
     from orchestrator.views.status import status_document
@@ -205,7 +219,6 @@ def _report(
     if as_json:
         say_document(document)
         return
-    typed = as_typed(plan, journal)
     if signalled:
         end = f"Stopped by {signal.Signals(signalled).name}. `dmsa run {typed}` goes on from here."
     say(summary(document, typed, end=end))

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from orchestrator.errors import InputInvalid
 from orchestrator.journal import Journal, journal_file, open_journal
-from orchestrator.model.event import from_body
+from orchestrator.model.replay import fold_in
 from orchestrator.model.run import RunState
 from orchestrator.planfile import Loaded
 
 
-def open_existing(place: str) -> Journal | None:
+def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
     """Open a journal that is there; None where no run has begun yet.
 
     Raises:
+        MirrorUnusable: the mirror cannot be written, or is not this journal's.
         JournalUnusable: it cannot be opened; also where only what lies beside a journal is left of it.
     """
     file = journal_file(place)
     left = any(file.with_name(file.name + end).exists() for end in ("", ".head", "-wal"))
-    return open_journal(place, create=False) if left else None
+    return open_journal(place, create=False, mirror=mirror) if left else None
 
 
 def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
-    """Fold a run's rows; return its state and the number of the journal's last row that was read."""
+    """Fold a run's rows; return its state and the number of the journal's last row that was read.
+
+    Raises:
+        RowUnreadable: a row of the run is of a newer version of dmsa.
+    """
     state, head = RunState(plan), 0
     if journal is not None:
         for row in journal.read():
             head = row.seq
             if row.run == plan:
-                state.apply(from_body(row.kind, row.body), row.at)
+                fold_in(state, row)
     return state, head
 
 

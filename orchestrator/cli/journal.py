@@ -1,7 +1,9 @@
-"""``journal show`` and ``journal verify``: the history as it was written, and whether it still is.
+"""``journal show``, ``verify``, ``export`` and ``restore``: the history as it was written, whether it still is, a copy
+of it, and a journal from the copy.
 
-Both only read, and work while a runner writes. ``verify`` exits 0 when every row is what was written, 5 when the
-journal is ours but was damaged or altered, 3 when there is nothing that could be asked (missing, not a journal, newer).
+The first three only read, and work while a runner writes. ``verify`` exits 0 when every row is what was written, 5 when
+the journal is ours but was damaged or altered, 3 when there is nothing that could be asked (missing, not a journal,
+newer). ``restore`` makes a journal where none is, or exits 3 and makes nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json
-from orchestrator.views.output import say, say_document
+from orchestrator.views.output import say, say_document, say_lines
 
 if TYPE_CHECKING:
-    from orchestrator.journal import Journal, JournalCorrupt, Row, Verdict
+    from orchestrator.journal import Journal, JournalCorrupt, Reflection, Restored, Row, Verdict
 
-app = typer.Typer(help="The journal: its history, and whether it is what was written.", no_args_is_help=True)
+app = typer.Typer(
+    help="The journal: its history, whether it is what was written, and copies of it.", no_args_is_help=True
+)
 
 RunOf = Annotated[
     str | None, typer.Argument(metavar="[PLAN]", help="Only this run: its plan file, or the plan's name.")
@@ -49,19 +53,28 @@ def show(plan: RunOf = None, journal: JournalPlace = DEFAULT_JOURNAL, last: Last
 
 
 @app.command()
-def verify(journal: JournalPlace = DEFAULT_JOURNAL, json: Json = False) -> None:
+def verify(
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    mirror: Annotated[
+        Path | None, typer.Option("--mirror", metavar="FILE", help="Hold this mirror, or export, against it.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Check every row against the hash chain, and the file's own rules; exit 5 and name the first that is wrong.
+
+    With --mirror, also every line of that file, and that both tell the same history.
 
     Example: dmsa journal verify --journal .dmsa/journal.db
     """
     import contextlib
 
     from orchestrator.errors import Exit
-    from orchestrator.journal import JournalCorrupt, open_journal
+    from orchestrator.journal import JournalCorrupt, hold_against, open_journal
 
     try:
         with contextlib.closing(open_journal(journal, create=False)) as opened:
             verdict = opened.verify()
+            reflection = hold_against(mirror, opened) if mirror else None
     except JournalCorrupt as error:
         if json:
             say_document(_damage(journal, error))
@@ -69,9 +82,57 @@ def verify(journal: JournalPlace = DEFAULT_JOURNAL, json: Json = False) -> None:
             say(f"{journal}: {error}")
         raise typer.Exit(Exit.FAILED) from error
     if json:
-        say_document(_soundness(journal, verdict))
+        say_document(_soundness(journal, verdict, mirror, reflection))
+        return
+    say(f"{journal}: {_good(verdict)}")
+    if reflection:
+        say(f"{mirror}: {_like(reflection)}")
+
+
+@app.command()
+def export(
+    plan: RunOf = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file, which must not be there.")
+    ] = None,
+    journal: JournalPlace = DEFAULT_JOURNAL,
+) -> None:
+    """Print every row as one line of JSON, with its hash: the form of mirrors, from which a journal can be rebuilt.
+
+    Of one run only, it is for reading: `dmsa journal restore` needs every row.
+
+    Example: dmsa journal export -o history.jsonl
+    """
+    import contextlib
+
+    from orchestrator.journal import line_of, open_journal, write_export
+
+    with contextlib.closing(open_journal(journal, create=False)) as opened:
+        lines = (line_of(row) for row in opened.read(run=_run(plan, opened)))
+        if output is None:
+            say_lines(lines)
+            return
+        say(f"{output}: {write_export(output, lines)} rows")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Option("--from", metavar="FILE", help="A mirror, or an export of every run.")],
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    json: Json = False,
+) -> None:
+    """Rebuild a lost journal from its mirror, or from an export. Nothing is overwritten, and every row is checked.
+
+    Example: dmsa journal restore --from /mnt/second/dmsa.mirror --journal .dmsa/journal.db
+    """
+    from orchestrator.journal import journal_file
+    from orchestrator.journal import restore as rebuild
+
+    restored = rebuild(source, journal_file(journal))
+    if json:
+        say_document(_rebuilt(journal, source, restored))
     else:
-        say(f"{journal}: {_good(verdict)}")
+        say(f"{journal}: {_told(restored)}")
 
 
 def line(row: Row) -> str:
@@ -86,14 +147,11 @@ def sentence(row: Row) -> str:
     """Return what happened in words; a row of a vocabulary that this version does not know is shown as it is."""
     import contextlib
 
-    from pydantic import ValidationError
-
-    from orchestrator.model.event import VERSION, from_body
+    from orchestrator.model.replay import RowUnreadable, event_of
     from orchestrator.views import sentence as words
 
-    if row.version <= VERSION:
-        with contextlib.suppress(ValidationError):
-            return words.sentence(from_body(row.kind, row.body))
+    with contextlib.suppress(RowUnreadable):
+        return words.sentence(event_of(row))
     return " ".join(f"{key}={value}" for key, value in row.body.items() if key != "migration")
 
 
@@ -130,13 +188,55 @@ def _good(verdict: Verdict) -> str:
     return f"{verdict.rows} rows, each as it was written; last hash {verdict.hash}; {end}"
 
 
-def _soundness(journal: str, verdict: Verdict) -> dict[str, Any]:
+def _like(reflection: Reflection) -> str:
+    end = "it ends where the journal ends"
+    if reflection.behind:
+        end = f"it lacks the last {reflection.behind}; the next command with --mirror catches it up"
+    return f"{reflection.rows} rows, each as in the journal; {end}"
+
+
+def _told(restored: Restored) -> str:
+    vouched = (
+        "the mark beside the copy confirms its end"
+        if restored.witnessed
+        else "no mark lies beside the copy: rows lost from its end would not show"
+    )
+    left_out = ""
+    if restored.unfinished:
+        left_out = (
+            f"\n{restored.unfinished} bytes at the end of the copy were left out: the beginning of a row whose writing "
+            "was cut off. Nothing was sent on its account."
+        )
+    return (
+        f"{restored.rows} rows of {', '.join(restored.runs)}, each as it was written; last hash {restored.hash}; "
+        f"{vouched}; the next runner has epoch {restored.epoch + 1}{left_out}\n"
+        "`dmsa run` goes on from here. Name the mirror again: --mirror is also what stops the lost runner, "
+        "should it wake."
+    )
+
+
+def _rebuilt(journal: str, source: Path, restored: Restored) -> dict[str, Any]:
+    return {
+        "journal": journal,
+        "from": str(source),
+        "rows": restored.rows,
+        "hash": restored.hash,
+        "epoch": restored.epoch,
+        "runs": restored.runs,
+        "unfinished": restored.unfinished,
+        "witnessed": restored.witnessed,
+    }
+
+
+def _soundness(journal: str, verdict: Verdict, mirror: Path | None, reflection: Reflection | None) -> dict[str, Any]:
+    mirrored = {"path": str(mirror), "rows": reflection.rows, "behind": reflection.behind} if reflection else None
     return {
         "journal": journal,
         "intact": True,
         "rows": verdict.rows,
         "hash": verdict.hash,
         "witnessed": verdict.witnessed,
+        "mirror": mirrored,
         "exit": 0,
     }
 

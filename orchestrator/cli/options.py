@@ -19,6 +19,15 @@ JournalPlace: TypeAlias = Annotated[
     ),
 ]
 DEFAULT_JOURNAL = ".dmsa/journal.db"
+MirrorPlace: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--mirror",
+        envvar="DMSA_MIRROR",
+        metavar="FILE",
+        help="Write every row to this file too, on a second disk or share; a lost journal is rebuilt from it.",
+    ),
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Verbose: TypeAlias = Annotated[
     bool, typer.Option("--verbose", "-v", help="Log every event on stderr; show tracebacks.")
@@ -34,6 +43,7 @@ Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Yes, every one; nee
 Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]
 
 
-def as_typed(plan: Path, journal: str) -> str:
-    """Return plan and journal as they would be given to the next command."""
-    return shlex.join([str(plan)] if journal == DEFAULT_JOURNAL else [str(plan), "--journal", journal])
+def as_typed(plan: Path, journal: str, mirror: Path | None = None) -> str:
+    """Return plan, journal and mirror as they would be given to the next command."""
+    words = [str(plan)] if journal == DEFAULT_JOURNAL else [str(plan), "--journal", journal]
+    return shlex.join(words if mirror is None else [*words, "--mirror", str(mirror)])

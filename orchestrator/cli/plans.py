@@ -21,7 +21,9 @@ class Document(StrEnum):
     CHECK = "check"
     STATUS = "status"
     JOURNAL = "journal"
+    EXPORT = "export"
     VERIFY = "verify"
+    RESTORE = "restore"
     PROBE = "probe"
 
 
@@ -54,13 +56,14 @@ def check(
 
 def schema(
     of: Annotated[
-        Document, typer.Argument(metavar="[DOCUMENT]", help="plan, check, status, journal, verify or probe.")
+        Document,
+        typer.Argument(metavar="[DOCUMENT]", help="plan, check, status, journal, export, verify, restore or probe."),
     ] = (Document.PLAN),
 ) -> None:
     """Print the JSON Schema of the plan, or of what a verb prints with --json.
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
-    check, status (also the end of run), journal show, journal verify or probe-windows may rely on.
+    check, status (also the end of run), journal show, export (each line), verify, restore or probe-windows may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -85,6 +88,14 @@ def _schema(of: Document) -> dict[str, Any]:
             from orchestrator.views.journal_schema import history_schema
 
             return history_schema()
+        case Document.EXPORT:
+            from orchestrator.views.journal_schema import line_schema
+
+            return line_schema()
+        case Document.RESTORE:
+            from orchestrator.views.journal_schema import rebuilt_schema
+
+            return rebuilt_schema()
         case Document.VERIFY:
             from orchestrator.views.journal_schema import soundness_schema
 

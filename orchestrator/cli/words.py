@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Only, PlanFile, Verbose, as_typed
+from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, MirrorPlace, Only, PlanFile, Verbose, as_typed
 from orchestrator.views.output import say
 
 
@@ -15,6 +15,7 @@ def hold(
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")],
     only: Only = None,
     journal: JournalPlace = DEFAULT_JOURNAL,
+    mirror: MirrorPlace = None,
     verbose: Verbose = False,
 ) -> None:
     """Let nothing new begin for these migrations until they are released; a step that runs ends.
@@ -40,7 +41,7 @@ def hold(
         by = who()
         return [Held(migration=id_, reason="operator", detail=reason, release=_release(id_), by=by) for id_ in free]
 
-    state = append_words(journal, loaded.plan.name, words)
+    state = append_words(journal, loaded.plan.name, words, mirror)
     for id_ in chosen:
         held = state[id_].held
         say(f"{id_}: {f'held ({held.reason}): {held.detail}' if held else f'not held: it is {state[id_].phase}'}")
@@ -55,6 +56,7 @@ def release(
         typer.Option("--forward", help="Turn a way back around: from reopened, or from rolled_back a new attempt."),
     ] = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
+    mirror: MirrorPlace = None,
     verbose: Verbose = False,
 ) -> None:
     """Let held migrations go on; `dmsa run` then moves them.
@@ -76,7 +78,7 @@ def release(
     configure(verbose, "console")
     loaded = load_plan(plan)
     chosen = select(loaded.plan, only)
-    typed = as_typed(plan, journal)
+    typed = as_typed(plan, journal, mirror)
     released: list[str] = []
 
     def may(state: MigrationState) -> bool:
@@ -101,7 +103,7 @@ def release(
             for id_ in released
         ]
 
-    state = append_words(journal, loaded.plan.name, words)
+    state = append_words(journal, loaded.plan.name, words, mirror)
     for id_ in chosen:
         phase = state[id_].phase
         freed = f"released; `dmsa run {typed}` goes on from {phase}"

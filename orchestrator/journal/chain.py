@@ -117,7 +117,8 @@ def _whole(digits: str) -> int | float:
     return number if abs(number) < _EXACT else float(digits)
 
 
-_DECODER = json.JSONDecoder(parse_int=_whole)
+DECODER = json.JSONDecoder(parse_int=_whole)
+"""Reads what :func:`canonical` writes, numbers included."""
 
 
 def checked(previous: str | None, record: Record) -> Row:
@@ -132,7 +133,7 @@ def checked(previous: str | None, record: Record) -> Row:
         if link(previous, record) != record.hash:
             raise JournalCorrupt(record.seq, "its hash does not fit its content and the row before it")
         at = None if record.at is None else datetime.fromisoformat(record.at)
-        body: dict[str, Any] = _DECODER.decode(record.body)
+        body: dict[str, Any] = DECODER.decode(record.body)
     except (ValueError, TypeError, AttributeError) as error:
         raise JournalCorrupt(record.seq, f"it cannot be read ({error})") from error
     return Row(record.run, at, record.kind, record.version, body, record.seq, record.epoch, record.hash)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 from orchestrator.errors import Exit, OrchestratorError
 
@@ -49,14 +50,45 @@ class LeaseLost(OrchestratorError):
         )
 
 
+class MirrorTaken(LeaseLost):
+    """Somebody else has continued this run's mirror: he drives now, from a journal of his own. Nothing was written,
+    and nothing may be sent any more.
+    """
+
+    def __init__(self, path: Path, epoch: int, current: int, rows: int) -> None:
+        self.epoch, self.current, self.holder = epoch, current, None
+        self.path, self.rows = path, rows
+        written = f", written in epoch {current}," if current else ","
+        OrchestratorError.__init__(
+            self,
+            f"the mirror {path} no longer ends where this run left it, but at row {rows}{written} "
+            "with rows that this journal does not have: another runner has taken the run over from the mirror. Nothing "
+            "was written, and this run sends nothing more. That runner's journal is the run's from now on; "
+            "do not run from this one again",
+        )
+
+
 class JournalUnusable(OrchestratorError):
     """The place named cannot serve as a journal, or not now. It was left as it is."""
 
     exit_code = Exit.INVALID
+    thing: ClassVar[str] = "journal"
 
     def __init__(self, place: Path | str, cause: str, remedy: str) -> None:
         self.place, self.cause, self.remedy = place, cause, remedy
-        super().__init__(f"journal {place}: {cause}. {remedy}")
+        super().__init__(f"{self.thing} {place}: {cause}. {remedy}")
+
+
+class MirrorUnusable(JournalUnusable):
+    """The file named cannot be this journal's mirror, or not now."""
+
+    thing = "mirror"
+
+
+class ExportUnusable(JournalUnusable):
+    """The file named cannot be written."""
+
+    thing = "export"
 
 
 class JournalCorrupt(OrchestratorError):
@@ -76,4 +108,21 @@ class JournalCorrupt(OrchestratorError):
             f"the journal is damaged or was altered{where}: {why}. Nothing was written. Keep the file as it "
             "is for whoever investigates, put the newest good copy in its place, "
             "and compare it with Active Directory before anything moves"
+        )
+
+
+class MirrorCorrupt(JournalCorrupt):
+    """A mirror or an export is not what was written to it. ``seq`` is the row that belongs where it is wrong first,
+    0 if the fault lies with no row.
+    """
+
+    def __init__(self, path: Path, seq: int, why: str) -> None:
+        self.path, self.seq, self.why = path, seq, why
+        where = f" at row {seq}, line {seq}" if seq else ""
+        good = "The rows before it are as they were written. " if seq > 1 else ""
+        OrchestratorError.__init__(
+            self,
+            f"the mirror {path} is damaged, was altered, or is no mirror{where}: {why}. Nothing was written. {good}"
+            "Keep the file as it is for whoever investigates, and look for another copy: the journal itself, "
+            "another mirror, an export",
         )

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from threading import Lock
 
@@ -143,8 +144,7 @@ class SqliteJournal:
             for (fault,) in self._database.execute("PRAGMA integrity_check(1)"):
                 if fault != "ok":
                     raise JournalCorrupt(0, f"SQLite reports of {self.path}: {fault}")
-            if self._lease()[0] < epoch:
-                raise JournalCorrupt(0, f"rows were written in epoch {epoch}, but the lease was set back")
+            self._check_lease(epoch)
         return Verdict(rows, last, mark if mark is None else min(mark, rows))
 
     def close(self) -> None:
@@ -175,6 +175,13 @@ class SqliteJournal:
         if found is None:
             raise JournalCorrupt(0, "the row that says who may write is gone")
         epoch, holder, since = found
+        readable = type(epoch) is int and (type(holder), type(since)) in {(str, str), (type(None), type(None))}
+        try:
+            _time(since) if readable else None
+        except ValueError:
+            readable = False
+        if not readable:
+            raise JournalCorrupt(0, f"the row that says who may write cannot be read: {epoch!r}, {holder!r}, {since!r}")
         return epoch, holder, since
 
     def _page(self, after: int, run: str | None) -> list[tuple[Record, str | None]]:
@@ -192,18 +199,20 @@ class SqliteJournal:
         if mode != "wal":
             remedy = f'Nothing was written. If you did that: sqlite3 {self.path} "PRAGMA journal_mode = WAL"'
             raise JournalUnusable(self.path, f"somebody switched it to journal mode {mode}", remedy)
-        model = sqlite3.connect(":memory:")
-        try:
-            model.executescript(schema())
-            wanted, found = model.execute(_SCHEMA).fetchall(), self._database.execute(_SCHEMA).fetchall()
-        finally:
-            model.close()
-        if changed := sorted({row[1] for row in set(wanted) ^ set(found)}):
+        found = frozenset(self._database.execute(_SCHEMA).fetchall())
+        if changed := sorted({_named(row[1]) for row in _rules() ^ found}):
             raise JournalCorrupt(0, f"the file's own rules were changed: {', '.join(changed)}")
+
+    def _check_lease(self, epoch: int) -> None:
+        if self._lease()[0] < epoch:
+            raise JournalCorrupt(0, f"rows were written in epoch {epoch}, but the lease was set back")
 
     def _check_opening(self) -> None:
         try:
             self._check_end()
+            last = "SELECT epoch FROM entries WHERE epoch IS NOT NULL ORDER BY seq DESC LIMIT 1"
+            for (epoch,) in self._database.execute(last):
+                self._check_lease(epoch)
         except JournalCorrupt:
             for _ in self.read():
                 pass  # a row before the end may be wrong as well, and the first one is to be named
@@ -225,6 +234,19 @@ class SqliteJournal:
         if found is None or found[0] != mark.hash:
             raise JournalCorrupt(mark.seq, f"it is not the row that was written, says {self._mark}")
         return mark.seq
+
+
+@cache
+def _rules() -> frozenset[tuple[str, str, str, str]]:
+    """Return the rules as SQLite keeps them."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(schema())
+        return frozenset(model.execute(_SCHEMA).fetchall())
+
+
+def _named(name: object) -> str:
+    """Return the name of a rule; one bent bit makes it bytes, a number or nothing."""
+    return name if isinstance(name, str) else repr(name)
 
 
 def _time(text: str | None) -> datetime | None:

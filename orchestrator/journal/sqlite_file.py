@@ -15,12 +15,13 @@ import os
 import sqlite3
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.journal.chain import Record
 from orchestrator.journal.errors import JournalCorrupt, JournalUnusable
 from orchestrator.journal.lock import FileLock
 
@@ -127,11 +128,12 @@ def _header(path: Path) -> bytes:
         return file.read(_HEADER)
 
 
-def create(path: Path) -> None:
-    """Make an empty journal at *path*, its folder included, readable by its owner only; if one is there, do nothing.
+def create(path: Path, records: Iterable[Record] = ()) -> bool:
+    """Make a journal at *path*, its folder included, readable by its owner only; if one is there, do nothing.
 
-    It is built under another name and moved into place, so that a crash leaves a whole journal or none, and two
-    processes that begin at once get the same one.
+    It holds *records*, whose chain somebody has checked, and no lease but the epoch of the last of them. It is built
+    under another name and moved into place, so that a crash leaves a whole journal or none, and two processes that
+    begin at once get the same one. Return whether it was made.
 
     Raises:
         JournalUnusable: it cannot be made; or what is left beside it shows that there was one.
@@ -144,9 +146,11 @@ def create(path: Path) -> None:
                 path, "there is no such file, yet a process that runs holds its lock", "End that process first"
             )
         try:
-            if not path.exists():
-                _refuse_remains(path)
-                _build(path)
+            if path.exists():
+                return False
+            _refuse_remains(path)
+            _build(path, records)
+            return True
         finally:
             lock.free()
 
@@ -155,7 +159,7 @@ def _make_folder(folder: Path) -> None:
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in missing:
-        _sync_folder(made.parent)
+        sync_folder(made.parent)
 
 
 def _refuse_remains(path: Path) -> None:
@@ -168,7 +172,7 @@ def _refuse_remains(path: Path) -> None:
         )
 
 
-def _build(path: Path) -> None:
+def _build(path: Path, records: Iterable[Record]) -> None:
     building = path.with_name(f".{path.name}.building")
     # Leftovers are of a creation that was killed: whoever else builds would hold the lock.
     for suffix in ("", "-journal", "-wal", "-shm"):
@@ -177,14 +181,22 @@ def _build(path: Path) -> None:
     with closing(connect(building)) as database:
         # Identity and tables before WAL: they must stand in the file itself, not in a log beside it.
         database.executescript(
-            f"BEGIN; {schema()} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
+            f"BEGIN; {schema()} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
         )
+        epoch = 0
+        for record in records:
+            if record.epoch is not None and record.epoch != epoch:  # the file's own rules want the lease first
+                epoch = record.epoch
+                database.execute("UPDATE lease SET epoch = ?", (epoch,))
+            database.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", record)
+        database.execute("COMMIT")
         database.execute("PRAGMA journal_mode = WAL")
     building.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder safe from power loss."""
     # A new file's name is safe from power loss only when its folder is; Windows has no such call, NTFS logs names.
     if sys.platform != "win32":
         fd = os.open(folder, os.O_RDONLY)

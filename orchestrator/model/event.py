@@ -2,7 +2,8 @@
 
 Every event is frozen, carries no secret, and is enough, together with those before it, to know where a run
 stands (:mod:`orchestrator.model.run` folds them). ``VERSION`` is the version of this vocabulary; it is stored with
-each row, and a change of meaning raises it.
+each row. A release that adds a kind or changes a meaning raises it once, so that an earlier release knows that it
+cannot read on; what a change of meaning makes of earlier rows stands in :mod:`orchestrator.model.upcast`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
+from orchestrator.model.upcast import EventUnknown, upcast
 
-VERSION = 1
+VERSION = 2
 
 HoldReason: TypeAlias = str
 """``guard:<id>``, or one of ``fault``, ``retries-spent``, ``unknown-outcome``, ``operator``, ``undone``,
@@ -355,10 +357,17 @@ def to_body(event: Event) -> dict[str, Any]:
     return body
 
 
-def from_body(kind: str, body: dict[str, Any]) -> Event:
-    """Return the event of a journal row.
+def from_body(kind: str, body: dict[str, Any], version: int = VERSION) -> Event:
+    """Return the event of a journal row that was written in *version* of this vocabulary.
 
     Raises:
-        pydantic.ValidationError: the row is none of this vocabulary.
+        EventUnknown: the row is of a later version, or none of this vocabulary.
     """
-    return _ADAPTER.validate_python({**body, "kind": kind})
+    kind, body = upcast(kind, body, version, VERSION)
+    if kind not in KINDS:
+        raise EventUnknown(f"version {version} of the vocabulary of events has no kind {kind!r}")
+    try:
+        return _ADAPTER.validate_python({**body, "kind": kind})
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"][1:])
+        raise EventUnknown(f"a row {kind} of version {version} has no such {where or 'content'}") from error

@@ -1,7 +1,8 @@
-"""The shapes of ``journal show --json`` and ``journal verify --json``: what a program that reads them may rely on.
+"""The shapes of what ``journal show``, ``export``, ``verify`` and ``restore`` print for programs.
 
 The bodies of the history are the events themselves (:mod:`orchestrator.model.event`), so the schema cannot tell
-another story than the journal. A row of a newer vocabulary is shown as it is, and only its frame is described.
+another story than the journal. A row of another vocabulary, newer or older, is shown as it was written; of those that
+mean something else than rows of this one do, only the frame is described.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from orchestrator.model.event import KINDS, VERSION
+from orchestrator.model.upcast import unchanged_since
 from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, closed, list_of, or_null
 
 TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"}
@@ -18,6 +20,18 @@ TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d
 
 def history_schema() -> dict[str, Any]:
     """Return the JSON Schema of the document that ``journal show --json`` prints."""
+    row, bodies = _row()
+    document = closed(journal=TEXT, rows=list_of(row))
+    return {"$schema": DIALECT, "title": "dmsa journal show", **document, "$defs": bodies}
+
+
+def line_schema() -> dict[str, Any]:
+    """Return the JSON Schema of each line that ``journal export`` prints, and of each line of a mirror."""
+    row, bodies = _row()
+    return {"$schema": DIALECT, "title": "dmsa journal export", **row, "$defs": bodies}
+
+
+def _row() -> tuple[dict[str, Any], dict[str, Any]]:
     models, generated = models_json_schema([(model, "validation") for model in KINDS.values()])
     bodies = generated["$defs"]
     cases = []
@@ -25,7 +39,8 @@ def history_schema() -> dict[str, Any]:
         reference = models[model, "validation"]
         body = bodies[reference["$ref"].rpartition("/")[2]]
         del body["properties"]["kind"]  # the row says it
-        known = {"properties": {"kind": {"const": kind}, "version": {"const": VERSION}}}
+        versions = list(range(unchanged_since(kind, VERSION), VERSION + 1))
+        known = {"properties": {"kind": {"const": kind}, "version": {"enum": versions}}}
         cases.append({"if": known, "then": {"properties": {"body": reference}}})
     row = closed(
         seq=NUMBER,
@@ -37,14 +52,34 @@ def history_schema() -> dict[str, Any]:
         epoch=or_null(NUMBER),
         hash=DIGEST,
     )
-    document = closed(journal=TEXT, rows=list_of({**row, "allOf": cases}))
-    return {"$schema": DIALECT, "title": "dmsa journal show", **document, "$defs": bodies}
+    return {**row, "allOf": cases}, bodies
 
 
 def soundness_schema() -> dict[str, Any]:
     """Return the JSON Schema of the document that ``journal verify --json`` prints."""
     sound = closed(
-        journal=TEXT, intact={"const": True}, rows=COUNT, hash=DIGEST, witnessed=or_null(COUNT), exit={"const": 0}
+        journal=TEXT,
+        intact={"const": True},
+        rows=COUNT,
+        hash=DIGEST,
+        witnessed=or_null(COUNT),
+        mirror=or_null(closed(path=TEXT, rows=COUNT, behind=COUNT)),
+        exit={"const": 0},
     )
     damaged = closed(journal=TEXT, intact={"const": False}, row=or_null(NUMBER), why=TEXT, exit={"const": 5})
     return {"$schema": DIALECT, "title": "dmsa journal verify", "anyOf": [sound, damaged]}
+
+
+def rebuilt_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the document that ``journal restore --json`` prints."""
+    document = closed(
+        journal=TEXT,
+        **{"from": TEXT},
+        rows=NUMBER,
+        hash=DIGEST,
+        epoch=COUNT,
+        runs=list_of(TEXT),
+        unfinished=COUNT,
+        witnessed={"type": "boolean"},
+    )
+    return {"$schema": DIALECT, "title": "dmsa journal restore", **document}

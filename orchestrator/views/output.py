@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -18,6 +19,20 @@ def say(text: str) -> None:
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+    except OSError as error:
+        if not _reader_is_gone(error):
+            raise
+        _write_nowhere()
+
+
+def say_lines(lines: Iterable[bytes]) -> None:
+    """Write lines as they are, whatever the encoding of the terminal or pipe; the rest is not asked for once nobody
+    reads any more.
+    """
+    try:
+        for line in lines:
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
     except OSError as error:
         if not _reader_is_gone(error):
             raise

@@ -26,7 +26,7 @@ from orchestrator.cli.history import replay
 from orchestrator.journal import open_journal
 from orchestrator.planfile import load_plan
 from orchestrator.views.check_schema import check_schema
-from orchestrator.views.journal_schema import history_schema, soundness_schema
+from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
@@ -189,6 +189,7 @@ SHAPES = {
     ("rollback",): status_schema,
     ("journal", "show"): history_schema,
     ("journal", "verify"): soundness_schema,
+    ("journal", "restore"): rebuilt_schema,
     ("probe-windows",): probe_schema,
 }
 """The verbs whose ``--json`` has a schema."""

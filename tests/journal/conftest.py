@@ -22,14 +22,24 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def opener(request: pytest.FixtureRequest, path: Path) -> Iterator[Opener]:
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    """Where a mirror may be, on what stands for a second disk."""
+    (tmp_path / "second disk").mkdir()
+    return tmp_path / "second disk" / "journal.jsonl"
+
+
+@pytest.fixture(params=["memory", "sqlite", "mirrored"])
+def opener(request: pytest.FixtureRequest, path: Path, mirror: Path) -> Iterator[Opener]:
     """Each call returns another handle on the same journal, as another process would have it."""
     opened: list[Journal] = []
     first = MemoryJournal()
 
     def open_another() -> Journal:
-        opened.append(first.another() if request.param == "memory" else open_journal(path, create=True))
+        if request.param == "memory":
+            opened.append(first.another())
+        else:
+            opened.append(open_journal(path, create=True, mirror=mirror if request.param == "mirrored" else None))
         return opened[-1]
 
     yield open_another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sqlite3
 from contextlib import closing
@@ -14,6 +15,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.journal import Entry, JournalCorrupt, JournalUnusable, open_journal
 from orchestrator.journal.highwater import Mark, read_mark, write_mark
 from orchestrator.journal.sqlite_file import schema
+from tests.journal import damage
 
 
 def entries(first, count):
@@ -251,3 +253,46 @@ def test_one_bit_turned_is_found_or_has_changed_nothing(live, place, bit, suffix
             name.unlink()
         for name, content in files.items():
             name.write_bytes(content)
+
+
+# A sample of `python -m tests.journal.damage`, which makes every cut and turns every bit.
+
+
+@pytest.fixture(scope="module")
+def forms():
+    return {f"{form.name}: {form.target}": form for form in damage.forms()}
+
+
+@pytest.mark.parametrize("name", [
+    "journal, closed: journal.db", "journal, being written: journal.db", "journal, being written: journal.db-wal",
+    "journal, last append not acknowledged: journal.db-wal", "mirror: mirror",
+    "mirror, last append not acknowledged: mirror",
+])  # fmt: skip
+def test_no_injury_loses_a_row_in_silence(forms, name):
+    form = forms[name]
+    found = damage.trial(form, bits=9973, cuts=3989, first=random.randrange(3989))
+    outcomes = {became for _, became, _ in found}
+    assert not outcomes & damage.BAD, found
+    assert "refused" in outcomes
+
+
+def test_injuries_are_all_of_them():
+    made = list(damage.injuries(b"abc"))
+    assert len(made) == len(set(made)) == 3 + 24
+    assert {injury.of(b"abc") for injury in made if injury.bit is None} == {b"", b"a", b"ab"}
+    assert all(sum((a ^ b).bit_count() for a, b in zip(injury.of(b"abc"), b"abc", strict=True)) == 1
+               for injury in made if injury.bit is not None)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("UPDATE lease SET epoch = 0", "the lease was set back"),
+        ("UPDATE lease SET epoch = 'x'", "the row that says who may write cannot be read: 'x', None, None"),
+        ("UPDATE lease SET holder = 'x', since = 'today'", "cannot be read: 1, 'x', 'today'"),
+    ],
+)
+def test_a_bent_lease_is_named_before_anybody_may_drive(written, change, why):
+    tamper(written, change)
+    with pytest.raises(JournalCorrupt, match=why):
+        open_journal(written, create=False)
