@@ -16,6 +16,7 @@ from uuid import UUID
 
 from orchestrator.clock import EstateClock
 from orchestrator.conductor import Assignment, Conductor
+from orchestrator.engine.amendment import Amendment, amendment
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.journal.protocol import Entry, Lease
 from orchestrator.lab.command import Request, Result
@@ -110,6 +111,7 @@ class World:
         self.estate = SimulatedEstate(spec)
         self.record: list[Request] = []
         self._watch()
+        self._file, self._changes = ROOT / plan, [change_plan] if change_plan else []
         original = Plan.model_validate(_read(ROOT / plan, change_plan)) if change_plan else load_plan(ROOT / plan).plan
         self.digest, self.canonical = digest(original), canonical(original)
         directory = Directory(endpoint=DC, server=DC, witness=witness)
@@ -152,6 +154,25 @@ class World:
         finally:
             if handle is not self.journal:
                 handle.close()
+
+    def amend(self, change: Callable[[dict[str, Any]], None]) -> Amendment:
+        """Change the plan and let an operator accept it; nothing happens where it is refused."""
+        self._changes.append(change)
+        original = Plan.model_validate(_read(self._file, self._change))
+        state, after = self.state(), canonical(original)
+        found = amendment(state, state.plan or {}, after)
+        if found.refusals:
+            self._changes.pop()
+            return found
+        self.say(*found.events(digest(original), after, "operator", "because"))
+        self.digest, self.canonical = digest(original), after
+        self.plan = original.model_copy(update={"estate": self.plan.estate})
+        self.ids = [migration.id for migration in self.plan.migrations()]
+        return found
+
+    def _change(self, data: dict[str, Any]) -> None:
+        for change in self._changes:
+            change(data)
 
     def ask_back(self, way: Way, ids: Sequence[str] | None = None) -> None:
         """Let an operator ask for the way back."""

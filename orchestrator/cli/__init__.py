@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import drive, jea, journal, lab, lifecycle, plans, probe, status, words
+from orchestrator.cli import amend, drive, jea, journal, lab, lifecycle, plans, probe, status, words
 
 app = typer.Typer(
     name="dmsa",
@@ -46,6 +46,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     plans.schema,
     drive.run,
     status.status,
+    amend.amend,
     words.hold,
     words.release,
     drive.undo,

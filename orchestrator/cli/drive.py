@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -60,6 +61,8 @@ def run(
     phase = _phase(until)
     chosen = select(loaded.plan, only)
     state, signalled = _conduct(loaded, journal, chosen, phase, watch=watch, quiet=json)
+    if state.digest != loaded.digest and not signalled:
+        _amended_meanwhile(loaded, state, plan, journal, as_json=json)
     code = exit_of(state, loaded.plan, chosen, phase)
     partly = code == 0 and exit_of(state, loaded.plan) != 0
     end = f"What was selected is done. `dmsa run {as_typed(plan, journal)}` goes on with the rest." if partly else None
@@ -158,6 +161,8 @@ def _go_back(
     if asked.ids and reached_of(state, asked.ids, way) is Exit.WAITING:
         state, signalled = _conduct(loaded, journal, asked.ids, None, watch=False, quiet=json)
     code = reached_of(state, asked.ids, way)
+    if code is Exit.WAITING and state.digest != loaded.digest and not signalled:
+        _amended_meanwhile(loaded, state, plan, journal, as_json=json)
     end = way_back_end(way, asked.ids, chosen, code)
     _report(loaded, state, plan, journal, as_json=json, end=end, signalled=signalled)
     raise typer.Exit(128 + signalled if signalled else int(code))
@@ -192,6 +197,24 @@ def _conduct(
         progress.begin(conductor.state)
         state = conductor.run()
     return state, signals.number
+
+
+def _amended_meanwhile(loaded: Loaded, state: RunState, plan: Path, journal: str, *, as_json: bool) -> NoReturn:
+    """Say why the runner stopped, and end with 7: nothing failed, and what was begun is written down."""
+    if as_json:
+        from orchestrator.planfile import PlanInvalid, load_plan
+
+        with contextlib.suppress(PlanInvalid):  # the file may hold the plan as amended, or something unfinished
+            now = load_plan(plan)
+            loaded = now if now.digest == state.digest else loaded
+        _report(loaded, state, plan, journal, as_json=True, signalled=0)
+    typer.echo(
+        f"The plan was amended while this ran (its digest is {(state.digest or '')[:12]} now). The runner stopped in "
+        "good order: what was in the air has ended, or is settled next time. "
+        f"`dmsa run {as_typed(plan, journal)}` goes on with the plan as amended.",
+        err=True,
+    )
+    raise typer.Exit(7)
 
 
 def _report(

@@ -16,7 +16,7 @@ from orchestrator.engine.backoff import again_at
 from orchestrator.engine.merge import merge
 from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
-from orchestrator.guards import ask, probes
+from orchestrator.guards import ask, ask_about_host, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.case import Case, Seen, Verdict
@@ -27,6 +27,7 @@ from orchestrator.model.event import (
     FaultSeen,
     GuardsAsked,
     Held,
+    HostSnapshotTaken,
     Moved,
     Recovered,
     RetryDue,
@@ -34,7 +35,7 @@ from orchestrator.model.event import (
     SnapshotTaken,
     SubjectDone,
 )
-from orchestrator.model.lifecycle import Intention, Phase, Way
+from orchestrator.model.lifecycle import Intention, Pair, Phase, Way
 from orchestrator.model.observation import Fault, FaultKind, Unreadable
 from orchestrator.model.state import Attempt, spelled
 from orchestrator.steps import Step, step_for
@@ -58,7 +59,7 @@ def subjects(case: Case) -> tuple[str, ...]:
         left = tuple(subject for subject in group if subject not in case.state.done)
         if left:
             return left
-    return ()
+    return (DIRECTORY,) if step else ()  # the last host that was left is gone: what is next is the move itself
 
 
 def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
@@ -75,6 +76,8 @@ def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
     unsettled = _settle(case, step, subject, seen)
     if unsettled is not None:
         return unsettled
+    if not _left(case, step):
+        return Record(_move(case, step, None, None))
     if seen is None:
         return step.rests(case, subject) or _observe(case, step, subject)
     open_probes = _open(_probes(case, step, seen), seen) if seen.guarded else ()
@@ -131,8 +134,10 @@ def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
     if (subject, "read") in case.state.tries and not isinstance(answer, Observe):
         # What is read in two rounds has recovered when both were: else a fault of the second would never be counted.
         return Record((Recovered(migration=case.migration.id, subject=subject),))
+    if _writes_down(answer, HostSnapshotTaken):
+        return _joining(case, step, subject, answer, seen)
     said: tuple[Event, ...] = ()
-    writes = isinstance(answer, Perform | Unreadable) or _is_snapshot(answer)
+    writes = isinstance(answer, Perform | Unreadable) or _writes_down(answer, SnapshotTaken)
     if step.stage is not None and writes and step.asks_guards(case):
         if not seen.guarded:
             return Observe(merge((*step.reads(case, subject), *_probes(case, step, None))), guarded=True)
@@ -152,7 +157,7 @@ def _carry_on(case: Case, step: Step, subject: str, answer: Answer | Unreadable,
         case Perform():
             return _perform(case, step, subject, answer, said)
         case Record():
-            return Record((*said, *answer.events)) if _is_snapshot(answer) else answer
+            return Record((*said, *answer.events))
         case Stop():
             return _hold(case, step, subject, answer)
         case Done():
@@ -161,8 +166,14 @@ def _carry_on(case: Case, step: Step, subject: str, answer: Answer | Unreadable,
             return answer
 
 
-def _is_snapshot(answer: object) -> bool:
-    return isinstance(answer, Record) and any(isinstance(event, SnapshotTaken) for event in answer.events)
+def _joining(case: Case, step: Step, subject: str, answer: Answer | Unreadable, seen: Seen) -> Action:
+    """Let a host join that no guard refuses: it was not there when the migration was asked about at preflight."""
+    answers = ask_about_host(case, subject, seen)
+    return _refusal(case, step, answers) or _carry_on(case, step, subject, answer, (_asked(case, step, answers),))
+
+
+def _writes_down(answer: object, what: type[SnapshotTaken | HostSnapshotTaken]) -> bool:
+    return isinstance(answer, Record) and any(isinstance(event, what) for event in answer.events)
 
 
 def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
@@ -341,22 +352,27 @@ def _done(case: Case, step: Step, subject: str, done: Done) -> tuple[Event, ...]
         {"migration": case.migration.id, "step": step.trigger, "subject": subject, "evidence": done.evidence}
         | {"registry": done.registry, "rebooted": done.rebooted, "workloads": done.workloads, "pair": done.pair}
     )
-    everyone = {one for group in step.groups(case) for one in group}
-    if everyone - case.state.done - {subject}:
+    if _left(case, step) - {subject}:
         return (event,)
-    after = _as_if(case, event)
-    dest = step.dest(after)
-    events: tuple[Event, ...] = (
-        event,
-        Moved.model_validate(
-            {"migration": case.migration.id, "trigger": step.trigger, "source": case.state.phase, "dest": dest}
-            | {"pair": done.pair or after.state.reached, "dmsa_guid": done.evidence.get("dmsa_guid")}
-        ),
+    return (event, *_move(_as_if(case, event), step, done.pair, done.evidence.get("dmsa_guid")))
+
+
+def _left(case: Case, step: Step) -> set[str]:
+    """Return the subjects of a step that are not done."""
+    return {one for group in step.groups(case) for one in group} - case.state.done
+
+
+def _move(case: Case, step: Step, pair: Pair | None, dmsa_guid: object) -> tuple[Event, ...]:
+    """Return the events of a step that has nothing left to do."""
+    dest = step.dest(case)
+    moved = Moved.model_validate(
+        {"migration": case.migration.id, "trigger": step.trigger, "source": case.state.phase, "dest": dest}
+        | {"pair": pair or case.state.reached, "dmsa_guid": dmsa_guid}
     )
     way = case.state.way
     if case.state.intention is Intention.BACK and way is not Way.ROLLBACK and dest is not Phase.ROLLED_BACK:
-        return (*events, _undone(case, dest))
-    return events
+        return (moved, _undone(case, dest))
+    return (moved,)
 
 
 def _as_if(case: Case, event: SubjectDone) -> Case:

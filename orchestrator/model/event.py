@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
+from orchestrator.model.words import Amended
 
 VERSION = 1
 
@@ -148,6 +149,15 @@ class SnapshotTaken(_OfMigration):
     account: dict[str, Any]
     dmsa: dict[str, Any] | None
     hosts: dict[str, HostBefore]
+    sha256: str
+
+
+class HostSnapshotTaken(_OfMigration):
+    """A host that joined later (or was given more workloads), as it was before anything was written to it."""
+
+    kind: Literal["host-snapshot-taken"] = "host-snapshot-taken"
+    host: str
+    before: HostBefore
     sha256: str
 
 
@@ -321,6 +331,7 @@ Event: TypeAlias = Annotated[
     | ControllersFound
     | GuardsAsked
     | SnapshotTaken
+    | HostSnapshotTaken
     | Admitted
     | AttemptStarted
     | AttemptFinished
@@ -336,7 +347,8 @@ Event: TypeAlias = Annotated[
     | Held
     | Released
     | WayBackAsked
-    | CallRefused,
+    | CallRefused
+    | Amended,
     Field(discriminator="kind"),
 ]
 

@@ -20,6 +20,7 @@ from orchestrator.model.event import (
     AttemptStarted,
     BaselineRead,
     Held,
+    HostSnapshotTaken,
     LedgerRead,
     Moved,
     Recovered,
@@ -61,6 +62,14 @@ def _elsewhere(mapping: Mapping[tuple[str, str], Any], subject: str) -> dict[tup
 def _snapshot(state: MigrationState, event: SnapshotTaken, _at: datetime | None) -> MigrationState:
     hosts = {host: HostProgress() for host in event.hosts}
     return replace(state, snapshot=event, hosts=hosts)
+
+
+def _host_snapshot(state: MigrationState, event: HostSnapshotTaken, _at: datetime | None) -> MigrationState:
+    if state.snapshot is None:
+        raise IllegalEvent(f"{state.id} has no snapshot that {event.host} could join")
+    hosts = {**state.snapshot.hosts, event.host: event.before}
+    progress = {**state.hosts, event.host: state.hosts.get(event.host, HostProgress())}
+    return replace(state, snapshot=state.snapshot.model_copy(update={"hosts": hosts}), hosts=progress)
 
 
 def _admitted(state: MigrationState, event: Admitted, _at: datetime | None) -> MigrationState:
@@ -134,16 +143,23 @@ def _subject_done(state: MigrationState, event: SubjectDone, at: datetime | None
         restarted=host.restarted or event.step in {Trigger.RESTART, Trigger.CONFIRM},
         workloads=host.workloads if event.workloads is None else event.workloads,
     )
-    registry_at = at if event.step is Trigger.REGISTRY else state.registry_at
-    return replace(state, hosts={**state.hosts, event.subject: host}, registry_at=registry_at)
+    proved = at if event.step is Trigger.REGISTRY and _proved_anew(state, event.subject) else state.registry_at
+    return replace(state, hosts={**state.hosts, event.subject: host}, registry_at=proved)
+
+
+def _proved_anew(state: MigrationState, host: str) -> bool:
+    """Whether a host's value is read back for the first time, or after it was written once more."""
+    known = state.hosts.get(host, HostProgress()).registry in {"set", "was-set"}
+    return not known or any(subject == host for subject, _ in state.performed)
 
 
 def _ledger(state: MigrationState, event: LedgerRead, at: datetime | None) -> MigrationState:
     before = state.ledger
     first_seen = dict(before.first_seen)
+    known = {principal.lower() for principal in first_seen}  # a host that left the plan is no longer spelled as there
     for principal in event.principals:
-        if at is not None:
-            first_seen.setdefault(principal, at)
+        if at is not None and principal.lower() not in known:
+            first_seen[principal] = at
     hosts = frozenset(event.hosts_present)
     since = at if hosts - before.hosts_present or (before.hosts_since is None and hosts) else before.hosts_since
     ledger = Ledger(first_seen, frozenset(event.principals), hosts, since, at)
@@ -174,12 +190,23 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
         wish=None,
         reached=None,
         dmsa_guid=event.dmsa_guid or state.dmsa_guid,
-        converged_at=at if event.dest is Phase.LINKED else state.converged_at,
+        converged_at=at if event.trigger is Trigger.LINK else state.converged_at,
         anew_at=at if event.dest is Phase.REOPENED else state.anew_at,
     )
     if event.dest is Phase.REOPENED:
         return replace(moved, sent=moved.sent - {"Complete-ADServiceAccountMigration"})
-    return moved
+    return _catching_up(state, moved) if event.trigger in {Trigger.AMEND, Trigger.REGISTRY} else moved
+
+
+def _catching_up(before: MigrationState, moved: MigrationState) -> MigrationState:
+    """Return a migration that an amendment moved, or that sets the switch anew after one.
+
+    What is under way and what was restarted is still known; a migration that sets it for the first time knows neither.
+    """
+    restarts = {host: one for host, one in before.baselines.items() if one.step is Trigger.RESTART}
+    landed = frozenset(key for key in before.landed if key[1].partition(" ")[0] in RESTARTS)
+    admitted = None if before.phase is Phase.SOAKED else before.admitted
+    return replace(moved, open=before.open, landed=landed, baselines=restarts, admitted=admitted)
 
 
 def _waiting(state: MigrationState, event: WaitBegan, _at: datetime | None) -> MigrationState:
@@ -277,6 +304,7 @@ def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) 
 
 FOLDS: dict[type[Any], Fold] = {
     SnapshotTaken: _snapshot,
+    HostSnapshotTaken: _host_snapshot,
     Admitted: _admitted,
     AttemptStarted: _started,
     AttemptFinished: _finished,

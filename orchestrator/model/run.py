@@ -6,6 +6,7 @@ first, so that a journal never holds an illegal history and ``replay(journal) ==
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from orchestrator.model.event import (
     ControllersFound,
     Event,
     HostBefore,
+    HostSnapshotTaken,
     RunBegan,
     RunnerTook,
     SnapshotTaken,
@@ -24,6 +26,7 @@ from orchestrator.model.event import (
 from orchestrator.model.fold import FOLDS
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.state import MigrationState
+from orchestrator.model.words import Amended
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,13 @@ class RunState:
             id_ = event.migration  # type: ignore[union-attr]  # every event that has a fold is about one
             after = fold(self[id_], event, at)
             if isinstance(event, SnapshotTaken):
-                after = replace(after, originals=self._originals(event))
+                after = replace(after, originals=self._originals(event.hosts))
+            elif isinstance(event, HostSnapshotTaken):
+                after = replace(after, originals={**after.originals, **self._originals({event.host: event.before})})
             self._count_registry(event, after)
             self.migrations[id_] = after
             self.touched.append(id_)
-        elif isinstance(event, RunBegan):
+        elif isinstance(event, RunBegan | Amended):
             self.digest, self.plan = event.digest, event.plan
         elif isinstance(event, ControllersFound):
             self.controllers = event.names
@@ -101,10 +106,10 @@ class RunState:
         use = self.registry.get(host.lower())
         return use.original if use else self[id_].originals.get(host)
 
-    def _originals(self, event: SnapshotTaken) -> dict[str, HostBefore]:
-        """Return the hosts of a snapshot as they were before any of ours needed their registry value."""
-        uses = {host: self.registry.get(host.lower()) for host in event.hosts}
-        return {host: use.original if (use := uses[host]) else before for host, before in event.hosts.items()}
+    def _originals(self, hosts: Mapping[str, HostBefore]) -> dict[str, HostBefore]:
+        """Return hosts as they were before any of ours needed their registry value."""
+        uses = {host: self.registry.get(host.lower()) for host in hosts}
+        return {host: use.original if (use := uses[host]) else before for host, before in hosts.items()}
 
     def _count_registry(self, event: Event, after: MigrationState) -> None:
         if not isinstance(event, AttemptStarted | SubjectDone) or event.subject not in after.originals:

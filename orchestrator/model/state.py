@@ -100,7 +100,8 @@ class Ledger:
     @property
     def vanished(self) -> frozenset[str]:
         """Principals that were seen once and are gone."""
-        return frozenset(self.first_seen) - self.present
+        present = {principal.lower() for principal in self.present}
+        return frozenset(principal for principal in self.first_seen if principal.lower() not in present)
 
     @property
     def learned_at(self) -> datetime | None:

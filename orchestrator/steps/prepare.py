@@ -11,16 +11,16 @@ import hashlib
 import json
 from typing import Any, ClassVar
 
-from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop
+from orchestrator.model.action import Answer, Done, Perform, Record
 from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
-from orchestrator.model.event import ControllersFound, HostBefore, ServiceBefore, SnapshotTaken
+from orchestrator.model.event import ControllersFound, HostBefore, SnapshotTaken
 from orchestrator.model.guard_ids import Stage
-from orchestrator.model.host import HostSeen, host_reads, services_read
+from orchestrator.model.host import host_reads
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.model.observation import Outcome, Unreadable
-from orchestrator.model.plan import Host
+from orchestrator.steps.inventory import inventory
 from orchestrator.steps.step import Step, original_missing, pair_read
 
 
@@ -62,33 +62,11 @@ class Prepare(Step):
     def _snapshot(self, case: Case, seen: Seen, pair: PairSeen) -> Answer:
         hosts = {}
         for host in case.migration.hosts:
-            if host.workloads == "discover":
-                return _not_discovered(host)
-            found = seen.host(host.name)
-            absent = _absent(host, found)
-            if absent:
-                return Stop(
-                    "guard:host-inventory-complete",
-                    f"{host.name} has no {', no '.join(absent)}. Nothing was changed.",
-                    "correct the plan, or install what is missing, then `dmsa release`",
-                )
-            unseen = {n for s in found.services.values() for n in s.dependents or () if n.lower() not in found.services}
-            if unseen:
-                read = services_read(host.name, unseen)
-                if seen.reply_to(read.statements[0], host.name) is not None:
-                    raise Unreadable(f"{host.name} does not show {', '.join(sorted(unseen))}, on which others depend")
-                return Observe((read,), more=True)
-            hosts[host.name] = _before(host, found)
+            answer = inventory(host, seen.host(host.name), seen)
+            if not isinstance(answer, HostBefore):
+                return answer
+            hosts[host.name] = answer
         return Record((_taken(case, pair, hosts),))
-
-
-def _not_discovered(host: Host) -> Stop:
-    # Without a list nothing would be restarted there, and everything would seem to be healthy.
-    return Stop(
-        "guard:host-inventory-complete",
-        f"{host.name} says `workloads: discover`, and this version cannot discover. Nothing was changed.",
-        "list its services, tasks and app_pools in the plan, and begin with another --journal",
-    )
 
 
 def _controllers(case: Case) -> Cmdlet:
@@ -126,35 +104,6 @@ def _create(case: Case) -> Cmdlet:
 
 def _protect(case: Case) -> Cmdlet:
     return cmdlet("Set-ADObject", Identity=case.account, ProtectedFromAccidentalDeletion=True, Server=case.server)
-
-
-def _absent(host: Host, found: HostSeen) -> list[str]:
-    """Return the workloads that the plan names and the host does not have."""
-    return [
-        *(f"service {name}" for name in host.services if name.lower() not in found.services),
-        *(f"task {task.path}" for task in host.tasks if task.path.lower() not in found.tasks),
-        *(f"application pool {name}" for name in host.app_pools if name.lower() not in found.app_pools),
-    ]
-
-
-def _before(host: Host, found: HostSeen) -> HostBefore:
-    services = {}
-    for name in host.services:
-        service = found.services[name.lower()]
-        services[name] = ServiceBefore(
-            state=service.state,
-            start_mode=service.start_mode,
-            start_name=service.start_name,
-            dependents=tuple(name for name in service.dependents or () if found.services[name.lower()].running),
-        )
-    return HostBefore(
-        computer_name=found.computer_name,
-        key_exists=found.key_exists,
-        value=found.value,
-        services=services,
-        tasks={task.path: found.tasks[task.path.lower()].state for task in host.tasks},
-        app_pools={name: found.app_pools[name.lower()] for name in host.app_pools},
-    )
 
 
 def _taken(case: Case, pair: PairSeen, hosts: dict[str, HostBefore]) -> SnapshotTaken:

@@ -25,6 +25,7 @@ from orchestrator.model.host import (
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.model.observation import Fault, FaultKind
 from orchestrator.model.plan import Host
+from orchestrator.steps.inventory import is_known, join
 from orchestrator.steps.step import LOOK_AGAIN, Groups, Step, did
 
 REBOOT_TAKES = timedelta(minutes=30)
@@ -41,13 +42,15 @@ class Registry(Step):
         """Return the hosts, side by side."""
         return (case.host_names,)
 
-    def reads(self, _case: Case, subject: str) -> tuple[Read, ...]:
-        """Ask the host about itself and its switch."""
-        return host_reads(Host(name=subject))
+    def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
+        """Ask the host about itself and its switch; one that joined since the snapshot about its workloads too."""
+        return host_reads(Host(name=subject) if is_known(case, subject) else case.migration.host(subject))
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
-        """Make the key, set the value, reboot; each read back before the next."""
+        """Write a host that joined down; make the key, set the value, reboot; each read back before the next."""
         host = seen.host(subject)
+        if not is_known(case, subject):
+            return join(case, subject, host, seen)
         if not host.enabled:
             return enable(host, 1)
         known = case.state.hosts[subject].registry

@@ -17,6 +17,7 @@ from orchestrator.model.event import (
     Event,
     GuardsAsked,
     Held,
+    HostSnapshotTaken,
     LedgerRead,
     Moved,
     Recovered,
@@ -32,6 +33,7 @@ from orchestrator.model.event import (
     WayBackAsked,
 )
 from orchestrator.model.observation import Outcome
+from orchestrator.model.words import Amended
 from orchestrator.views.status import iso
 
 STANDS_OUT = (
@@ -45,6 +47,7 @@ STANDS_OUT = (
     WayBackAsked,
     RetryDue,
     CallRefused,
+    Amended,
 )
 """Events that somebody who reads along wants to see; the others are for the journal."""
 
@@ -101,6 +104,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     ControllersFound: lambda e: f"copies that must agree: {', '.join(e.names)}",
     GuardsAsked: _guards,
     SnapshotTaken: lambda e: f"snapshot of account, dMSA and {len(e.hosts)} hosts, {e.sha256[:12]}",
+    HostSnapshotTaken: lambda e: f"snapshot of {e.host}, which joins, {e.sha256[:12]}",
     Admitted: lambda e: f"admitted to {e.step}",
     AttemptStarted: _attempt,
     AttemptFinished: _finished,
@@ -117,4 +121,5 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     Released: _released,
     WayBackAsked: _way_back,
     CallRefused: lambda e: f"REFUSED by the safety rule: {e.detail}",
+    Amended: lambda e: f"amended by {e.by} to plan digest {e.digest[:12]}: {e.reason}",
 }

@@ -26,6 +26,7 @@ from jsonschema import Draft202012Validator
 from orchestrator.cli.history import replay
 from orchestrator.journal import open_journal
 from orchestrator.planfile import load_plan
+from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.check_schema import check_schema
 from orchestrator.views.journal_schema import history_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
@@ -268,6 +269,7 @@ SHAPES = {
     ("undo",): status_schema,
     ("reset",): status_schema,
     ("rollback",): status_schema,
+    ("amend",): amendment_schema,
     ("journal", "show"): history_schema,
     ("journal", "verify"): soundness_schema,
     ("probe-windows",): probe_schema,

@@ -1,0 +1,27 @@
+"""What people say to a run, beyond holding it, releasing it and taking it back: events of the journal's vocabulary.
+
+A word is not a proof. What follows from one is carried out by whoever drives, on the evidence of a read-back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Word(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Amended(_Word):
+    """An operator accepted a changed plan: from here on the run goes by ``plan``, whose identity is ``digest``.
+
+    What follows for single migrations stands in events of the same transaction.
+    """
+
+    kind: Literal["amended"] = "amended"
+    digest: str
+    plan: dict[str, Any]
+    by: str
+    reason: str
