@@ -49,6 +49,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     amend.amend,
     words.hold,
     words.release,
+    words.release_host,
     drive.undo,
     drive.reset,
     drive.rollback,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json, PlanFile, Verbose, as_typed
+from orchestrator.cli.options import DEFAULT_JOURNAL, As, JournalPlace, Json, PlanFile, Verbose, as_typed
 from orchestrator.views.output import say, say_document
 
 
@@ -14,6 +14,7 @@ def amend(
     plan: PlanFile,
     accept: Annotated[bool, typer.Option("--accept", help="Let the run go by this plan; needs --reason.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")] = "",
+    as_: As = None,
     journal: JournalPlace = DEFAULT_JOURNAL,
     json: Json = False,
     verbose: Verbose = False,
@@ -27,7 +28,7 @@ def amend(
     """
     from orchestrator.cli.backwards import append_words
     from orchestrator.cli.logs import configure
-    from orchestrator.cli.selection import who
+    from orchestrator.cli.selection import speaker
     from orchestrator.engine.amendment import Amendment, amendment
     from orchestrator.errors import InputInvalid
     from orchestrator.model.event import Event
@@ -39,7 +40,7 @@ def amend(
         raise typer.BadParameter("--accept needs --reason TEXT: who reads the journal later wants to know why")
     configure(verbose, "console")
     loaded = load_plan(plan)
-    after = canonical(loaded.plan)
+    after, by = canonical(loaded.plan), speaker(loaded.plan, as_)
     shown: list[tuple[str, Amendment]] = []
 
     def words(state: RunState) -> list[Event]:
@@ -49,7 +50,7 @@ def amend(
         shown[:] = [(state.digest, found)]
         if not accept or found.refusals or state.digest == loaded.digest:
             return []
-        return found.events(loaded.digest, after, who(), reason)
+        return found.events(loaded.digest, after, by, reason)
 
     append_words(journal, loaded.plan.name, words)
     before, found = shown[0]

@@ -73,21 +73,28 @@ class Case:
 
     @property
     def host_names(self) -> tuple[str, ...]:
-        """The hosts of the migration, as the plan spells them."""
+        """The hosts of the migration, as the plan spells them; not those that are lost."""
+        return tuple(name for name in self.planned_hosts if name not in self.state.lost)
+
+    @property
+    def planned_hosts(self) -> tuple[str, ...]:
+        """The hosts of the migration, lost ones too."""
         return tuple(host.name for host in self.migration.hosts)
 
     @property
     def hosts_back(self) -> tuple[str, ...]:
         """The hosts that a way back looks at: those that were written down before anything was changed there.
 
-        One that an amendment took out of the plan is among them; one that joined and was never reached is not.
+        One that an amendment took out of the plan is among them; one that joined and was never reached is not, nor is
+        one that is lost.
         """
-        return tuple(self.state.snapshot.hosts) if self.state.snapshot else self.host_names
+        known = self.state.snapshot.hosts if self.state.snapshot else self.host_names
+        return tuple(name for name in known if name not in self.state.lost)
 
     def host(self, name: str) -> Host:
         """A host and its workloads: on a way back those that were written down, else those of the plan."""
         before = self.state.snapshot.hosts.get(name) if self.state.snapshot else None
-        if before is None or self.state.intention is Intention.FORWARD:
+        if before is None or (self.state.intention is Intention.FORWARD and name in self.planned_hosts):
             return self.migration.host(name)
         run = {task.path for host in self.migration.hosts if host.name == name for task in host.tasks if task.run}
         return Host(

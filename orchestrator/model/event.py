@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
-from orchestrator.model.words import Amended
+from orchestrator.model.words import Amended, HostReleased
 
 VERSION = 1
 
@@ -348,7 +348,8 @@ Event: TypeAlias = Annotated[
     | Released
     | WayBackAsked
     | CallRefused
-    | Amended,
+    | Amended
+    | HostReleased,
     Field(discriminator="kind"),
 ]
 

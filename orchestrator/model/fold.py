@@ -41,11 +41,13 @@ from orchestrator.model.state import (
     Hold,
     HostProgress,
     Ledger,
+    Lost,
     MigrationState,
     Waiting,
     spelled,
     thing,
 )
+from orchestrator.model.words import HostReleased
 
 Fold: TypeAlias = Callable[[MigrationState, Any, datetime | None], MigrationState]
 
@@ -261,6 +263,7 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
             sent=frozenset(),
             touched=frozenset(),
             snapshot=None,
+            lost={},
             ledger=Ledger(),
             converged_at=None,
             registry_at=None,
@@ -302,6 +305,19 @@ def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) 
     )
 
 
+def _host_released(state: MigrationState, event: HostReleased, at: datetime | None) -> MigrationState:
+    if state.snapshot is None or event.host not in state.snapshot.hosts:
+        raise IllegalEvent(f"{state.id} has no {event.host} that could be lost: it was never written down")
+    about = state.held is not None and state.held.subject == event.host
+    return replace(
+        state,
+        lost={**state.lost, event.host: Lost(event.by, event.reason, at)},
+        waits=_without(state.waits, event.host),
+        held=None if about else state.held,
+        failure=None if about else state.failure,
+    )
+
+
 FOLDS: dict[type[Any], Fold] = {
     SnapshotTaken: _snapshot,
     HostSnapshotTaken: _host_snapshot,
@@ -320,4 +336,5 @@ FOLDS: dict[type[Any], Fold] = {
     Held: _held,
     Released: _released,
     WayBackAsked: _way_back,
+    HostReleased: _host_released,
 }

@@ -26,7 +26,7 @@ from orchestrator.model.event import (
 from orchestrator.model.fold import FOLDS
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.state import MigrationState
-from orchestrator.model.words import Amended
+from orchestrator.model.words import Amended, HostReleased
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class RunState:
     migrations: dict[str, MigrationState] = field(default_factory=dict)
     registry: dict[str, RegistryUse] = field(default_factory=dict)
     refused: str | None = None
+    driver: str | None = None
+    """Who drove last, or drives."""
     last_at: datetime | None = None
     touched: list[str] = field(default_factory=list)
     """The migrations that events were about, in the order of the events."""
@@ -88,7 +90,7 @@ class RunState:
         elif isinstance(event, CallRefused):
             self.refused = event.detail
         elif isinstance(event, RunnerTook):
-            self.refused = None
+            self.refused, self.driver = None, event.by
         self.last_at = at or self.last_at
 
     def needs(self, host: str, id_: str) -> bool:
@@ -112,6 +114,8 @@ class RunState:
         return {host: use.original if (use := uses[host]) else before for host, before in hosts.items()}
 
     def _count_registry(self, event: Event, after: MigrationState) -> None:
+        if isinstance(event, HostReleased):
+            self._needs_no_longer(event.host.lower(), after.id)
         if not isinstance(event, AttemptStarted | SubjectDone) or event.subject not in after.originals:
             return
         host = event.subject.lower()
@@ -120,9 +124,10 @@ class RunState:
             original = use.original if use else after.originals[event.subject]
             needed = (use.needed_by if use else frozenset()) | {after.id}
             self.registry[host] = RegistryUse(original, needed)
-        elif event.step is Trigger.RESTORE and isinstance(event, SubjectDone) and use:
-            needed = use.needed_by - {after.id}
-            if needed:
-                self.registry[host] = replace(use, needed_by=needed)
-            else:
-                del self.registry[host]
+        elif event.step is Trigger.RESTORE and isinstance(event, SubjectDone):
+            self._needs_no_longer(host, after.id)
+
+    def _needs_no_longer(self, host: str, id_: str) -> None:
+        use = self.registry.pop(host, None)
+        if use and use.needed_by - {id_}:
+            self.registry[host] = replace(use, needed_by=use.needed_by - {id_})

@@ -25,3 +25,13 @@ class Amended(_Word):
     plan: dict[str, Any]
     by: str
     reason: str
+
+
+class HostReleased(_Word):
+    """A second person says that a host is gone for good: it counts as done in every step of this attempt."""
+
+    kind: Literal["host-released"] = "host-released"
+    migration: str
+    host: str
+    by: str
+    reason: str

@@ -155,7 +155,15 @@ def _equals_snapshot(case: Case, seen: Seen) -> Answer:
             + "; ".join(f"{name} is {now!r}, was {was!r}" for name, (was, now) in sorted(different.items())),
             "set these back by hand, then `dmsa release`",
         )
-    return Done(pair=Pair.UNLINKED, evidence={"read": [str(pair) for pair in pairs], "equals": "snapshot"})
+    return Done(
+        pair=Pair.UNLINKED, evidence={"read": [str(pair) for pair in pairs], "equals": "snapshot", **_lost(case)}
+    )
+
+
+def _lost(case: Case) -> dict[str, Any]:
+    """Return what nobody could look at: hosts that are gone for good, and what was written down of them."""
+    known = case.state.snapshot.hosts if case.state.snapshot else {}
+    return {"lost": {host: known[host].model_dump(mode="json") for host in case.state.lost}} if case.state.lost else {}
 
 
 def _differences(case: Case, pair: PairSeen) -> dict[str, tuple[Any, Any]]:

@@ -33,7 +33,7 @@ from orchestrator.model.event import (
     WayBackAsked,
 )
 from orchestrator.model.observation import Outcome
-from orchestrator.model.words import Amended
+from orchestrator.model.words import Amended, HostReleased
 from orchestrator.views.status import iso
 
 STANDS_OUT = (
@@ -48,6 +48,7 @@ STANDS_OUT = (
     RetryDue,
     CallRefused,
     Amended,
+    HostReleased,
 )
 """Events that somebody who reads along wants to see; the others are for the journal."""
 
@@ -122,4 +123,5 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     WayBackAsked: _way_back,
     CallRefused: lambda e: f"REFUSED by the safety rule: {e.detail}",
     Amended: lambda e: f"amended by {e.by} to plan digest {e.digest[:12]}: {e.reason}",
+    HostReleased: lambda e: f"{e.host} is lost, says {e.by}: {e.reason}",
 }

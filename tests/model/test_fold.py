@@ -14,7 +14,7 @@ from orchestrator.model import event as e
 from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.model.run import RunState
-from orchestrator.model.words import Amended
+from orchestrator.model.words import Amended, HostReleased
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 IDS = ("a", "b", "c")
@@ -113,6 +113,11 @@ anything = st.one_of(
     st.builds(lambda names: e.ControllersFound(names=tuple(names)), st.lists(st.sampled_from(["dc01", "dc02"]))),
     st.builds(
         lambda id_, host: e.HostSnapshotTaken(migration=id_, host=host, before=BEFORE, sha256="0"),
+        ids,
+        st.sampled_from([HOST, "app09"]),
+    ),
+    st.builds(
+        lambda id_, host: HostReleased(migration=id_, host=host, by="x", reason="y"),
         ids,
         st.sampled_from([HOST, "app09"]),
     ),

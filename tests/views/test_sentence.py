@@ -9,7 +9,7 @@ import pytest
 from orchestrator.model import event as e
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
-from orchestrator.model.words import Amended
+from orchestrator.model.words import Amended, HostReleased
 from orchestrator.views.sentence import STANDS_OUT, sentence
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -111,6 +111,7 @@ SAID = [
         Amended(digest="0123456789abcdef", plan={}, by="ann", reason="app05 joins"),
         "amended by ann to plan digest 0123456789ab: app05 joins",
     ),
+    (HostReleased(migration="a", host=HOST, by="ann", reason="scrapped"), f"{HOST} is lost, says ann: scrapped"),
     (e.CallRefused(migration="a", detail="Remove-ADUser"), "REFUSED by the safety rule: Remove-ADUser"),
 ]
 
