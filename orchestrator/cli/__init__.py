@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import amend, drive, jea, journal, lab, lifecycle, plans, probe, status, words
+from orchestrator.cli import amend, by_hand, drive, jea, journal, lab, lifecycle, plans, probe, status, words
 
 app = typer.Typer(
     name="dmsa",
@@ -50,6 +50,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     words.hold,
     words.release,
     words.release_host,
+    by_hand.assert_done,
     drive.undo,
     drive.reset,
     drive.rollback,

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.engine.asserted import contradicted, turned_back
 from orchestrator.engine.backoff import again_at
-from orchestrator.engine.merge import merge
+from orchestrator.engine.merge import merge, unanswered
 from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
 from orchestrator.guards import ask, ask_about_host, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
-from orchestrator.model.call import Cmdlet, Read
+from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.event import (
     DIRECTORY,
@@ -80,7 +81,7 @@ def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
         return Record(_move(case, step, None, None))
     if seen is None:
         return step.rests(case, subject) or _observe(case, step, subject)
-    open_probes = _open(_probes(case, step, seen), seen) if seen.guarded else ()
+    open_probes = unanswered(_probes(case, step, seen), seen) if seen.guarded else ()
     if open_probes and not _faults(case, step, seen):
         return Observe(merge(open_probes), more=True, guarded=True)
     action = _judged(case, step, subject, seen)
@@ -134,6 +135,8 @@ def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
     if (subject, "read") in case.state.tries and not isinstance(answer, Observe):
         # What is read in two rounds has recovered when both were: else a fault of the second would never be counted.
         return Record((Recovered(migration=case.migration.id, subject=subject),))
+    if isinstance(answer, Perform) and case.state.asserted is not None:
+        answer = contradicted(case, subject, answer, seen)
     if _writes_down(answer, HostSnapshotTaken):
         return _joining(case, step, subject, answer, seen)
     said: tuple[Event, ...] = ()
@@ -288,33 +291,6 @@ def _probes(case: Case, step: Step, seen: Seen | None) -> tuple[Read, ...]:
     return probes(case, step.stage, seen or Seen(case.migration.id)) if step.stage else ()
 
 
-def _open(reads: Iterable[Read], seen: Seen) -> tuple[Read, ...]:
-    """Return those statements that have not been asked yet."""
-    left = (
-        Read(
-            read.endpoint,
-            tuple(one for one in read.statements if not _answered(one, read.endpoint, seen)),
-        )
-        for read in reads
-    )
-    return tuple(read for read in left if read.statements)
-
-
-def _answered(statement: Cmdlet, endpoint: str, seen: Seen) -> bool:
-    """Whether the answer is in hand: asked just so, or by GUID for the account that was just found by its DN."""
-    if seen.reply_to(statement, endpoint) is not None:
-        return True
-    if statement.name != "Get-ADUser":
-        return False
-    asked = {**statement.parameters, "Identity": None}
-    return any(
-        str(record.get("ObjectGUID")) == statement.parameters["Identity"]
-        for read, reply in seen.at(endpoint)
-        if any(one.name == "Get-ADUser" and {**one.parameters, "Identity": None} == asked for one in read.statements)
-        for record in reply.of("ADUser")
-    )
-
-
 def _asked(case: Case, step: Step, answers: Iterable[GuardAnswer]) -> GuardsAsked:
     return GuardsAsked(migration=case.migration.id, step=step.trigger, answers=tuple(answer.said for answer in answers))
 
@@ -369,10 +345,11 @@ def _move(case: Case, step: Step, pair: Pair | None, dmsa_guid: object) -> tuple
         {"migration": case.migration.id, "trigger": step.trigger, "source": case.state.phase, "dest": dest}
         | {"pair": pair or case.state.reached, "dmsa_guid": dmsa_guid}
     )
-    way = case.state.way
-    if case.state.intention is Intention.BACK and way is not Way.ROLLBACK and dest is not Phase.ROLLED_BACK:
-        return (moved, _undone(case, dest))
-    return (moved,)
+    turned = turned_back(case)
+    way = turned[0].way if turned else case.state.way
+    if way not in {None, Way.ROLLBACK} and dest is not Phase.ROLLED_BACK:
+        return (*turned, moved, _undone(case, dest, way))
+    return (*turned, moved)
 
 
 def _as_if(case: Case, event: SubjectDone) -> Case:
@@ -380,7 +357,7 @@ def _as_if(case: Case, event: SubjectDone) -> Case:
     return replace(case, state=replace(case.state, reached=event.pair or case.state.reached))
 
 
-def _undone(case: Case, dest: Phase) -> Held:
+def _undone(case: Case, dest: Phase, way: Way | None) -> Held:
     only = f"--only {case.migration.id}"
     forward = (
         f"`dmsa release PLAN {only} --forward --reason TEXT` goes forward again, " if dest is Phase.REOPENED else ""
@@ -388,6 +365,6 @@ def _undone(case: Case, dest: Phase) -> Held:
     return Held(
         migration=case.migration.id,
         reason="undone",
-        detail=f"{case.state.way} reached {dest}, as asked.",
+        detail=f"{way} reached {dest}, as asked.",
         release=f"{forward}`dmsa rollback PLAN {only}` goes all the way back",
     )

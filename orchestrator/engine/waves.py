@@ -79,6 +79,8 @@ _ROLLBACK_BY = {"undo": Way.UNDO, "reset": Way.RESET}
 
 def step_of(state: MigrationState, plan: Plan) -> Trigger | None:
     """Return the step that a migration takes next, or None where only a person moves it."""
+    if state.asserted is not None:
+        return state.asserted.step
     return next_step(state.phase, state.intention, state.way, _ROLLBACK_BY[plan.policy_of(state.id).rollback_by])
 
 
@@ -149,7 +151,7 @@ def alone(
     step = step_of(state, plan)
     if step is None:
         return Still(state.phase.value)
-    if state.intention is Intention.BACK or step is Trigger.CONFIRM:
+    if state.intention is Intention.BACK or step is Trigger.CONFIRM or state.asserted is not None:
         return Go(step)
     unmet = list(needs)
     if unmet and state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:

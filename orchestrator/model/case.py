@@ -15,7 +15,7 @@ from orchestrator.model.directory import PairSeen, pair_seen
 from orchestrator.model.event import HostBefore
 from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.host import HostSeen, host_seen
-from orchestrator.model.lifecycle import Intention
+from orchestrator.model.lifecycle import Intention, Trigger
 from orchestrator.model.observation import Fault, Outcome, Reply, Unreadable
 from orchestrator.model.plan import Directory, Host, Migration, Plan, Policy, Task
 from orchestrator.model.run import RunState
@@ -91,10 +91,21 @@ class Case:
         known = self.state.snapshot.hosts if self.state.snapshot else self.host_names
         return tuple(name for name in known if name not in self.state.lost)
 
+    @property
+    def goes_back(self) -> bool:
+        """Whether the migration is on a way back, or a person says that one was begun by hand."""
+        word = self.state.asserted
+        by_hand = word is not None and word.step in {Trigger.UNDO, Trigger.RESET}
+        return self.state.intention is Intention.BACK or by_hand
+
+    def asserted(self, step: Trigger) -> bool:
+        """Whether a person says that this step was done by hand."""
+        return self.state.asserted is not None and self.state.asserted.step is step
+
     def host(self, name: str) -> Host:
         """A host and its workloads: on a way back those that were written down, else those of the plan."""
         before = self.state.snapshot.hosts.get(name) if self.state.snapshot else None
-        if before is None or (self.state.intention is Intention.FORWARD and name in self.planned_hosts):
+        if before is None or (not self.goes_back and name in self.planned_hosts):
             return self.migration.host(name)
         run = {task.path for host in self.migration.hosts if host.name == name for task in host.tasks if task.run}
         return Host(

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
-from orchestrator.model.words import Amended, HostReleased
+from orchestrator.model.words import Amended, AssertedDone, HostReleased
 
 VERSION = 1
 
@@ -349,7 +349,8 @@ Event: TypeAlias = Annotated[
     | WayBackAsked
     | CallRefused
     | Amended
-    | HostReleased,
+    | HostReleased
+    | AssertedDone,
     Field(discriminator="kind"),
 ]
 

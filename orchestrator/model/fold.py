@@ -32,7 +32,7 @@ from orchestrator.model.event import (
     WaitBegan,
     WayBackAsked,
 )
-from orchestrator.model.lifecycle import IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way, move
+from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way, move
 from orchestrator.model.observation import Outcome
 from orchestrator.model.state import (
     MIGRATION_CMDLETS,
@@ -47,7 +47,7 @@ from orchestrator.model.state import (
     spelled,
     thing,
 )
-from orchestrator.model.words import HostReleased
+from orchestrator.model.words import AssertedDone, HostReleased
 
 Fold: TypeAlias = Callable[[MigrationState, Any, datetime | None], MigrationState]
 
@@ -168,6 +168,12 @@ def _ledger(state: MigrationState, event: LedgerRead, at: datetime | None) -> Mi
     return replace(state, ledger=ledger)
 
 
+_BACK = frozenset({Trigger.UNDO, Trigger.RESET})
+_SENT = {
+    trigger: frozenset({f"{verb}-ADServiceAccountMigration"})
+    for trigger, verb in ((Trigger.START, "Start"), (Trigger.COMPLETE, "Complete"))
+}
+"""What must have been sent where a move was made, by us or by hand."""
 _ENDS_ADMISSION = {Phase.RESTARTED, Phase.COMPLETED, Phase.ROLLED_BACK}
 
 
@@ -191,6 +197,8 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
         baselines={},
         wish=None,
         reached=None,
+        asserted=None,
+        sent=state.sent | _SENT.get(event.trigger, frozenset()),
         dmsa_guid=event.dmsa_guid or state.dmsa_guid,
         converged_at=at if event.trigger is Trigger.LINK else state.converged_at,
         anew_at=at if event.dest is Phase.REOPENED else state.anew_at,
@@ -245,12 +253,30 @@ def _held(state: MigrationState, event: Held, at: datetime | None) -> MigrationS
         failure, admitted = "refused", None
     elif event.reason not in _NO_FAILURE:
         failure = "failed"
-    return replace(state, held=hold, failure=failure, admitted=admitted)
+    return replace(_unasserted(state), held=hold, failure=failure, admitted=admitted)
+
+
+def _unasserted(state: MigrationState) -> MigrationState:
+    """Return a migration without the word of a person that its step was done by hand."""
+    if state.asserted is None:
+        return state
+    other = state.asserted.step in _BACK and state.intention is Intention.FORWARD
+    return replace(
+        state, asserted=None, done=frozenset() if other else state.done, reached=None if other else state.reached
+    )
 
 
 def _released(state: MigrationState, event: Released, at: datetime | None) -> MigrationState:
     released = replace(
-        state, held=None, failure=None, waits={}, deadlines={}, tries={}, faults={}, performed={}, landed=frozenset()
+        _unasserted(state),
+        held=None,
+        failure=None,
+        waits={},
+        deadlines={},
+        tries={},
+        faults={},
+        performed={},
+        landed=frozenset(),
     )
     if not event.forward or state.intention is Intention.FORWARD:
         return released
@@ -291,6 +317,7 @@ def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) 
         state,
         intention=Intention.BACK,
         way=event.way,
+        asserted=None,
         held=None,
         waits={},
         deadlines={},
@@ -318,6 +345,26 @@ def _host_released(state: MigrationState, event: HostReleased, at: datetime | No
     )
 
 
+def _asserted(state: MigrationState, event: AssertedDone, _at: datetime | None) -> MigrationState:
+    if not any(row.trigger is event.step and row.source is state.phase for row in MOVES):
+        raise IllegalMove(state.phase, event.step, None, None)
+    other = event.step in _BACK and state.intention is Intention.FORWARD
+    return replace(
+        state,
+        asserted=event,
+        held=None,
+        failure=None,
+        waits={},
+        deadlines={},
+        tries={},
+        faults={},
+        performed={},
+        done=frozenset() if other else state.done,
+        wish=None if other else state.wish,
+        reached=None if other else state.reached,
+    )
+
+
 FOLDS: dict[type[Any], Fold] = {
     SnapshotTaken: _snapshot,
     HostSnapshotTaken: _host_snapshot,
@@ -337,4 +384,5 @@ FOLDS: dict[type[Any], Fold] = {
     Released: _released,
     WayBackAsked: _way_back,
     HostReleased: _host_released,
+    AssertedDone: _asserted,
 }

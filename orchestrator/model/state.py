@@ -21,6 +21,7 @@ from orchestrator.model.event import (
     WorkloadSeen,
 )
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
+from orchestrator.model.words import AssertedDone
 
 RESTARTS = {
     "Restart-Service": "service",
@@ -154,6 +155,8 @@ class MigrationState:
     originals: Mapping[str, HostBefore] = field(default_factory=dict)
     dmsa_guid: UUID | None = None
     hosts: Mapping[str, HostProgress] = field(default_factory=dict)
+    asserted: AssertedDone | None = None
+    """The step that a person says was done by hand, until a read-back has agreed or contradicted."""
     lost: Mapping[str, Lost] = field(default_factory=dict)
     """Hosts that count as done, because they are gone for good."""
     baselines: Mapping[str, BaselineRead] = field(default_factory=dict)

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator.model.lifecycle import Trigger
+
 
 class _Word(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,5 +35,15 @@ class HostReleased(_Word):
     kind: Literal["host-released"] = "host-released"
     migration: str
     host: str
+    by: str
+    reason: str
+
+
+class AssertedDone(_Word):
+    """A person says that a step was done by hand. It counts if a read-back agrees; nothing is done for it."""
+
+    kind: Literal["asserted-done"] = "asserted-done"
+    migration: str
+    step: Trigger
     by: str
     reason: str

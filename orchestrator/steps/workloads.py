@@ -17,7 +17,7 @@ from orchestrator.model.host import HostSeen, TaskSeen, process_reads, split_tas
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.observation import Unreadable
 from orchestrator.model.plan import Host
-from orchestrator.steps.registry import baseline
+from orchestrator.steps.registry import baseline, since_when
 from orchestrator.steps.step import LOOK_AGAIN, did
 
 TASK_RUNS_FOR = timedelta(minutes=1)
@@ -44,9 +44,9 @@ def restarted(
         seen: the same observation, with the processes that were asked for.
         only: lower-case names of the workloads to restart; None means all of them.
     """
-    if host.name not in case.state.baselines:
+    since = since_when(case, host.name, step)
+    if since is None:
         return Record((baseline(case, found, step),))
-    since = case.state.baselines[host.name].local_time
     workloads: list[WorkloadSeen] = []
     for name, before in _services(case, host).items():
         if before.state != "Running":

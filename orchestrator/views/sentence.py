@@ -33,7 +33,7 @@ from orchestrator.model.event import (
     WayBackAsked,
 )
 from orchestrator.model.observation import Outcome
-from orchestrator.model.words import Amended, HostReleased
+from orchestrator.model.words import Amended, AssertedDone, HostReleased
 from orchestrator.views.status import iso
 
 STANDS_OUT = (
@@ -49,6 +49,7 @@ STANDS_OUT = (
     CallRefused,
     Amended,
     HostReleased,
+    AssertedDone,
 )
 """Events that somebody who reads along wants to see; the others are for the journal."""
 
@@ -124,4 +125,5 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     CallRefused: lambda e: f"REFUSED by the safety rule: {e.detail}",
     Amended: lambda e: f"amended by {e.by} to plan digest {e.digest[:12]}: {e.reason}",
     HostReleased: lambda e: f"{e.host} is lost, says {e.by}: {e.reason}",
+    AssertedDone: lambda e: f"{e.step} was done by hand, says {e.by}: {e.reason}",
 }

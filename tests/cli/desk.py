@@ -269,6 +269,7 @@ SHAPES = {
     ("undo",): status_schema,
     ("reset",): status_schema,
     ("rollback",): status_schema,
+    ("assert-done",): status_schema,
     ("amend",): amendment_schema,
     ("journal", "show"): history_schema,
     ("journal", "verify"): soundness_schema,

@@ -14,7 +14,7 @@ from orchestrator.model import event as e
 from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.model.run import RunState
-from orchestrator.model.words import Amended, HostReleased
+from orchestrator.model.words import Amended, AssertedDone, HostReleased
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 IDS = ("a", "b", "c")
@@ -121,6 +121,7 @@ anything = st.one_of(
         ids,
         st.sampled_from([HOST, "app09"]),
     ),
+    st.builds(lambda id_, step: AssertedDone(migration=id_, step=step, by="x", reason="y"), ids, steps),
     st.just(Amended(digest="1", plan={}, by="x", reason="y")),
     st.just(e.CallRefused(migration="a", detail="no")),
     st.just(e.RunnerTook(by="x", host="h", pid=1, tool="t")),

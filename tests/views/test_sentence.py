@@ -9,7 +9,7 @@ import pytest
 from orchestrator.model import event as e
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
-from orchestrator.model.words import Amended, HostReleased
+from orchestrator.model.words import Amended, AssertedDone, HostReleased
 from orchestrator.views.sentence import STANDS_OUT, sentence
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -112,6 +112,10 @@ SAID = [
         "amended by ann to plan digest 0123456789ab: app05 joins",
     ),
     (HostReleased(migration="a", host=HOST, by="ann", reason="scrapped"), f"{HOST} is lost, says ann: scrapped"),
+    (
+        AssertedDone(migration="a", step=Trigger.START, by="ann", reason="at the console"),
+        "start was done by hand, says ann: at the console",
+    ),
     (e.CallRefused(migration="a", detail="Remove-ADUser"), "REFUSED by the safety rule: Remove-ADUser"),
 ]
 

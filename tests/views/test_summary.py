@@ -32,9 +32,8 @@ def test_a_lost_host_is_named_with_what_is_left_there():
     seen = [{"kind": "service", "name": "App", "state": "running"}]
     host = {"name": "app01", "lost": lost, "workloads": seen}
     kept = {"name": "app02", "lost": None, "workloads": []}
-    assert (
-        "    lost: app01 (says ann: scrapped); DelegatedMSAEnabled was 0, left at 1; last seen App running"
-        in lines(one(phase="restarted", hosts=[host, kept]))
+    assert "    lost: app01 (says ann: scrapped); DelegatedMSAEnabled was 0, left at 1; last seen App running" in lines(
+        one(phase="restarted", hosts=[host, kept])
     )
 
 
