@@ -45,8 +45,9 @@ def assert_done(
 ) -> None:
     """Say that a step was done by hand: it counts if a read-back agrees, and nothing is done on the word alone.
 
-    Steps: start, registry, restart, complete, confirm, undo, reset, restore. Exit codes: 0 it counts, 4 it does not (the
-    migration is held with what was seen), 7 it could not be seen yet.
+    Steps: start, registry, restart, complete, confirm, undo, reset, restore.
+
+    Exit codes: 0 it counts, 4 it does not (the migration is held with what was seen), 7 it could not be seen yet.
 
     Example: dmsa assert-done plans/quickstart.yaml --only dmsa-report --step start --reason "done at the console"
     """

@@ -144,7 +144,7 @@ def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
     if step.stage is not None and writes and step.asks_guards(case):
         if not seen.guarded:
             return Observe(merge((*step.reads(case, subject), *_probes(case, step, None))), guarded=True)
-        answers = ask(case, step.stage, seen)
+        answers = _answers(case, step, seen)
         refusal = _refusal(case, step, answers)
         if refusal is not None:
             return refusal
@@ -186,7 +186,7 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
         return None
     never_reached = case.state.snapshot is None and any(not fault.reached for _, fault in faults)
     if seen.guarded and (never_reached or case.at is None):
-        refusal = _refusal(case, step, ask(case, step.stage, seen)) if step.stage else None
+        refusal = _refusal(case, step, _answers(case, step, seen))
         if refusal is not None:
             return refusal
     endpoint, fault = min(faults, key=lambda one: one[1].kind is not FaultKind.PERMANENT)
@@ -291,6 +291,13 @@ def _probes(case: Case, step: Step, seen: Seen | None) -> tuple[Read, ...]:
     return probes(case, step.stage, seen or Seen(case.migration.id)) if step.stage else ()
 
 
+def _answers(case: Case, step: Step, seen: Seen) -> tuple[GuardAnswer, ...]:
+    """Return what the guards say that are due before a step writes."""
+    if step.stage is None:
+        return ()
+    return tuple(answer for answer in ask(case, step.stage, seen) if answer.guard not in step.leaves_out)
+
+
 def _asked(case: Case, step: Step, answers: Iterable[GuardAnswer]) -> GuardsAsked:
     return GuardsAsked(migration=case.migration.id, step=step.trigger, answers=tuple(answer.said for answer in answers))
 
@@ -303,7 +310,8 @@ def _refusal(case: Case, step: Step, answers: tuple[GuardAnswer, ...]) -> Action
     firm = [answer for answer in against if not answer.verdict.waits]
     if not firm:
         return _wait([answer.verdict for answer in against])
-    first = min(firm, key=lambda answer: answer.guard != "host-reachable")
+    # Whether it is ours at all comes first: what else is said of another's work is beside the point.
+    first = min(firm, key=lambda answer: (answer.guard != "host-reachable", answer.guard != "run-is-ours"))
     same = [answer.verdict for answer in firm if answer.guard == first.guard]
     held = _hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(_line, same))))
     return Record((_asked(case, step, answers), *held.events))

@@ -81,6 +81,8 @@ def step_of(state: MigrationState, plan: Plan) -> Trigger | None:
     """Return the step that a migration takes next, or None where only a person moves it."""
     if state.asserted is not None:
         return state.asserted.step
+    if state.adopting is not None:
+        return Trigger.ADOPT
     return next_step(state.phase, state.intention, state.way, _ROLLBACK_BY[plan.policy_of(state.id).rollback_by])
 
 
@@ -151,7 +153,7 @@ def alone(
     step = step_of(state, plan)
     if step is None:
         return Still(state.phase.value)
-    if state.intention is Intention.BACK or step is Trigger.CONFIRM or state.asserted is not None:
+    if state.intention is Intention.BACK or step in {Trigger.CONFIRM, Trigger.ADOPT} or state.asserted is not None:
         return Go(step)
     unmet = list(needs)
     if unmet and state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:

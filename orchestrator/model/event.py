@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
-from orchestrator.model.words import Amended, AssertedDone, HostReleased
+from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 
 VERSION = 1
 
@@ -142,7 +142,10 @@ class HostBefore(_Event):
 
 
 class SnapshotTaken(_OfMigration):
-    """Everything that a way back must restore, as read before the first write."""
+    """Everything that a way back must restore, as read before the first write.
+
+    ``late``: it was taken of something begun elsewhere; how it was before that nobody knows.
+    """
 
     kind: Literal["snapshot-taken"] = "snapshot-taken"
     account_guid: UUID
@@ -150,6 +153,7 @@ class SnapshotTaken(_OfMigration):
     dmsa: dict[str, Any] | None
     hosts: dict[str, HostBefore]
     sha256: str
+    late: bool = False
 
 
 class HostSnapshotTaken(_OfMigration):
@@ -350,7 +354,8 @@ Event: TypeAlias = Annotated[
     | CallRefused
     | Amended
     | HostReleased
-    | AssertedDone,
+    | AssertedDone
+    | AdoptAsked,
     Field(discriminator="kind"),
 ]
 

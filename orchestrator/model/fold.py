@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from orchestrator.model.adopted import taken_over
 from orchestrator.model.event import (
     DIRECTORY,
     Admitted,
@@ -47,7 +48,7 @@ from orchestrator.model.state import (
     spelled,
     thing,
 )
-from orchestrator.model.words import AssertedDone, HostReleased
+from orchestrator.model.words import AdoptAsked, AssertedDone, HostReleased
 
 Fold: TypeAlias = Callable[[MigrationState, Any, datetime | None], MigrationState]
 
@@ -152,7 +153,7 @@ def _subject_done(state: MigrationState, event: SubjectDone, at: datetime | None
 def _proved_anew(state: MigrationState, host: str) -> bool:
     """Whether a host's value is read back for the first time, or after it was written once more."""
     known = state.hosts.get(host, HostProgress()).registry in {"set", "was-set"}
-    return not known or any(subject == host for subject, _ in state.performed)
+    return not known or state.registry_at is None or any(subject == host for subject, _ in state.performed)
 
 
 def _ledger(state: MigrationState, event: LedgerRead, at: datetime | None) -> MigrationState:
@@ -205,6 +206,8 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
     )
     if event.dest is Phase.REOPENED:
         return replace(moved, sent=moved.sent - {"Complete-ADServiceAccountMigration"})
+    if event.trigger is Trigger.ADOPT:
+        return taken_over(moved, at)
     return _catching_up(state, moved) if event.trigger in {Trigger.AMEND, Trigger.REGISTRY} else moved
 
 
@@ -257,9 +260,9 @@ def _held(state: MigrationState, event: Held, at: datetime | None) -> MigrationS
 
 
 def _unasserted(state: MigrationState) -> MigrationState:
-    """Return a migration without the word of a person that its step was done by hand."""
+    """Return a migration without the word of a person that its step was done by hand, or that it is to be adopted."""
     if state.asserted is None:
-        return state
+        return replace(state, adopting=None) if state.adopting else state
     other = state.asserted.step in _BACK and state.intention is Intention.FORWARD
     return replace(
         state, asserted=None, done=frozenset() if other else state.done, reached=None if other else state.reached
@@ -289,6 +292,7 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
             sent=frozenset(),
             touched=frozenset(),
             snapshot=None,
+            adopted=False,
             lost={},
             ledger=Ledger(),
             converged_at=None,
@@ -318,6 +322,7 @@ def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) 
         intention=Intention.BACK,
         way=event.way,
         asserted=None,
+        adopting=None,
         held=None,
         waits={},
         deadlines={},
@@ -365,6 +370,14 @@ def _asserted(state: MigrationState, event: AssertedDone, _at: datetime | None) 
     )
 
 
+def _adopt_asked(state: MigrationState, event: AdoptAsked, _at: datetime | None) -> MigrationState:
+    if state.phase is not Phase.PLANNED or (state.snapshot is not None and not state.snapshot.late):
+        raise IllegalEvent(f"{state.id} is {state.phase} in this journal: it was begun here")
+    return replace(
+        state, adopting=event, snapshot=None, held=None, failure=None, waits={}, deadlines={}, tries={}, faults={}
+    )
+
+
 FOLDS: dict[type[Any], Fold] = {
     SnapshotTaken: _snapshot,
     HostSnapshotTaken: _host_snapshot,
@@ -385,4 +398,5 @@ FOLDS: dict[type[Any], Fold] = {
     WayBackAsked: _way_back,
     HostReleased: _host_released,
     AssertedDone: _asserted,
+    AdoptAsked: _adopt_asked,
 }

@@ -120,7 +120,8 @@ class RunState:
             return
         host = event.subject.lower()
         use = self.registry.get(host)
-        if event.step is Trigger.REGISTRY:
+        adopted = isinstance(event, SubjectDone) and event.step is Trigger.ADOPT and event.registry is not None
+        if event.step is Trigger.REGISTRY or adopted:
             original = use.original if use else after.originals[event.subject]
             needed = (use.needed_by if use else frozenset()) | {after.id}
             self.registry[host] = RegistryUse(original, needed)

@@ -21,7 +21,7 @@ from orchestrator.model.event import (
     WorkloadSeen,
 )
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
-from orchestrator.model.words import AssertedDone
+from orchestrator.model.words import AdoptAsked, AssertedDone
 
 RESTARTS = {
     "Restart-Service": "service",
@@ -157,6 +157,9 @@ class MigrationState:
     hosts: Mapping[str, HostProgress] = field(default_factory=dict)
     asserted: AssertedDone | None = None
     """The step that a person says was done by hand, until a read-back has agreed or contradicted."""
+    adopting: AdoptAsked | None = None
+    """Who asked to take it over, until it has entered a phase or a person is needed."""
+    adopted: bool = False
     lost: Mapping[str, Lost] = field(default_factory=dict)
     """Hosts that count as done, because they are gone for good."""
     baselines: Mapping[str, BaselineRead] = field(default_factory=dict)

@@ -47,3 +47,12 @@ class AssertedDone(_Word):
     step: Trigger
     by: str
     reason: str
+
+
+class AdoptAsked(_Word):
+    """An operator asks to take over what was begun by hand, or by a run whose journal is lost."""
+
+    kind: Literal["adopt-asked"] = "adopt-asked"
+    migration: str
+    by: str
+    reason: str

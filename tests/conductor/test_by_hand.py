@@ -74,6 +74,12 @@ def reset(one: World) -> None:
     migrate(one, "Reset")
 
 
+def reset_and_enable(one: World) -> None:
+    """A Reset alone need not enable the account again; a person who does it by hand does all of it."""
+    reset(one)
+    by_hand(one, DC, "Enable-ADAccount", Identity=ACCOUNT, Server=DC)
+
+
 def put_back(one: World) -> None:
     by_hand(one, OLD, "Remove-ItemProperty", LiteralPath=KEY + r"\Parameters", Name="DelegatedMSAEnabled")
 
@@ -88,7 +94,7 @@ STEPS = [
     (Phase.RESTARTED, Trigger.UNDO, undo, Phase.UNLINKED),
     (Phase.COMPLETED, Trigger.UNDO, undo, Phase.REOPENED),
     (Phase.RESTARTED, Trigger.RESET, reset, Phase.UNLINKED),
-    (Phase.COMPLETED, Trigger.RESET, reset, Phase.UNLINKED),
+    (Phase.COMPLETED, Trigger.RESET, reset_and_enable, Phase.UNLINKED),
 ]
 
 

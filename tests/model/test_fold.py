@@ -14,7 +14,7 @@ from orchestrator.model import event as e
 from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.model.run import RunState
-from orchestrator.model.words import Amended, AssertedDone, HostReleased
+from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 IDS = ("a", "b", "c")
@@ -122,6 +122,7 @@ anything = st.one_of(
         st.sampled_from([HOST, "app09"]),
     ),
     st.builds(lambda id_, step: AssertedDone(migration=id_, step=step, by="x", reason="y"), ids, steps),
+    st.builds(lambda id_: AdoptAsked(migration=id_, by="x", reason="y"), ids),
     st.just(Amended(digest="1", plan={}, by="x", reason="y")),
     st.just(e.CallRefused(migration="a", detail="no")),
     st.just(e.RunnerTook(by="x", host="h", pid=1, tool="t")),

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.model import event as e
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
-from orchestrator.model.words import Amended, AssertedDone, HostReleased
+from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 from orchestrator.views.sentence import STANDS_OUT, sentence
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -115,6 +115,13 @@ SAID = [
     (
         AssertedDone(migration="a", step=Trigger.START, by="ann", reason="at the console"),
         "start was done by hand, says ann: at the console",
+    ),
+    (AdoptAsked(migration="a", by="ann", reason="lost disk"), "to be adopted, says ann: lost disk"),
+    (
+        e.SnapshotTaken(
+            migration="a", account_guid=UUID(int=1), account={}, dmsa=None, hosts={}, sha256="fedcba987654", late=True
+        ),
+        "late snapshot of account, dMSA and 0 hosts, fedcba987654",
     ),
     (e.CallRefused(migration="a", detail="Remove-ADUser"), "REFUSED by the safety rule: Remove-ADUser"),
 ]
