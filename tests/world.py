@@ -25,11 +25,12 @@ from orchestrator.lab.estate.spec import load_spec
 from orchestrator.lab.jea import Registered
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Call, Read, Ticket, Write, cmdlet
-from orchestrator.model.event import VERSION, Event, WayBackAsked, from_body, to_body
+from orchestrator.model.event import VERSION, Event, RunBegan, WayBackAsked, from_body, to_body
 from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.model.observation import Reply
 from orchestrator.model.plan import Directory, Estate, Plan
 from orchestrator.model.run import RunState
+from orchestrator.model.words import AdoptAsked
 from orchestrator.planfile import canonical, digest, load_plan
 from orchestrator.remote.inline import InlinePool
 
@@ -185,6 +186,17 @@ class World:
             state.apply(event, state.last_at)
         entries = [Entry(self.plan.name, state.last_at, e.kind, VERSION, to_body(e)) for e in events]
         self.journal.append(entries, expected=self.journal.head(), lease=None)
+
+    def lose_journal(self) -> None:
+        """Go on with an empty journal; the estate is as it is."""
+        self.journal = MemoryJournal()
+
+    def adopt(self, *ids: str) -> None:
+        """Let an operator ask for adoption, on an empty journal if need be."""
+        words: list[Event] = [AdoptAsked(migration=id_, by="operator", reason="lost disk") for id_ in ids or self.ids]
+        if self.state().digest is None:
+            words.insert(0, RunBegan(digest=self.digest, plan=self.canonical, by="operator", tool="test"))
+        self.say(*words)
 
     def state(self) -> RunState:
         """Replay the journal."""

@@ -51,6 +51,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     words.release,
     words.release_host,
     by_hand.assert_done,
+    by_hand.adopt,
     drive.undo,
     drive.reset,
     drive.rollback,

@@ -1,4 +1,4 @@
-"""What people did by hand, taken into the run on the evidence of a read-back: ``assert-done``."""
+"""What was done by hand or elsewhere, taken into the run on a read-back's evidence: ``assert-done``, ``adopt``."""
 
 from __future__ import annotations
 
@@ -78,6 +78,55 @@ def assert_done(
     append_words(journal, loaded.plan.name, words)
     said = "{id} is {phase}: the read-back agrees."
     _carry_out(loaded, plan, journal, id_, lambda one: one.asserted is not None, said, as_json=json)
+
+
+def adopt(
+    plan: PlanFile,
+    only: One,
+    reason: Why,
+    as_: As = None,
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    json: Json = False,
+    verbose: Verbose = False,
+    log_format: LogFormat = "console",
+) -> None:
+    """Take over a pair that somebody started by hand, or whose journal is lost, at the phase that its read-back proves.
+
+    Works on an empty journal too. Writes nothing but the account's protection from deletion. The dwell begins now.
+
+    Exit codes: 0 taken over, 4 a person is needed, 7 it could not all be seen yet.
+
+    Example: dmsa adopt plans/quickstart.yaml --only dmsa-report --reason "the runner's disk is lost"
+    """
+    from orchestrator import __version__
+    from orchestrator.cli.backwards import append_words
+    from orchestrator.cli.history import refuse_other_plan
+    from orchestrator.cli.logs import configure
+    from orchestrator.cli.selection import speaker
+    from orchestrator.errors import PersonNeeded
+    from orchestrator.model.event import Event, RunBegan
+    from orchestrator.model.lifecycle import Phase
+    from orchestrator.model.words import AdoptAsked
+    from orchestrator.planfile import canonical, load_plan
+
+    configure(verbose, log_format)
+    loaded = load_plan(plan)
+    id_, by = _one(loaded, only), speaker(loaded.plan, as_)
+
+    def words(state: RunState) -> list[Event]:
+        refuse_other_plan(state, loaded)
+        one = state[id_]
+        if one.phase is not Phase.PLANNED or (one.snapshot is not None and not one.snapshot.late):
+            raise PersonNeeded(f"{id_} is {one.phase} in this journal: it was begun here. Nothing was done.")
+        asked = AdoptAsked(migration=id_, by=by, reason=reason)
+        if state.digest is not None:
+            return [asked]
+        began = RunBegan(digest=loaded.digest, plan=canonical(loaded.plan), by=by, tool=__version__)
+        return [began, asked]
+
+    append_words(journal, loaded.plan.name, words, create=True)
+    said = "{id} is {phase} now, by what was read back."
+    _carry_out(loaded, plan, journal, id_, lambda one: one.adopting is not None, said, as_json=json)
 
 
 def _one(loaded: Loaded, only: str) -> str:

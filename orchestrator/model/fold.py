@@ -354,16 +354,13 @@ def _asserted(state: MigrationState, event: AssertedDone, _at: datetime | None) 
     if not any(row.trigger is event.step and row.source is state.phase for row in MOVES):
         raise IllegalMove(state.phase, event.step, None, None)
     other = event.step in _BACK and state.intention is Intention.FORWARD
+    calm: dict[str, Any] = {"waits": {}, "deadlines": {}, "tries": {}, "faults": {}, "performed": {}}
     return replace(
         state,
         asserted=event,
         held=None,
         failure=None,
-        waits={},
-        deadlines={},
-        tries={},
-        faults={},
-        performed={},
+        **calm,
         done=frozenset() if other else state.done,
         wish=None if other else state.wish,
         reached=None if other else state.reached,
@@ -373,9 +370,8 @@ def _asserted(state: MigrationState, event: AssertedDone, _at: datetime | None) 
 def _adopt_asked(state: MigrationState, event: AdoptAsked, _at: datetime | None) -> MigrationState:
     if state.phase is not Phase.PLANNED or (state.snapshot is not None and not state.snapshot.late):
         raise IllegalEvent(f"{state.id} is {state.phase} in this journal: it was begun here")
-    return replace(
-        state, adopting=event, snapshot=None, held=None, failure=None, waits={}, deadlines={}, tries={}, faults={}
-    )
+    calm: dict[str, Any] = {"waits": {}, "deadlines": {}, "tries": {}, "faults": {}}
+    return replace(state, adopting=event, snapshot=None, held=None, failure=None, **calm)
 
 
 FOLDS: dict[type[Any], Fold] = {

@@ -1,6 +1,6 @@
 """adopt: take over what was begun by hand, or by a run whose journal is lost, at the phase that the read-back proves.
 
-Nothing is believed: both objects are read on every domain controller, every host's switch and workloads, and the ledger.
+Nothing is believed: both objects are read on every domain controller, each host's switch and workloads, and the ledger.
 What is found is written down first, as a late snapshot: how it was before the other one began nobody knows any longer.
 The one write is the account's protection from deletion, which every phase stands for.
 """
@@ -96,8 +96,8 @@ def _nothing_to_adopt(case: Case, pair: PairSeen) -> Stop:
         )
     return Stop(
         "guard:pair-matches",
-        f"{case.migration.id} cannot be adopted: both objects must name each other, and their states must agree; {pair}. "
-        "Nothing was changed.",
+        f"{case.migration.id} cannot be adopted: both objects must name each other, and their states must agree; "
+        f"{pair}. Nothing was changed.",
         "find out who changed the pair and mend it, then `dmsa adopt`",
     )
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from orchestrator.model.action import Answer, Done, Perform, Record
 from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.directory import ACCOUNT_DISABLED, ACCOUNT_LINK, ACCOUNT_STATE, PairSeen
+from orchestrator.model.directory import ACCOUNT_BACK_LINK, ACCOUNT_DISABLED, ACCOUNT_LINK, ACCOUNT_STATE, PairSeen
 from orchestrator.model.event import ControllersFound, HostBefore, SnapshotTaken
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.host import host_reads
@@ -147,12 +147,15 @@ def taken(case: Case, pair: PairSeen, hosts: dict[str, HostBefore], late: bool =
     )
 
 
+_LINKS = frozenset({ACCOUNT_STATE, ACCOUNT_LINK, ACCOUNT_BACK_LINK})
+
+
 def _unlinked(account: dict[str, Any], pair: PairSeen) -> dict[str, Any]:
     """Return the account as a way back must find it again: without link, and with what Complete took from it.
 
     Microsoft Learn, dMSA overview: Complete copies the SPNs to the dMSA, strips them off the account and disables it.
     """
-    before = {name: value for name, value in account.items() if name not in {ACCOUNT_STATE, ACCOUNT_LINK}}
+    before = {name: value for name, value in account.items() if name not in _LINKS}
     if pair.pair is not Pair.COMPLETED or pair.dmsa is None or pair.account is None:
         return before
     spns = sorted(pair.account.spns | pair.dmsa.spns)

@@ -61,6 +61,7 @@ def _migration(case: Case, admission: Admission) -> dict[str, Any]:
         "phase": state.phase.value,
         "intention": state.intention.value,
         "attempt": state.attempt,
+        "adopted": state.adopted,
         "held": _held(state),
         "waiting": _waiting(waiting_of(state, admission)),
         "dwell": _dwell(case),

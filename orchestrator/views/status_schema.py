@@ -59,6 +59,7 @@ def status_schema() -> dict[str, Any]:
         phase=one_of(tuple(Phase)),
         intention=one_of(tuple(Intention)),
         attempt={"type": "integer", "minimum": 1},
+        adopted={"type": "boolean"},
         held=or_null(held),
         waiting=waiting,
         dwell=or_null(closed(started=TIME, due=TIME)),

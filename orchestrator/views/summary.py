@@ -57,6 +57,8 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     held, waiting = migration["held"], migration["waiting"]
     mark = "HELD " if held else "waits" if waiting else "     "
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else _until(waiting)}"
+    if migration["adopted"]:
+        yield "    adopted: its snapshot was taken late; a way back restores what was found then"
     yield from (_lost(host) for host in migration["hosts"] if host["lost"])
     if held:
         lines = held["detail"].splitlines()

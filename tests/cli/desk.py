@@ -270,6 +270,7 @@ SHAPES = {
     ("reset",): status_schema,
     ("rollback",): status_schema,
     ("assert-done",): status_schema,
+    ("adopt",): status_schema,
     ("amend",): amendment_schema,
     ("journal", "show"): history_schema,
     ("journal", "verify"): soundness_schema,

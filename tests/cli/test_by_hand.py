@@ -1,6 +1,10 @@
-"""Words about what was done by hand, at the desk."""
+"""Words about what was done by hand or elsewhere, at the desk."""
 
-from tests.cli.desk import writes
+import shutil
+
+import pytest
+
+from tests.cli.desk import Desk, assert_once_each, writes
 
 BATCH = ("plan.yaml", "--only", "dmsa-batch")
 
@@ -35,3 +39,33 @@ def test_a_word_that_it_agrees_with_counts_and_goes_no_further(restarted):
     assert "dmsa-batch is unlinked: the read-back agrees." in said
     assert writes(before.lab) == sent
     assert before.migrations()["dmsa-batch"]["held"]["reason"] == "undone"
+
+
+@pytest.mark.parametrize(
+    ("stage", "phase"), [("prepared", "prepared"), ("restarted", "restarted"), ("completed", "switched")]
+)
+def test_a_lost_journal_is_adopted_and_the_run_finishes(stages, tmp_path, stage, phase):
+    shutil.copytree(stages / stage, tmp_path / "desk")
+    desk = Desk(tmp_path / "desk")
+    for file in desk.journal.parent.glob("journal.db*"):
+        if file != desk.lab and not file.is_dir():
+            file.unlink()
+    sent = writes(desk.lab)
+    held = desk.dmsa("run", *BATCH)
+    assert held.returncode == 4
+    assert "`dmsa adopt plan.yaml --only dmsa-batch --reason TEXT`" in held.stdout
+    for file in desk.journal.parent.glob("journal.db*"):
+        if not file.is_dir():
+            file.unlink()
+
+    said = desk.done("adopt", *BATCH, "--reason", "the disk is lost", "--as", "ann")
+    assert f"dmsa-batch is {phase} now, by what was read back." in said
+    assert "adopted: its snapshot was taken late" in said
+    assert desk.phases()["dmsa-batch"] == phase
+    assert writes(desk.lab) == sent
+    again = desk.dmsa("adopt", *BATCH, "--reason", "once more")
+    assert again.returncode == 4
+    assert "it was begun here" in again.stderr
+    desk.done("run", *BATCH)
+    assert desk.phases()["dmsa-batch"] == "completed"
+    assert_once_each(desk.lab, accounts=1)
