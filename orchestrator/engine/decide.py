@@ -313,8 +313,15 @@ def _refusal(case: Case, step: Step, answers: tuple[GuardAnswer, ...]) -> Action
     # Whether it is ours at all comes first: what else is said of another's work is beside the point.
     first = min(firm, key=lambda answer: (answer.guard != "host-reachable", answer.guard != "run-is-ours"))
     same = [answer.verdict for answer in firm if answer.guard == first.guard]
-    held = _hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(_line, same))))
+    release = _ADOPT.format(id=case.migration.id) if first.guard == "run-is-ours" else ""
+    held = _hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(_line, same)), release))
     return Record((_asked(case, step, answers), *held.events))
+
+
+_ADOPT = (
+    "find out who began it, and that nobody else drives it; `dmsa adopt PLAN --only {id} --reason TEXT` takes it over, "
+    "`dmsa release PLAN --only {id} --reason TEXT` looks again"
+)
 
 
 def _line(verdict: Verdict) -> str:

@@ -69,7 +69,7 @@ class RunIsOurs(OfPair):
             not linked and not stranger,
             case.migration.id,
             evidence,
-            f"find out who began it; `dmsa adopt PLAN --only {case.migration.id} --reason TEXT` takes it over",
+            "find out who began it; `dmsa adopt` takes it over",
         )
 
 

@@ -48,7 +48,7 @@ def test_a_lost_journal_is_recognised_then_adopted_and_the_run_finishes(phase):
     held = one.run([ID])[ID].held
     assert held is not None
     assert held.reason == "guard:run-is-ours"
-    assert f"`dmsa adopt PLAN --only {ID} --reason TEXT`" in held.detail
+    assert f"`dmsa adopt PLAN --only {ID} --reason TEXT`" in held.release
 
     one.adopt(ID)
     entered = one.estate.now
