@@ -66,6 +66,7 @@ def test_a_lost_journal_is_adopted_and_the_run_finishes(stages, tmp_path, stage,
     again = desk.dmsa("adopt", *BATCH, "--reason", "once more")
     assert again.returncode == 4
     assert "it was begun here" in again.stderr
+    desk.done("journal", "show", "plan.yaml", "--json")
     desk.done("run", *BATCH)
     assert desk.phases()["dmsa-batch"] == "completed"
     assert_once_each(desk.lab, accounts=1)

@@ -245,6 +245,55 @@ def test_what_was_not_begun_may_become_another(change):
     assert not one.amend(change).refusals
 
 
+def of_the_farm(*numbers: int) -> Callable[[dict[str, Any]], None]:
+    def change(plan: dict[str, Any]) -> None:
+        migration = plan["waves"][0]["migrations"][0]
+        migration["hosts"] = [
+            {"name": f"web0{n}.corp.example", "services": ["ShopFront"], "app_pools": ["Shop"]} for n in numbers
+        ]
+
+    return change
+
+
+@pytest.mark.parametrize("phase", BACK_TO_LINK)
+def test_application_pools_are_not_restarted_twice_either(phase):
+    """Nothing can be read of a pool's restart: what was acknowledged, or seen done, is remembered."""
+    one = World("plans/web-farm.yaml", "plans/estates/web-farm.yaml", change_plan=of_the_farm(1, 2))
+    one.run(until=phase)
+    one.amend(of_the_farm(1, 2, 3))
+    one.run(until=Phase.RESTARTED)
+    assert one.phases() == {"dmsa-www": Phase.RESTARTED}
+    assert len(one.arrived("Restart-WebAppPool")) == 3
+    assert restarts(one) == {"ShopFront": 3}
+
+
+def test_a_task_that_has_proved_itself_need_not_run_again():
+    report, app01 = "dmsa-report", "app01.corp.example"
+
+    def only_report(plan: dict[str, Any]) -> None:
+        plan["waves"] = plan["waves"][:1]
+        plan["waves"][0]["migrations"] = plan["waves"][0]["migrations"][:1]
+
+    def joins_report(plan: dict[str, Any]) -> None:
+        hosts(plan).append({"name": NEW, "services": ["ReportNight"]})
+
+    def more(estate: dict[str, Any]) -> None:
+        third_host(estate)
+        estate["hosts"][-1]["services"] = [{"name": "ReportNight", "log_on": "CORP\\svc-report"}]
+
+    one = World(change_plan=only_report, change_estate=more)
+    one.run(until=Phase.RESTARTED)
+    one.amend(joins_report)
+    began = one.estate.now
+    state = one.run(until=Phase.RESTARTED)[report]
+    assert state.phase is Phase.RESTARTED
+    assert (one.estate.now - began).total_seconds() < 3600, "the next night is not waited for"
+    assert {seen.name: seen.state for seen in state.hosts[app01].workloads} == {
+        "ReportServer": "running",
+        "\\Reports\\Nightly": "idle",
+    }
+
+
 def test_who_catches_up_takes_a_place_of_the_wave():
     def together(plan: dict[str, Any]) -> None:
         short(plan)
@@ -306,7 +355,7 @@ def test_an_amendment_that_arrives_at_any_moment_stops_the_runner_and_the_next_o
                 inner, n, lambda: found.append(one.amend(joins))
             )
             patched.setattr(tests.world, "MortalJournal", wrapped)
-            one.run([ID])
+            one.run([ID], together=None if n % 2 else 1)
         if not found:
             continue
         (found_,) = found
