@@ -267,6 +267,29 @@ def test_application_pools_are_not_restarted_twice_either(phase):
     assert restarts(one) == {"ShopFront": 3}
 
 
+def test_nor_where_the_amendment_arrives_amid_the_restarts(monkeypatch):
+    import tests.world
+
+    amid = 0
+    for n in range(8, 60, 2):
+        one = World("plans/web-farm.yaml", "plans/estates/web-farm.yaml", change_plan=of_the_farm(1, 2))
+        found: list[Any] = []
+
+        def wrapped(inner: Any, _doom: Doom, one: World = one, n: int = n, found: list[Any] = found) -> AmendsAt:
+            return AmendsAt(inner, n, lambda: found.append(one.amend(of_the_farm(1, 2, 3))))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(tests.world, "MortalJournal", wrapped)
+            one.run(until=Phase.RESTARTED)
+        if not found:
+            break  # the run has fewer appends
+        amid += bool(one.arrived("Restart-WebAppPool")) and one.phases() == {"dmsa-www": Phase.LINKED}
+        one.run(until=Phase.RESTARTED)
+        assert len(one.arrived("Restart-WebAppPool")) == 3, n
+        assert restarts(one) == {"ShopFront": 3}, n
+    assert amid, "at least once pools had been restarted when it came"
+
+
 def test_a_task_that_has_proved_itself_need_not_run_again():
     report, app01 = "dmsa-report", "app01.corp.example"
 
