@@ -130,8 +130,7 @@ class Conductor:
         """
         try:
             self._take_over()
-            while not self._stopping:
-                self._hear()
+            while self._hear():
                 progressed = self._turn()
                 if self._collect(0.0 if progressed else LISTEN) or progressed:
                     continue  # what has landed is taken in by the next turn, in one transaction with what follows it
@@ -173,10 +172,11 @@ class Conductor:
                 self._commit()
                 return
 
-    def _hear(self) -> None:
-        """Fold in what operators said meanwhile; what was read before they spoke is read again."""
+    def _hear(self) -> bool:
+        """Fold in what operators said; what was read before is read again. Say whether to go on by this plan."""
         if self._log.hear():
             self._forget()
+        return not self._stopping and self.state.digest == self._job.digest
 
     def _commit(self) -> None:
         """Put the turn's events on disk, then let the calls go whose intents they hold; without them none goes."""
@@ -378,7 +378,8 @@ class Conductor:
     def _say_farewell(self) -> None:
         self._take_in()
         self._give_up_open_attempts("the runner was told to stop before the outcome was known")
-        self._log.write(RunnerLeft(reason="told to stop" if self._stopping else "nothing more to do now"))
+        amended = "nothing more to do now" if self.state.digest == self._job.digest else "the plan was amended"
+        self._log.write(RunnerLeft(reason="told to stop" if self._stopping else amended))
 
 
 def _intent(case: Case, subject: str, perform: Perform, ticket: Ticket) -> AttemptStarted:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from orchestrator.clock import EstateClock
 from orchestrator.conductor import Assignment, Conductor
+from orchestrator.engine.amendment import Amendment, amendment
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.journal.protocol import Entry, Lease
 from orchestrator.lab.command import Request, Result
@@ -24,11 +25,12 @@ from orchestrator.lab.estate.spec import load_spec
 from orchestrator.lab.jea import Registered
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Call, Read, Ticket, Write, cmdlet
-from orchestrator.model.event import VERSION, Event, WayBackAsked, from_body, to_body
+from orchestrator.model.event import VERSION, Event, RunBegan, WayBackAsked, from_body, to_body
 from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.model.observation import Reply
 from orchestrator.model.plan import Directory, Estate, Plan
 from orchestrator.model.run import RunState
+from orchestrator.model.words import AdoptAsked
 from orchestrator.planfile import canonical, digest, load_plan
 from orchestrator.remote.inline import InlinePool
 
@@ -110,6 +112,7 @@ class World:
         self.estate = SimulatedEstate(spec)
         self.record: list[Request] = []
         self._watch()
+        self._file, self._changes = ROOT / plan, [change_plan] if change_plan else []
         original = Plan.model_validate(_read(ROOT / plan, change_plan)) if change_plan else load_plan(ROOT / plan).plan
         self.digest, self.canonical = digest(original), canonical(original)
         directory = Directory(endpoint=DC, server=DC, witness=witness)
@@ -153,6 +156,25 @@ class World:
             if handle is not self.journal:
                 handle.close()
 
+    def amend(self, change: Callable[[dict[str, Any]], None]) -> Amendment:
+        """Change the plan and let an operator accept it; nothing happens where it is refused."""
+        self._changes.append(change)
+        original = Plan.model_validate(_read(self._file, self._change))
+        state, after = self.state(), canonical(original)
+        found = amendment(state, state.plan or {}, after)
+        if found.refusals:
+            self._changes.pop()
+            return found
+        self.say(*found.events(digest(original), after, "operator", "because"))
+        self.digest, self.canonical = digest(original), after
+        self.plan = original.model_copy(update={"estate": self.plan.estate})
+        self.ids = [migration.id for migration in self.plan.migrations()]
+        return found
+
+    def _change(self, data: dict[str, Any]) -> None:
+        for change in self._changes:
+            change(data)
+
     def ask_back(self, way: Way, ids: Sequence[str] | None = None) -> None:
         """Let an operator ask for the way back."""
         self.say(*(WayBackAsked(migration=id_, way=way, by="operator") for id_ in ids or self.ids))
@@ -164,6 +186,17 @@ class World:
             state.apply(event, state.last_at)
         entries = [Entry(self.plan.name, state.last_at, e.kind, VERSION, to_body(e)) for e in events]
         self.journal.append(entries, expected=self.journal.head(), lease=None)
+
+    def lose_journal(self) -> None:
+        """Go on with an empty journal; the estate is as it is."""
+        self.journal = MemoryJournal()
+
+    def adopt(self, *ids: str) -> None:
+        """Let an operator ask for adoption, on an empty journal if need be."""
+        words: list[Event] = [AdoptAsked(migration=id_, by="operator", reason="lost disk") for id_ in ids or self.ids]
+        if self.state().digest is None:
+            words.insert(0, RunBegan(digest=self.digest, plan=self.canonical, by="operator", tool="test"))
+        self.say(*words)
 
     def state(self) -> RunState:
         """Replay the journal."""

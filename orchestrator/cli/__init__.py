@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import drive, jea, journal, lab, lifecycle, plans, probe, status, words
+from orchestrator.cli import amend, by_hand, drive, jea, journal, lab, lifecycle, plans, probe, status, words
 
 app = typer.Typer(
     name="dmsa",
@@ -46,8 +46,12 @@ _VERBS: tuple[Callable[..., None], ...] = (
     plans.schema,
     drive.run,
     status.status,
+    amend.amend,
     words.hold,
     words.release,
+    words.release_host,
+    by_hand.assert_done,
+    by_hand.adopt,
     drive.undo,
     drive.reset,
     drive.rollback,

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.cli.history import open_existing, refuse_other_plan, replay
 from orchestrator.cli.selection import who
 from orchestrator.errors import Exit, InputInvalid, PersonNeeded
-from orchestrator.journal import Entry, Journal, JournalConflict
+from orchestrator.journal import Entry, Journal, JournalConflict, open_journal
 from orchestrator.model.event import VERSION, Event, WayBackAsked, to_body
 from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.model.run import RunState
@@ -37,15 +37,22 @@ class Asked:
 
 
 def append_words(
-    place: str, run: str, events: Callable[[RunState], list[Event]], mirror: Path | None = None
+    place: str,
+    run: str,
+    events: Callable[[RunState], list[Event]],
+    mirror: Path | None = None,
+    *,
+    create: bool = False,
 ) -> RunState:
     """Append an operator's words, decided on the newest state; return the state with them.
+
+    A journal that is not there is begun with them where *create* says so.
 
     Raises:
         InputInvalid: there is no run to speak about.
         IllegalMove: the law does not allow it; nothing was written.
     """
-    journal = open_existing(place, mirror)
+    journal = open_existing(place, mirror) or (open_journal(place, create=True, mirror=mirror) if create else None)
     if journal is None:
         raise InputInvalid(f"there is no journal at {place}: no run has begun. `dmsa run` begins one")
     with contextlib.closing(journal):

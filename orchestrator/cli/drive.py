@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -24,6 +25,10 @@ from orchestrator.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from orchestrator.model.event import Event
     from orchestrator.model.lifecycle import Phase
     from orchestrator.model.run import RunState
     from orchestrator.planfile import Loaded
@@ -61,12 +66,14 @@ def run(
     loaded = load_plan(plan)
     phase = _phase(until)
     chosen = select(loaded.plan, only)
-    state, signalled = _conduct(loaded, journal, chosen, phase, watch=watch, quiet=json, mirror=mirror)
-    code = exit_of(state, loaded.plan, chosen, phase)
+    state, signalled = conduct(loaded, journal, chosen, phase, watch=watch, quiet=json, mirror=mirror)
     typed = as_typed(plan, journal, mirror)
+    if state.digest != loaded.digest and not signalled:
+        _amended_meanwhile(loaded, state, plan, typed, as_json=json)
+    code = exit_of(state, loaded.plan, chosen, phase)
     partly = code == 0 and exit_of(state, loaded.plan) != 0
     end = f"What was selected is done. `dmsa run {typed}` goes on with the rest." if partly else None
-    _report(loaded, state, typed, as_json=json, signalled=signalled, end=end)
+    report(loaded, state, typed, as_json=json, signalled=signalled, end=end)
     raise typer.Exit(128 + signalled if signalled else int(code))
 
 
@@ -163,10 +170,12 @@ def _go_back(
             typer.echo(f"No longer waiting; {asked.driver} still carries it out.", err=True)
             raise typer.Exit(130) from None
     if asked.ids and reached_of(state, asked.ids, way) is Exit.WAITING:
-        state, signalled = _conduct(loaded, journal, asked.ids, None, watch=False, quiet=json, mirror=mirror)
-    code = reached_of(state, asked.ids, way)
+        state, signalled = conduct(loaded, journal, asked.ids, None, watch=False, quiet=json, mirror=mirror)
+    code, typed = reached_of(state, asked.ids, way), as_typed(plan, journal, mirror)
+    if code is Exit.WAITING and state.digest != loaded.digest and not signalled:
+        _amended_meanwhile(loaded, state, plan, typed, as_json=json)
     end = way_back_end(way, asked.ids, chosen, code)
-    _report(loaded, state, as_typed(plan, journal, mirror), as_json=json, end=end, signalled=signalled)
+    report(loaded, state, typed, as_json=json, end=end, signalled=signalled)
     raise typer.Exit(128 + signalled if signalled else int(code))
 
 
@@ -181,7 +190,7 @@ def _phase(until: str | None) -> Phase | None:
     raise typer.BadParameter(f"--until {until}: expected one of {', '.join(PATH)}")
 
 
-def _conduct(
+def conduct(
     loaded: Loaded,
     place: str,
     chosen: tuple[str, ...],
@@ -190,17 +199,27 @@ def _conduct(
     watch: bool,
     quiet: bool,
     mirror: Path | None,
+    enough: Callable[[RunState], bool] = lambda _run: False,
 ) -> tuple[RunState, int]:
-    """Drive, showing what happens; return the state and the signal that ended it (0 for none)."""
+    """Drive until nothing moves or it is *enough*, showing what happens; return the state and the signal that ended it.
+
+    The signal is 0 where none did.
+    """
     from orchestrator.cli.compose import conducting
     from orchestrator.cli.signals import Signals
     from orchestrator.views.progress import watching
 
     signals = Signals()
+
+    def notice(event: Event, at: datetime | None) -> None:
+        progress.notice(event, at)
+        if enough(conductor.state):
+            conductor.stop()
+
     with (
         signals.heard(),
         watching(loaded.plan, quiet=quiet) as progress,
-        conducting(loaded, place, chosen, progress.notice, until, watch=watch, mirror=mirror) as conductor,
+        conducting(loaded, place, chosen, notice, until, watch=watch, mirror=mirror) as conductor,
         signals.stopping(conductor.stop),
     ):
         progress.begin(conductor.state)
@@ -208,7 +227,25 @@ def _conduct(
     return state, signals.number
 
 
-def _report(
+def _amended_meanwhile(loaded: Loaded, state: RunState, plan: Path, typed: str, *, as_json: bool) -> NoReturn:
+    """Say why the runner stopped, and end with 7: nothing failed, and what was begun is written down."""
+    if as_json:
+        from orchestrator.planfile import PlanInvalid, load_plan
+
+        with contextlib.suppress(PlanInvalid):  # the file may hold the plan as amended, or something unfinished
+            now = load_plan(plan)
+            loaded = now if now.digest == state.digest else loaded
+        report(loaded, state, typed, as_json=True, signalled=0)
+    typer.echo(
+        f"The plan was amended while this ran (its digest is {(state.digest or '')[:12]} now). The runner stopped in "
+        "good order: what was in the air has ended, or is settled next time. "
+        f"`dmsa run {typed}` goes on with the plan as amended.",
+        err=True,
+    )
+    raise typer.Exit(7)
+
+
+def report(
     loaded: Loaded, state: RunState, typed: str, *, as_json: bool, end: str | None = None, signalled: int
 ) -> None:
     from orchestrator.views.output import say, say_document

@@ -46,7 +46,7 @@ def refuse_other_plan(state: RunState, loaded: Loaded) -> None:
     """
     if state.digest is not None and state.digest != loaded.digest:
         raise InputInvalid(
-            f"{loaded.path} is not the plan that the run {loaded.plan.name} began with (digest {loaded.digest[:12]}, "
-            f"the journal has {state.digest[:12]}). Nothing was done. Use the plan as it was, or another --journal; "
-            "`dmsa amend` (accepting a changed plan) is not in this version."
+            f"{loaded.path} is not the plan that the run {loaded.plan.name} goes by (digest {loaded.digest[:12]}, "
+            f"the journal has {state.digest[:12]}). Nothing was done. `dmsa amend {loaded.path}` shows the difference "
+            "and accepts it; or use the plan as it was, or another --journal."
         )

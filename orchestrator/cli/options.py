@@ -40,6 +40,9 @@ Only: TypeAlias = Annotated[
 ]
 All: TypeAlias = Annotated[bool, typer.Option("--all", help="Every migration of the plan.")]
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Yes, every one; needed with --all.")]
+As: TypeAlias = Annotated[
+    str | None, typer.Option("--as", metavar="NAME", help="Speak as somebody else; on a simulated estate only.")
+]
 Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]
 
 

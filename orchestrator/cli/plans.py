@@ -25,6 +25,7 @@ class Document(StrEnum):
     VERIFY = "verify"
     RESTORE = "restore"
     PROBE = "probe"
+    AMEND = "amend"
 
 
 def check(
@@ -63,7 +64,8 @@ def schema(
     """Print the JSON Schema of the plan, or of what a verb prints with --json.
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
-    check, status (also the end of run), journal show, export (each line), verify, restore or probe-windows may rely on.
+    check, status (also the end of run), journal show, export (each line), verify, restore, probe-windows or amend may
+    rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -80,6 +82,10 @@ def _schema(of: Document) -> dict[str, Any]:
             from orchestrator.views.check_schema import check_schema
 
             return check_schema()
+        case Document.AMEND:
+            from orchestrator.views.amendment import amendment_schema
+
+            return amendment_schema()
         case Document.STATUS:
             from orchestrator.views.status_schema import status_schema
 

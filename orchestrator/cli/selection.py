@@ -35,6 +35,24 @@ def _same(one: str, other: str) -> bool:
         return False
 
 
+def speaker(plan: Plan, as_: str | None) -> str:
+    """Return who speaks: the account of this process, or on a simulated estate whoever ``--as`` names.
+
+    Raises:
+        InputInvalid: ``--as`` on a real estate, or without a name.
+    """
+    if as_ is None:
+        return who()
+    if not plan.is_lab:
+        raise InputInvalid(
+            f"--as {as_}: on a real estate it is the operating system that says who speaks. Nothing was done. Take "
+            "--as away, and let the other person run the command."
+        )
+    if not as_.strip() or not as_.isprintable():
+        raise InputInvalid("--as needs a name. Nothing was done.")
+    return as_.strip()
+
+
 def who() -> str:
     """Return the operating system's account of this process; never an environment variable, for those can be set."""
     if sys.platform == "win32":

@@ -1,19 +1,23 @@
-"""The operator's words: ``hold`` and ``release``."""
+"""The operator's words: ``hold``, ``release`` and ``release-host``."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, MirrorPlace, Only, PlanFile, Verbose, as_typed
+from orchestrator.cli.options import DEFAULT_JOURNAL, As, JournalPlace, MirrorPlace, Only, PlanFile, Verbose, as_typed
 from orchestrator.views.output import say
+
+if TYPE_CHECKING:
+    from orchestrator.model.run import RunState
 
 
 def hold(
     plan: PlanFile,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")],
     only: Only = None,
+    as_: As = None,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
     verbose: Verbose = False,
@@ -25,20 +29,18 @@ def hold(
     from orchestrator.cli.backwards import append_words
     from orchestrator.cli.history import refuse_other_plan
     from orchestrator.cli.logs import configure
-    from orchestrator.cli.selection import select, who
+    from orchestrator.cli.selection import select, speaker
     from orchestrator.model.event import Event, Held
     from orchestrator.model.lifecycle import FINAL
-    from orchestrator.model.run import RunState
     from orchestrator.planfile import load_plan
 
     configure(verbose, "console")
     loaded = load_plan(plan)
-    chosen = select(loaded.plan, only)
+    chosen, by = select(loaded.plan, only), speaker(loaded.plan, as_)
 
     def words(state: RunState) -> list[Event]:
         refuse_other_plan(state, loaded)
         free = [id_ for id_ in chosen if state[id_].held is None and state[id_].phase not in FINAL]
-        by = who()
         return [Held(migration=id_, reason="operator", detail=reason, release=_release(id_), by=by) for id_ in free]
 
     state = append_words(journal, loaded.plan.name, words, mirror)
@@ -55,6 +57,7 @@ def release(
         bool,
         typer.Option("--forward", help="Turn a way back around: from reopened, or from rolled_back a new attempt."),
     ] = False,
+    as_: As = None,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
     verbose: Verbose = False,
@@ -66,18 +69,17 @@ def release(
     from orchestrator.cli.backwards import append_words
     from orchestrator.cli.history import refuse_other_plan
     from orchestrator.cli.logs import configure
-    from orchestrator.cli.selection import select, who
+    from orchestrator.cli.selection import select, speaker
     from orchestrator.errors import PersonNeeded
     from orchestrator.model.event import Event, Released
     from orchestrator.model.lifecycle import Intention, Phase
-    from orchestrator.model.run import RunState
     from orchestrator.model.state import MigrationState
     from orchestrator.planfile import load_plan
     from orchestrator.views.summary import advice
 
     configure(verbose, "console")
     loaded = load_plan(plan)
-    chosen = select(loaded.plan, only)
+    chosen, by = select(loaded.plan, only), speaker(loaded.plan, as_)
     typed = as_typed(plan, journal, mirror)
     released: list[str] = []
 
@@ -99,7 +101,7 @@ def release(
         refuse_other_plan(state, loaded)
         released[:] = [id_ for id_ in chosen if may(state[id_])]
         return [
-            Released(migration=id_, by=who(), reason=reason, forward=forward and state[id_].intention is Intention.BACK)
+            Released(migration=id_, by=by, reason=reason, forward=forward and state[id_].intention is Intention.BACK)
             for id_ in released
         ]
 
@@ -108,6 +110,74 @@ def release(
         phase = state[id_].phase
         freed = f"released; `dmsa run {typed}` goes on from {phase}"
         say(f"{id_}: {freed if id_ in released else f'not held: it is {phase}'}")
+
+
+def release_host(
+    plan: PlanFile,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="The host that is gone for good.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")],
+    as_: As = None,
+    journal: JournalPlace = DEFAULT_JOURNAL,
+    mirror: MirrorPlace = None,
+    verbose: Verbose = False,
+) -> None:
+    """Mark a host as lost: it counts as done from here on, also on the way back, and what is left there is named.
+
+    Takes a second person: not the one who ran the last runner.
+
+    Example: dmsa release-host plans/quickstart.yaml app02.corp.example --reason "scrapped, CHG4711" --as ann
+    """
+    from orchestrator.cli.backwards import append_words
+    from orchestrator.cli.history import refuse_other_plan
+    from orchestrator.cli.logs import configure
+    from orchestrator.cli.selection import speaker
+    from orchestrator.errors import PersonNeeded
+    from orchestrator.model.event import Event
+    from orchestrator.model.words import HostReleased
+    from orchestrator.planfile import load_plan
+
+    configure(verbose, "console")
+    loaded = load_plan(plan)
+    by, typed = speaker(loaded.plan, as_), as_typed(plan, journal, mirror)
+    lost: list[tuple[str, str]] = []
+
+    def words(state: RunState) -> list[Event]:
+        refuse_other_plan(state, loaded)
+        lost[:] = _written_down(state, host)
+        if not lost:
+            raise PersonNeeded(
+                f"no migration that is under way knows {host}. Nothing was done. A host of a migration that has not "
+                f"begun is taken out of the plan: change the file, then `dmsa amend {typed}`."
+            )
+        if state.driver is not None and state.driver.casefold() == by.casefold():
+            raise PersonNeeded(
+                f"{by} ran this last, and it takes a second person to say that {host} is gone for good. Nothing was "
+                "done."
+            )
+        return [
+            HostReleased(migration=id_, host=name, by=by, reason=reason)
+            for id_, name in lost
+            if name not in state[id_].lost
+        ]
+
+    state = append_words(journal, loaded.plan.name, words, mirror)
+    for id_, name in lost:
+        held = state[id_].held
+        goes_on = f"still held ({held.reason})" if held else f"`dmsa run {typed}` goes on without it"
+        say(f"{id_}: {name} is lost; {goes_on}")
+
+
+def _written_down(state: RunState, host: str) -> list[tuple[str, str]]:
+    """Return the migrations that know a host and still have something to do, or may have, with the host's spelling."""
+    from orchestrator.model.lifecycle import Phase
+
+    return [
+        (one.id, name)
+        for one in state.migrations.values()
+        if one.phase is not Phase.ROLLED_BACK and one.snapshot is not None
+        for name in one.snapshot.hosts
+        if name.lower() == host.lower()
+    ]
 
 
 def _release(id_: str) -> str:

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.engine.asserted import contradicted, turned_back
 from orchestrator.engine.backoff import again_at
-from orchestrator.engine.merge import merge
+from orchestrator.engine.merge import merge, unanswered
 from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
-from orchestrator.guards import ask, probes
+from orchestrator.guards import ask, ask_about_host, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
-from orchestrator.model.call import Cmdlet, Read
+from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.event import (
     DIRECTORY,
@@ -27,6 +28,7 @@ from orchestrator.model.event import (
     FaultSeen,
     GuardsAsked,
     Held,
+    HostSnapshotTaken,
     Moved,
     Recovered,
     RetryDue,
@@ -34,7 +36,7 @@ from orchestrator.model.event import (
     SnapshotTaken,
     SubjectDone,
 )
-from orchestrator.model.lifecycle import Intention, Phase, Way
+from orchestrator.model.lifecycle import Intention, Pair, Phase, Way
 from orchestrator.model.observation import Fault, FaultKind, Unreadable
 from orchestrator.model.state import Attempt, spelled
 from orchestrator.steps import Step, step_for
@@ -58,7 +60,7 @@ def subjects(case: Case) -> tuple[str, ...]:
         left = tuple(subject for subject in group if subject not in case.state.done)
         if left:
             return left
-    return ()
+    return (DIRECTORY,) if step else ()  # the last host that was left is gone: what is next is the move itself
 
 
 def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
@@ -75,9 +77,11 @@ def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
     unsettled = _settle(case, step, subject, seen)
     if unsettled is not None:
         return unsettled
+    if not _left(case, step):
+        return Record(_move(case, step, None, None))
     if seen is None:
         return step.rests(case, subject) or _observe(case, step, subject)
-    open_probes = _open(_probes(case, step, seen), seen) if seen.guarded else ()
+    open_probes = unanswered(_probes(case, step, seen), seen) if seen.guarded else ()
     if open_probes and not _faults(case, step, seen):
         return Observe(merge(open_probes), more=True, guarded=True)
     action = _judged(case, step, subject, seen)
@@ -131,12 +135,16 @@ def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
     if (subject, "read") in case.state.tries and not isinstance(answer, Observe):
         # What is read in two rounds has recovered when both were: else a fault of the second would never be counted.
         return Record((Recovered(migration=case.migration.id, subject=subject),))
+    if isinstance(answer, Perform) and case.state.asserted is not None:
+        answer = contradicted(case, subject, answer, seen)
+    if _writes_down(answer, HostSnapshotTaken):
+        return _joining(case, step, subject, answer, seen)
     said: tuple[Event, ...] = ()
-    writes = isinstance(answer, Perform | Unreadable) or _is_snapshot(answer)
+    writes = isinstance(answer, Perform | Unreadable) or _writes_down(answer, SnapshotTaken)
     if step.stage is not None and writes and step.asks_guards(case):
         if not seen.guarded:
             return Observe(merge((*step.reads(case, subject), *_probes(case, step, None))), guarded=True)
-        answers = ask(case, step.stage, seen)
+        answers = _answers(case, step, seen)
         refusal = _refusal(case, step, answers)
         if refusal is not None:
             return refusal
@@ -152,7 +160,7 @@ def _carry_on(case: Case, step: Step, subject: str, answer: Answer | Unreadable,
         case Perform():
             return _perform(case, step, subject, answer, said)
         case Record():
-            return Record((*said, *answer.events)) if _is_snapshot(answer) else answer
+            return Record((*said, *answer.events))
         case Stop():
             return _hold(case, step, subject, answer)
         case Done():
@@ -161,8 +169,14 @@ def _carry_on(case: Case, step: Step, subject: str, answer: Answer | Unreadable,
             return answer
 
 
-def _is_snapshot(answer: object) -> bool:
-    return isinstance(answer, Record) and any(isinstance(event, SnapshotTaken) for event in answer.events)
+def _joining(case: Case, step: Step, subject: str, answer: Answer | Unreadable, seen: Seen) -> Action:
+    """Let a host join that no guard refuses: it was not there when the migration was asked about at preflight."""
+    answers = ask_about_host(case, subject, seen)
+    return _refusal(case, step, answers) or _carry_on(case, step, subject, answer, (_asked(case, step, answers),))
+
+
+def _writes_down(answer: object, what: type[SnapshotTaken | HostSnapshotTaken]) -> bool:
+    return isinstance(answer, Record) and any(isinstance(event, what) for event in answer.events)
 
 
 def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
@@ -172,7 +186,7 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
         return None
     never_reached = case.state.snapshot is None and any(not fault.reached for _, fault in faults)
     if seen.guarded and (never_reached or case.at is None):
-        refusal = _refusal(case, step, ask(case, step.stage, seen)) if step.stage else None
+        refusal = _refusal(case, step, _answers(case, step, seen))
         if refusal is not None:
             return refusal
     endpoint, fault = min(faults, key=lambda one: one[1].kind is not FaultKind.PERMANENT)
@@ -277,31 +291,11 @@ def _probes(case: Case, step: Step, seen: Seen | None) -> tuple[Read, ...]:
     return probes(case, step.stage, seen or Seen(case.migration.id)) if step.stage else ()
 
 
-def _open(reads: Iterable[Read], seen: Seen) -> tuple[Read, ...]:
-    """Return those statements that have not been asked yet."""
-    left = (
-        Read(
-            read.endpoint,
-            tuple(one for one in read.statements if not _answered(one, read.endpoint, seen)),
-        )
-        for read in reads
-    )
-    return tuple(read for read in left if read.statements)
-
-
-def _answered(statement: Cmdlet, endpoint: str, seen: Seen) -> bool:
-    """Whether the answer is in hand: asked just so, or by GUID for the account that was just found by its DN."""
-    if seen.reply_to(statement, endpoint) is not None:
-        return True
-    if statement.name != "Get-ADUser":
-        return False
-    asked = {**statement.parameters, "Identity": None}
-    return any(
-        str(record.get("ObjectGUID")) == statement.parameters["Identity"]
-        for read, reply in seen.at(endpoint)
-        if any(one.name == "Get-ADUser" and {**one.parameters, "Identity": None} == asked for one in read.statements)
-        for record in reply.of("ADUser")
-    )
+def _answers(case: Case, step: Step, seen: Seen) -> tuple[GuardAnswer, ...]:
+    """Return what the guards say that are due before a step writes."""
+    if step.stage is None:
+        return ()
+    return tuple(answer for answer in ask(case, step.stage, seen) if answer.guard not in step.leaves_out)
 
 
 def _asked(case: Case, step: Step, answers: Iterable[GuardAnswer]) -> GuardsAsked:
@@ -316,10 +310,18 @@ def _refusal(case: Case, step: Step, answers: tuple[GuardAnswer, ...]) -> Action
     firm = [answer for answer in against if not answer.verdict.waits]
     if not firm:
         return _wait([answer.verdict for answer in against])
-    first = min(firm, key=lambda answer: answer.guard != "host-reachable")
+    # Whether it is ours at all comes first: what else is said of another's work is beside the point.
+    first = min(firm, key=lambda answer: (answer.guard != "host-reachable", answer.guard != "run-is-ours"))
     same = [answer.verdict for answer in firm if answer.guard == first.guard]
-    held = _hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(_line, same))))
+    release = _ADOPT.format(id=case.migration.id) if first.guard == "run-is-ours" else ""
+    held = _hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(_line, same)), release))
     return Record((_asked(case, step, answers), *held.events))
+
+
+_ADOPT = (
+    "find out who began it, and that nobody else drives it; `dmsa adopt PLAN --only {id} --reason TEXT` takes it over, "
+    "`dmsa release PLAN --only {id} --reason TEXT` looks again"
+)
 
 
 def _line(verdict: Verdict) -> str:
@@ -341,22 +343,28 @@ def _done(case: Case, step: Step, subject: str, done: Done) -> tuple[Event, ...]
         {"migration": case.migration.id, "step": step.trigger, "subject": subject, "evidence": done.evidence}
         | {"registry": done.registry, "rebooted": done.rebooted, "workloads": done.workloads, "pair": done.pair}
     )
-    everyone = {one for group in step.groups(case) for one in group}
-    if everyone - case.state.done - {subject}:
+    if _left(case, step) - {subject}:
         return (event,)
-    after = _as_if(case, event)
-    dest = step.dest(after)
-    events: tuple[Event, ...] = (
-        event,
-        Moved.model_validate(
-            {"migration": case.migration.id, "trigger": step.trigger, "source": case.state.phase, "dest": dest}
-            | {"pair": done.pair or after.state.reached, "dmsa_guid": done.evidence.get("dmsa_guid")}
-        ),
+    return (event, *_move(_as_if(case, event), step, done.pair, done.evidence.get("dmsa_guid")))
+
+
+def _left(case: Case, step: Step) -> set[str]:
+    """Return the subjects of a step that are not done."""
+    return {one for group in step.groups(case) for one in group} - case.state.done
+
+
+def _move(case: Case, step: Step, pair: Pair | None, dmsa_guid: object) -> tuple[Event, ...]:
+    """Return the events of a step that has nothing left to do."""
+    dest = step.dest(case)
+    moved = Moved.model_validate(
+        {"migration": case.migration.id, "trigger": step.trigger, "source": case.state.phase, "dest": dest}
+        | {"pair": pair or case.state.reached, "dmsa_guid": dmsa_guid}
     )
-    way = case.state.way
-    if case.state.intention is Intention.BACK and way is not Way.ROLLBACK and dest is not Phase.ROLLED_BACK:
-        return (*events, _undone(case, dest))
-    return events
+    turned = turned_back(case)
+    way = turned[0].way if turned else case.state.way
+    if way not in {None, Way.ROLLBACK} and dest is not Phase.ROLLED_BACK:
+        return (*turned, moved, _undone(case, dest, way))
+    return (*turned, moved)
 
 
 def _as_if(case: Case, event: SubjectDone) -> Case:
@@ -364,7 +372,7 @@ def _as_if(case: Case, event: SubjectDone) -> Case:
     return replace(case, state=replace(case.state, reached=event.pair or case.state.reached))
 
 
-def _undone(case: Case, dest: Phase) -> Held:
+def _undone(case: Case, dest: Phase, way: Way | None) -> Held:
     only = f"--only {case.migration.id}"
     forward = (
         f"`dmsa release PLAN {only} --forward --reason TEXT` goes forward again, " if dest is Phase.REOPENED else ""
@@ -372,6 +380,6 @@ def _undone(case: Case, dest: Phase) -> Held:
     return Held(
         migration=case.migration.id,
         reason="undone",
-        detail=f"{case.state.way} reached {dest}, as asked.",
+        detail=f"{way} reached {dest}, as asked.",
         release=f"{forward}`dmsa rollback PLAN {only}` goes all the way back",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from orchestrator.model.call import Cmdlet, Read, Value
+from orchestrator.model.case import Seen
 
 ALONE = frozenset({"Get-WebAppPoolState"})
 """Cmdlets whose output does not say what it is about; each travels alone."""
@@ -39,3 +40,30 @@ def _trips(together: dict[tuple[str, Value], list[Cmdlet]]) -> Iterator[tuple[st
             trip = [*about_host.pop(endpoint, ()), *batch]
             yield endpoint, sorted(trip, key=lambda one: one.name == "Get-ADUser")
     yield from ((endpoint, batch) for endpoint, batch in about_host.items() if batch)
+
+
+def unanswered(reads: Iterable[Read], seen: Seen) -> tuple[Read, ...]:
+    """Return those statements that have not been asked yet."""
+    left = (
+        Read(
+            read.endpoint,
+            tuple(one for one in read.statements if not _is_answered(one, read.endpoint, seen)),
+        )
+        for read in reads
+    )
+    return tuple(read for read in left if read.statements)
+
+
+def _is_answered(statement: Cmdlet, endpoint: str, seen: Seen) -> bool:
+    """Whether the answer is in hand: asked just so, or by GUID for the account that was just found by its DN."""
+    if seen.reply_to(statement, endpoint) is not None:
+        return True
+    if statement.name != "Get-ADUser":
+        return False
+    asked = {**statement.parameters, "Identity": None}
+    return any(
+        str(record.get("ObjectGUID")) == statement.parameters["Identity"]
+        for read, reply in seen.at(endpoint)
+        if any(one.name == "Get-ADUser" and {**one.parameters, "Identity": None} == asked for one in read.statements)
+        for record in reply.of("ADUser")
+    )

@@ -60,6 +60,9 @@ Admission: TypeAlias = Go | NotYet | Still | Spent
 ADMITTING = {Trigger.START: "start", Trigger.COMPLETE: "complete"}
 """Steps that take a place in flight, with the gate (windows, approvals) they pass."""
 
+CATCHING_UP = frozenset({Trigger.REGISTRY, Trigger.RESTART})
+"""Steps that take a place where the migration has none: an amendment gave it a host when it had left its place."""
+
 NEEDS_WINDOW = {
     Trigger.START: "start",
     Trigger.REGISTRY: "start",
@@ -76,6 +79,10 @@ _ROLLBACK_BY = {"undo": Way.UNDO, "reset": Way.RESET}
 
 def step_of(state: MigrationState, plan: Plan) -> Trigger | None:
     """Return the step that a migration takes next, or None where only a person moves it."""
+    if state.asserted is not None:
+        return state.asserted.step
+    if state.adopting is not None:
+        return Trigger.ADOPT
     return next_step(state.phase, state.intention, state.way, _ROLLBACK_BY[plan.policy_of(state.id).rollback_by])
 
 
@@ -146,7 +153,7 @@ def alone(
     step = step_of(state, plan)
     if step is None:
         return Still(state.phase.value)
-    if state.intention is Intention.BACK or step is Trigger.CONFIRM:
+    if state.intention is Intention.BACK or step in {Trigger.CONFIRM, Trigger.ADOPT} or state.asserted is not None:
         return Go(step)
     unmet = list(needs)
     if unmet and state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
@@ -154,7 +161,7 @@ def alone(
     begins = step in ADMITTING or step is Trigger.PREPARE
     if spent and (begins or plan.policy_of(state.id).on_failure == "hold"):
         return Spent(spent)
-    admits = step in ADMITTING and state.admitted is not step
+    admits = state.admitted is not step if step in ADMITTING else step in CATCHING_UP and state.admitted is None
     return _gate(state, plan, wave, step, at, admits) or Go(step, admits)
 
 
@@ -169,7 +176,7 @@ def _gate(
         closed = outside_window(state, plan, step, at)
         if closed:
             return closed
-    if admits and getattr(plan.policy_of(state.id).approvals, ADMITTING[step]):
+    if admits and step in ADMITTING and getattr(plan.policy_of(state.id).approvals, ADMITTING[step]):
         wanted = getattr(plan.policy_of(state.id).approvals, ADMITTING[step])
         return NotYet(f"approval:{ADMITTING[step]}", None, f"{wanted} people must approve wave {wave.name}")
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from orchestrator.guards.guard import Guard
@@ -82,13 +82,20 @@ def _probe(guard: Guard, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ..
         return ()
 
 
-def ask(case: Case, stage: Stage, seen: Seen) -> tuple[Answer, ...]:
-    """Return every guard's verdicts. What could not be read is *unknown*, and refuses."""
+def ask(case: Case, stage: Stage, seen: Seen, about_host: bool = False) -> tuple[Answer, ...]:
+    """Return every guard's verdicts (or of those alone that look at hosts). What could not be read refuses too."""
     return tuple(
         Answer(guard.id, verdict, verdict.passed is not True and verdict.waivable and case.waived(guard.id, stage))
         for guard in guards_at(stage)
+        if guard.of_host or not about_host
         for verdict in _verdicts(guard, case, stage, seen)
     )
+
+
+def ask_about_host(case: Case, host: str, seen: Seen) -> tuple[Answer, ...]:
+    """Return what the guards of preflight say about one host that joins a migration after its preflight."""
+    alone = case.migration.model_copy(update={"hosts": (case.migration.host(host),)})
+    return ask(replace(case, migration=alone), Stage.PREFLIGHT, seen, about_host=True)
 
 
 def _verdicts(guard: Guard, case: Case, stage: Stage, seen: Seen) -> tuple[Verdict, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from orchestrator.guards.guard import OfPair, pinned_pair
@@ -41,8 +42,47 @@ class DmsaAbsentOrFresh(OfPair):
 
 
 def _ours(case: Case) -> bool:
-    """Whether an earlier attempt of this run may have left principals on the dMSA (a declared difference)."""
-    return case.state.attempt > 1
+    """Whether an earlier attempt, or what was adopted, may have left principals on the dMSA (a declared difference)."""
+    return case.state.attempt > 1 or case.state.adopted
+
+
+class RunIsOurs(OfPair):
+    """What another journal, or a person by hand, has begun is not touched before an operator adopts it."""
+
+    id = "run-is-ours"
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """No pair that was linked by others; no dMSA with the mark of a run that this journal does not know of."""
+        del stage
+        found = pinned_pair(case, seen)
+        mark = _MARK.fullmatch(found.dmsa.description) if found.dmsa else None
+        linked = found.pair in {Pair.STARTED, Pair.COMPLETED} and START not in case.state.sent
+        stranger = mark is not None and not _known(case, mark[1])
+        evidence = (
+            "no dMSA yet" if found.dmsa is None else f"marked by run {mark[1]}" if mark else "no run has marked it"
+        )
+        if linked:
+            evidence = f"the pair is linked, and not by this run's journal; {found}"
+        elif stranger:
+            evidence += ", and this journal does not know of it"
+        yield Verdict.of(
+            not linked and not stranger,
+            case.migration.id,
+            evidence,
+            "find out who began it; `dmsa adopt` takes it over",
+        )
+
+
+START = "Start-ADServiceAccountMigration"
+_MARK = re.compile(r"dmsa run (\S+)")
+
+
+def _known(case: Case, run: str) -> bool:
+    """Whether this journal knows of the dMSA: it was not there when this journal took its snapshot, or was adopted."""
+    if case.state.adopted or case.state.adopting is not None:
+        return True
+    absent_before = case.state.snapshot is not None and case.state.snapshot.dmsa is None
+    return run == case.plan.name and (absent_before or case.state.attempt > 1)
 
 
 _WANTED = {

@@ -17,6 +17,8 @@ class Guard(ABC):
     """One guard. Its id, stages and waivability are fixed in :mod:`orchestrator.model.guard_ids`."""
 
     id: ClassVar[str]
+    of_host: ClassVar[bool] = False
+    """Whether it looks at nothing but one host at a time, and so can be asked about a host that joins later."""
 
     def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
         """Return what must be read to judge; may depend on what was read so far. Reads only."""

@@ -78,6 +78,7 @@ class HostCapable(_OfHosts):
     """Only Windows Server 2025 and Windows 11 24H2 can use a dMSA; on domain controllers it does not work."""
 
     id = "host-capable"
+    of_host = True
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Build 26100 or later, a member of the domain, not a domain controller."""
@@ -118,6 +119,7 @@ class WorkloadSupported(Guard):
     """No statement of Microsoft says that tasks, application pools or SQL Server work under a dMSA."""
 
     id = "workload-supported"
+    of_host = True
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Services pass; the others need a waiver from somebody who has rehearsed them."""

@@ -98,7 +98,7 @@ class LedgerFlat(Guard):
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Flat for ``flat_for``; a host that vanished needs a person."""
         del stage, seen
-        gone = sorted(case.state.ledger.vanished)
+        gone = sorted(case.state.vanished)
         if gone:
             yield Verdict.of(
                 False,

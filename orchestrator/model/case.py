@@ -15,8 +15,9 @@ from orchestrator.model.directory import PairSeen, pair_seen
 from orchestrator.model.event import HostBefore
 from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.host import HostSeen, host_seen
+from orchestrator.model.lifecycle import Intention, Trigger
 from orchestrator.model.observation import Fault, Outcome, Reply, Unreadable
-from orchestrator.model.plan import Directory, Migration, Plan, Policy
+from orchestrator.model.plan import Directory, Host, Migration, Plan, Policy, Task
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 
@@ -72,8 +73,47 @@ class Case:
 
     @property
     def host_names(self) -> tuple[str, ...]:
-        """The hosts of the migration, as the plan spells them."""
+        """The hosts of the migration, as the plan spells them; not those that are lost."""
+        return tuple(name for name in self.planned_hosts if name not in self.state.lost)
+
+    @property
+    def planned_hosts(self) -> tuple[str, ...]:
+        """The hosts of the migration, lost ones too."""
         return tuple(host.name for host in self.migration.hosts)
+
+    @property
+    def hosts_back(self) -> tuple[str, ...]:
+        """The hosts that a way back looks at: those that were written down before anything was changed there.
+
+        One that an amendment took out of the plan is among them; one that joined and was never reached is not, nor is
+        one that is lost.
+        """
+        known = self.state.snapshot.hosts if self.state.snapshot else self.host_names
+        return tuple(name for name in known if name not in self.state.lost)
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether the migration is on a way back, or a person says that one was begun by hand."""
+        word = self.state.asserted
+        by_hand = word is not None and word.step in {Trigger.UNDO, Trigger.RESET}
+        return self.state.intention is Intention.BACK or by_hand
+
+    def asserted(self, step: Trigger) -> bool:
+        """Whether a person says that this step was done by hand."""
+        return self.state.asserted is not None and self.state.asserted.step is step
+
+    def host(self, name: str) -> Host:
+        """A host and its workloads: on a way back those that were written down, else those of the plan."""
+        before = self.state.snapshot.hosts.get(name) if self.state.snapshot else None
+        if before is None or (not self.goes_back and name in self.planned_hosts):
+            return self.migration.host(name)
+        run = {task.path for host in self.migration.hosts if host.name == name for task in host.tasks if task.run}
+        return Host(
+            name=name,
+            services=tuple(before.services),
+            tasks=tuple(Task(path=path, run=path in run) for path in before.tasks),
+            app_pools=tuple(before.app_pools),
+        )
 
     def waived(self, guard: str, stage: Stage) -> bool:
         """Whether a waiver of the plan counts for a guard at a stage.

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
 from orchestrator.model.upcast import EventUnknown, upcast
+from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 
 VERSION = 2
 
@@ -143,13 +144,26 @@ class HostBefore(_Event):
 
 
 class SnapshotTaken(_OfMigration):
-    """Everything that a way back must restore, as read before the first write."""
+    """Everything that a way back must restore, as read before the first write.
+
+    ``late``: it was taken of something begun elsewhere; how it was before that nobody knows.
+    """
 
     kind: Literal["snapshot-taken"] = "snapshot-taken"
     account_guid: UUID
     account: dict[str, Any]
     dmsa: dict[str, Any] | None
     hosts: dict[str, HostBefore]
+    sha256: str
+    late: bool = False
+
+
+class HostSnapshotTaken(_OfMigration):
+    """A host that joined later (or was given more workloads), as it was before anything was written to it."""
+
+    kind: Literal["host-snapshot-taken"] = "host-snapshot-taken"
+    host: str
+    before: HostBefore
     sha256: str
 
 
@@ -323,6 +337,7 @@ Event: TypeAlias = Annotated[
     | ControllersFound
     | GuardsAsked
     | SnapshotTaken
+    | HostSnapshotTaken
     | Admitted
     | AttemptStarted
     | AttemptFinished
@@ -338,7 +353,11 @@ Event: TypeAlias = Annotated[
     | Held
     | Released
     | WayBackAsked
-    | CallRefused,
+    | CallRefused
+    | Amended
+    | HostReleased
+    | AssertedDone
+    | AdoptAsked,
     Field(discriminator="kind"),
 ]
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from orchestrator.model.adopted import taken_over
 from orchestrator.model.event import (
     DIRECTORY,
     Admitted,
@@ -20,6 +21,7 @@ from orchestrator.model.event import (
     AttemptStarted,
     BaselineRead,
     Held,
+    HostSnapshotTaken,
     LedgerRead,
     Moved,
     Recovered,
@@ -31,7 +33,7 @@ from orchestrator.model.event import (
     WaitBegan,
     WayBackAsked,
 )
-from orchestrator.model.lifecycle import IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way, move
+from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way, move
 from orchestrator.model.observation import Outcome
 from orchestrator.model.state import (
     MIGRATION_CMDLETS,
@@ -40,11 +42,13 @@ from orchestrator.model.state import (
     Hold,
     HostProgress,
     Ledger,
+    Lost,
     MigrationState,
     Waiting,
     spelled,
     thing,
 )
+from orchestrator.model.words import AdoptAsked, AssertedDone, HostReleased
 
 Fold: TypeAlias = Callable[[MigrationState, Any, datetime | None], MigrationState]
 
@@ -61,6 +65,14 @@ def _elsewhere(mapping: Mapping[tuple[str, str], Any], subject: str) -> dict[tup
 def _snapshot(state: MigrationState, event: SnapshotTaken, _at: datetime | None) -> MigrationState:
     hosts = {host: HostProgress() for host in event.hosts}
     return replace(state, snapshot=event, hosts=hosts)
+
+
+def _host_snapshot(state: MigrationState, event: HostSnapshotTaken, _at: datetime | None) -> MigrationState:
+    if state.snapshot is None:
+        raise IllegalEvent(f"{state.id} has no snapshot that {event.host} could join")
+    hosts = {**state.snapshot.hosts, event.host: event.before}
+    progress = {**state.hosts, event.host: state.hosts.get(event.host, HostProgress())}
+    return replace(state, snapshot=state.snapshot.model_copy(update={"hosts": hosts}), hosts=progress)
 
 
 def _admitted(state: MigrationState, event: Admitted, _at: datetime | None) -> MigrationState:
@@ -134,22 +146,35 @@ def _subject_done(state: MigrationState, event: SubjectDone, at: datetime | None
         restarted=host.restarted or event.step in {Trigger.RESTART, Trigger.CONFIRM},
         workloads=host.workloads if event.workloads is None else event.workloads,
     )
-    registry_at = at if event.step is Trigger.REGISTRY else state.registry_at
-    return replace(state, hosts={**state.hosts, event.subject: host}, registry_at=registry_at)
+    proved = at if event.step is Trigger.REGISTRY and _proved_anew(state, event.subject) else state.registry_at
+    return replace(state, hosts={**state.hosts, event.subject: host}, registry_at=proved)
+
+
+def _proved_anew(state: MigrationState, host: str) -> bool:
+    """Whether a host's value is read back for the first time, or after it was written once more."""
+    known = state.hosts.get(host, HostProgress()).registry in {"set", "was-set"}
+    return not known or state.registry_at is None or any(subject == host for subject, _ in state.performed)
 
 
 def _ledger(state: MigrationState, event: LedgerRead, at: datetime | None) -> MigrationState:
     before = state.ledger
     first_seen = dict(before.first_seen)
+    known = {principal.lower() for principal in first_seen}  # a host that left the plan is no longer spelled as there
     for principal in event.principals:
-        if at is not None:
-            first_seen.setdefault(principal, at)
+        if at is not None and principal.lower() not in known:
+            first_seen[principal] = at
     hosts = frozenset(event.hosts_present)
     since = at if hosts - before.hosts_present or (before.hosts_since is None and hosts) else before.hosts_since
     ledger = Ledger(first_seen, frozenset(event.principals), hosts, since, at)
     return replace(state, ledger=ledger)
 
 
+_BACK = frozenset({Trigger.UNDO, Trigger.RESET})
+_SENT = {
+    trigger: frozenset({f"{verb}-ADServiceAccountMigration"})
+    for trigger, verb in ((Trigger.START, "Start"), (Trigger.COMPLETE, "Complete"))
+}
+"""What must have been sent where a move was made, by us or by hand."""
 _ENDS_ADMISSION = {Phase.RESTARTED, Phase.COMPLETED, Phase.ROLLED_BACK}
 
 
@@ -173,13 +198,28 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
         baselines={},
         wish=None,
         reached=None,
+        asserted=None,
+        sent=state.sent | _SENT.get(event.trigger, frozenset()),
         dmsa_guid=event.dmsa_guid or state.dmsa_guid,
-        converged_at=at if event.dest is Phase.LINKED else state.converged_at,
+        converged_at=at if event.trigger is Trigger.LINK else state.converged_at,
         anew_at=at if event.dest is Phase.REOPENED else state.anew_at,
     )
     if event.dest is Phase.REOPENED:
         return replace(moved, sent=moved.sent - {"Complete-ADServiceAccountMigration"})
-    return moved
+    if event.trigger is Trigger.ADOPT:
+        return taken_over(moved, at)
+    return _catching_up(state, moved) if event.trigger in {Trigger.AMEND, Trigger.REGISTRY} else moved
+
+
+def _catching_up(before: MigrationState, moved: MigrationState) -> MigrationState:
+    """Return a migration that an amendment moved, or that sets the switch anew after one.
+
+    What is under way and what was restarted is still known; a migration that sets it for the first time knows neither.
+    """
+    restarts = {host: one for host, one in before.baselines.items() if one.step is Trigger.RESTART}
+    landed = frozenset(key for key in before.landed if key[1].partition(" ")[0] in RESTARTS)
+    admitted = None if before.phase is Phase.SOAKED else before.admitted
+    return replace(moved, open=before.open, landed=landed, baselines=restarts, admitted=admitted)
 
 
 def _waiting(state: MigrationState, event: WaitBegan, _at: datetime | None) -> MigrationState:
@@ -216,12 +256,30 @@ def _held(state: MigrationState, event: Held, at: datetime | None) -> MigrationS
         failure, admitted = "refused", None
     elif event.reason not in _NO_FAILURE:
         failure = "failed"
-    return replace(state, held=hold, failure=failure, admitted=admitted)
+    return replace(_unasserted(state), held=hold, failure=failure, admitted=admitted)
+
+
+def _unasserted(state: MigrationState) -> MigrationState:
+    """Return a migration without the word of a person that its step was done by hand, or that it is to be adopted."""
+    if state.asserted is None:
+        return replace(state, adopting=None) if state.adopting else state
+    other = state.asserted.step in _BACK and state.intention is Intention.FORWARD
+    return replace(
+        state, asserted=None, done=frozenset() if other else state.done, reached=None if other else state.reached
+    )
 
 
 def _released(state: MigrationState, event: Released, at: datetime | None) -> MigrationState:
     released = replace(
-        state, held=None, failure=None, waits={}, deadlines={}, tries={}, faults={}, performed={}, landed=frozenset()
+        _unasserted(state),
+        held=None,
+        failure=None,
+        waits={},
+        deadlines={},
+        tries={},
+        faults={},
+        performed={},
+        landed=frozenset(),
     )
     if not event.forward or state.intention is Intention.FORWARD:
         return released
@@ -234,6 +292,8 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
             sent=frozenset(),
             touched=frozenset(),
             snapshot=None,
+            adopted=False,
+            lost={},
             ledger=Ledger(),
             converged_at=None,
             registry_at=None,
@@ -261,6 +321,8 @@ def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) 
         state,
         intention=Intention.BACK,
         way=event.way,
+        asserted=None,
+        adopting=None,
         held=None,
         waits={},
         deadlines={},
@@ -275,8 +337,46 @@ def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) 
     )
 
 
+def _host_released(state: MigrationState, event: HostReleased, at: datetime | None) -> MigrationState:
+    if state.snapshot is None or event.host not in state.snapshot.hosts:
+        raise IllegalEvent(f"{state.id} has no {event.host} that could be lost: it was never written down")
+    about = state.held is not None and state.held.subject == event.host
+    return replace(
+        state,
+        lost={**state.lost, event.host: Lost(event.by, event.reason, at)},
+        waits=_without(state.waits, event.host),
+        held=None if about else state.held,
+        failure=None if about else state.failure,
+    )
+
+
+def _asserted(state: MigrationState, event: AssertedDone, _at: datetime | None) -> MigrationState:
+    if not any(row.trigger is event.step and row.source is state.phase for row in MOVES):
+        raise IllegalMove(state.phase, event.step, None, None)
+    other = event.step in _BACK and state.intention is Intention.FORWARD
+    calm: dict[str, Any] = {"waits": {}, "deadlines": {}, "tries": {}, "faults": {}, "performed": {}}
+    return replace(
+        state,
+        asserted=event,
+        held=None,
+        failure=None,
+        **calm,
+        done=frozenset() if other else state.done,
+        wish=None if other else state.wish,
+        reached=None if other else state.reached,
+    )
+
+
+def _adopt_asked(state: MigrationState, event: AdoptAsked, _at: datetime | None) -> MigrationState:
+    if state.phase is not Phase.PLANNED or (state.snapshot is not None and not state.snapshot.late):
+        raise IllegalEvent(f"{state.id} is {state.phase} in this journal: it was begun here")
+    calm: dict[str, Any] = {"waits": {}, "deadlines": {}, "tries": {}, "faults": {}}
+    return replace(state, adopting=event, snapshot=None, held=None, failure=None, **calm)
+
+
 FOLDS: dict[type[Any], Fold] = {
     SnapshotTaken: _snapshot,
+    HostSnapshotTaken: _host_snapshot,
     Admitted: _admitted,
     AttemptStarted: _started,
     AttemptFinished: _finished,
@@ -292,4 +392,7 @@ FOLDS: dict[type[Any], Fold] = {
     Held: _held,
     Released: _released,
     WayBackAsked: _way_back,
+    HostReleased: _host_released,
+    AssertedDone: _asserted,
+    AdoptAsked: _adopt_asked,
 }

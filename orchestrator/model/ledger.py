@@ -58,7 +58,7 @@ def ledger_reads(case: Case) -> tuple[Read, ...]:
 
 
 def _computers(case: Case) -> Cmdlet:
-    return _computers_of(case.host_names, case.server)
+    return _computers_of(case.planned_hosts, case.server)
 
 
 @lru_cache(4096)
@@ -95,7 +95,7 @@ def ledger_seen(case: Case, seen: Seen) -> LedgerSeen | tuple[Read, ...]:
     reply = seen.reply_to(_computers(case), case.endpoint)
     if reply is None or reply.outcome is not Outcome.SUCCEEDED:
         raise Unreadable(f"{case.server} did not answer for the hosts' computer accounts: {_why(reply)}")
-    spelled = {name.lower(): name for name in case.host_names}
+    spelled = {name.lower(): name for name in case.planned_hosts}
     by_dn = {dn.lower(): spelled[name] for dn, name in _named(reply) if name in spelled}
     hosts: set[str] = set()
     others: set[str] = set()
@@ -146,7 +146,7 @@ def dwell_due(case: Case, floor_waived: bool) -> datetime | None:
 
 def flat_due(case: Case) -> datetime | None:
     """Return when the ledger will have been flat for long enough; None while nobody was ever seen."""
-    learned = case.state.ledger.learned_at
+    learned = case.state.ledger.learned_at or case.state.all_lost_since
     if learned is None:
         return None
     anew = case.state.anew_at

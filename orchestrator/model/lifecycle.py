@@ -62,6 +62,7 @@ class Trigger(StrEnum):
     RESTORE = "restore"
     RELEASE = "release"
     AMEND = "amend"
+    ADOPT = "adopt"
 
 
 class Pair(StrEnum):
@@ -166,6 +167,18 @@ MOVES: tuple[Move, ...] = (
     *(
         Move(_T.AMEND, source, _P.LINKED, "a host was added and must catch up", None)
         for source in (_P.REGISTERED, _P.RESTARTED, _P.SOAKED)
+    ),
+    # What was begun elsewhere enters where its read-back puts it; it was never soaked here.
+    *(
+        Move(_T.ADOPT, _P.PLANNED, dest, reason, pair)
+        for dest, pair, reason in (
+            (_P.PREPARED, Pair.UNLINKED, "begun elsewhere: a fresh dMSA is there, and nothing is linked"),
+            (_P.STARTED, Pair.STARTED, "begun elsewhere: 1/1 and both links read on the pinned DC"),
+            (_P.LINKED, Pair.STARTED, "begun elsewhere: 1/1 and both links read on every DC"),
+            (_P.REGISTERED, Pair.STARTED, "begun elsewhere: DelegatedMSAEnabled=1 read on every host too"),
+            (_P.RESTARTED, Pair.STARTED, "begun elsewhere: every host allowed and every workload healthy too"),
+            (_P.SWITCHED, Pair.COMPLETED, "begun elsewhere: 2/2 read on every DC; workloads are restarted once more"),
+        )
     ),
 )
 

@@ -6,6 +6,7 @@ first, so that a journal never holds an illegal history and ``replay(journal) ==
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from orchestrator.model.event import (
     ControllersFound,
     Event,
     HostBefore,
+    HostSnapshotTaken,
     RunBegan,
     RunnerTook,
     SnapshotTaken,
@@ -24,6 +26,7 @@ from orchestrator.model.event import (
 from orchestrator.model.fold import FOLDS
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.state import MigrationState
+from orchestrator.model.words import Amended, HostReleased
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class RunState:
     migrations: dict[str, MigrationState] = field(default_factory=dict)
     registry: dict[str, RegistryUse] = field(default_factory=dict)
     refused: str | None = None
+    driver: str | None = None
+    """Who drove last, or drives."""
     last_at: datetime | None = None
     touched: list[str] = field(default_factory=list)
     """The migrations that events were about, in the order of the events."""
@@ -72,18 +77,20 @@ class RunState:
             id_ = event.migration  # type: ignore[union-attr]  # every event that has a fold is about one
             after = fold(self[id_], event, at)
             if isinstance(event, SnapshotTaken):
-                after = replace(after, originals=self._originals(event))
+                after = replace(after, originals=self._originals(event.hosts))
+            elif isinstance(event, HostSnapshotTaken):
+                after = replace(after, originals={**after.originals, **self._originals({event.host: event.before})})
             self._count_registry(event, after)
             self.migrations[id_] = after
             self.touched.append(id_)
-        elif isinstance(event, RunBegan):
+        elif isinstance(event, RunBegan | Amended):
             self.digest, self.plan = event.digest, event.plan
         elif isinstance(event, ControllersFound):
             self.controllers = event.names
         elif isinstance(event, CallRefused):
             self.refused = event.detail
         elif isinstance(event, RunnerTook):
-            self.refused = None
+            self.refused, self.driver = None, event.by
         self.last_at = at or self.last_at
 
     def needs(self, host: str, id_: str) -> bool:
@@ -101,23 +108,27 @@ class RunState:
         use = self.registry.get(host.lower())
         return use.original if use else self[id_].originals.get(host)
 
-    def _originals(self, event: SnapshotTaken) -> dict[str, HostBefore]:
-        """Return the hosts of a snapshot as they were before any of ours needed their registry value."""
-        uses = {host: self.registry.get(host.lower()) for host in event.hosts}
-        return {host: use.original if (use := uses[host]) else before for host, before in event.hosts.items()}
+    def _originals(self, hosts: Mapping[str, HostBefore]) -> dict[str, HostBefore]:
+        """Return hosts as they were before any of ours needed their registry value."""
+        uses = {host: self.registry.get(host.lower()) for host in hosts}
+        return {host: use.original if (use := uses[host]) else before for host, before in hosts.items()}
 
     def _count_registry(self, event: Event, after: MigrationState) -> None:
+        if isinstance(event, HostReleased):
+            self._needs_no_longer(event.host.lower(), after.id)
         if not isinstance(event, AttemptStarted | SubjectDone) or event.subject not in after.originals:
             return
         host = event.subject.lower()
         use = self.registry.get(host)
-        if event.step is Trigger.REGISTRY:
+        adopted = isinstance(event, SubjectDone) and event.step is Trigger.ADOPT and event.registry is not None
+        if event.step is Trigger.REGISTRY or adopted:
             original = use.original if use else after.originals[event.subject]
             needed = (use.needed_by if use else frozenset()) | {after.id}
             self.registry[host] = RegistryUse(original, needed)
-        elif event.step is Trigger.RESTORE and isinstance(event, SubjectDone) and use:
-            needed = use.needed_by - {after.id}
-            if needed:
-                self.registry[host] = replace(use, needed_by=needed)
-            else:
-                del self.registry[host]
+        elif event.step is Trigger.RESTORE and isinstance(event, SubjectDone):
+            self._needs_no_longer(host, after.id)
+
+    def _needs_no_longer(self, host: str, id_: str) -> None:
+        use = self.registry.pop(host, None)
+        if use and use.needed_by - {id_}:
+            self.registry[host] = replace(use, needed_by=use.needed_by - {id_})

@@ -21,6 +21,7 @@ from orchestrator.model.event import (
     WorkloadSeen,
 )
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
+from orchestrator.model.words import AdoptAsked, AssertedDone
 
 RESTARTS = {
     "Restart-Service": "service",
@@ -88,6 +89,15 @@ class HostProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A host that is gone for good: who says so, why, and since when."""
+
+    by: str
+    reason: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Who was ever seen among the principals allowed to use the dMSA, and when first."""
 
@@ -100,7 +110,8 @@ class Ledger:
     @property
     def vanished(self) -> frozenset[str]:
         """Principals that were seen once and are gone."""
-        return frozenset(self.first_seen) - self.present
+        present = {principal.lower() for principal in self.present}
+        return frozenset(principal for principal in self.first_seen if principal.lower() not in present)
 
     @property
     def learned_at(self) -> datetime | None:
@@ -144,6 +155,13 @@ class MigrationState:
     originals: Mapping[str, HostBefore] = field(default_factory=dict)
     dmsa_guid: UUID | None = None
     hosts: Mapping[str, HostProgress] = field(default_factory=dict)
+    asserted: AssertedDone | None = None
+    """The step that a person says was done by hand, until a read-back has agreed or contradicted."""
+    adopting: AdoptAsked | None = None
+    """Who asked to take it over, until it has entered a phase or a person is needed."""
+    adopted: bool = False
+    lost: Mapping[str, Lost] = field(default_factory=dict)
+    """Hosts that count as done, because they are gone for good."""
     baselines: Mapping[str, BaselineRead] = field(default_factory=dict)
     ledger: Ledger = Ledger()
     converged_at: datetime | None = None
@@ -164,9 +182,24 @@ class MigrationState:
         return not self.waits or any(wait.waiting_for != "task-run" for wait in self.waits.values())
 
     @property
+    def all_lost_since(self) -> datetime | None:
+        """Since when no host is left that could prove anything; None while there is one."""
+        if not self.lost or self.hosts.keys() - self.lost.keys():
+            return None
+        return max((one.since for one in self.lost.values() if one.since is not None), default=None)
+
+    @property
+    def vanished(self) -> frozenset[str]:
+        """Principals that were seen once and are gone; a host that is known to be lost is no surprise."""
+        lost = {host.lower() for host in self.lost}
+        return frozenset(principal for principal in self.ledger.vanished if principal.lower() not in lost)
+
+    @property
     def dwell_started(self) -> datetime | None:
         """When the dwell began: the latest of convergence, the last host's registry and the last host allowed."""
-        if self.converged_at is None or self.registry_at is None or self.ledger.hosts_since is None:
+        gone = self.all_lost_since
+        registry, allowed = self.registry_at or gone, self.ledger.hosts_since or gone
+        if self.converged_at is None or registry is None or allowed is None:
             return None
-        moments = (self.converged_at, self.registry_at, self.ledger.hosts_since, self.anew_at)
+        moments = (self.converged_at, registry, allowed, self.anew_at)
         return max(moment for moment in moments if moment is not None)

@@ -159,7 +159,7 @@ WRITES = (
     writes(
         "Set-ADObject",
         form({"Identity": OBJECT, "ProtectedFromAccidentalDeletion": SWITCH, "Server": HOST}),
-        by="prepare",
+        by="prepare adopt",
         source=_PAGES + "Set-ADObject",
     ),
     _migration("Start", "start"),

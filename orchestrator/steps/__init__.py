@@ -8,6 +8,7 @@ why a person is needed. So skipping, verifying and crash recovery are the same c
 from __future__ import annotations
 
 from orchestrator.model.lifecycle import Phase, Trigger
+from orchestrator.steps.adopt import Adopt
 from orchestrator.steps.complete import Complete
 from orchestrator.steps.confirm import Confirm
 from orchestrator.steps.link import Link
@@ -35,6 +36,7 @@ STEPS: dict[Trigger, Step] = {
         Undo(),
         Reset(),
         Restore(),
+        Adopt(),
     )
 }
 _RESTART_BACK: Step = RestartBack()

@@ -39,14 +39,15 @@ class Complete(Step):
         return pair_reads_after_replication(case)
 
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
-        """Complete a started pair; accept a completed one only if it was this attempt that sent Complete."""
+        """Complete a started pair; accept a completed one only if this attempt, or a person, sent Complete."""
         pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
             return original_missing(case, pinned)
         if pinned.pair is Pair.STARTED:
             write = Write(case.endpoint, migration_cmdlet("Complete", case, pinned))
             return Perform(write, wish=Pair.COMPLETED)
-        if pinned.pair is not Pair.COMPLETED or CMDLET not in case.state.sent:
+        ours = CMDLET in case.state.sent or case.asserted(self.trigger)
+        if pinned.pair is not Pair.COMPLETED or not ours:
             return not_matching(case, pinned, Pair.STARTED)
         late = agreed(case, seen, Pair.COMPLETED) or confirmed(case, seen)
         return late or _as_completed(case, pinned, seen)

@@ -11,16 +11,16 @@ import hashlib
 import json
 from typing import Any, ClassVar
 
-from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop
+from orchestrator.model.action import Answer, Done, Perform, Record
 from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.directory import PairSeen
-from orchestrator.model.event import ControllersFound, HostBefore, ServiceBefore, SnapshotTaken
+from orchestrator.model.directory import ACCOUNT_BACK_LINK, ACCOUNT_DISABLED, ACCOUNT_LINK, ACCOUNT_STATE, PairSeen
+from orchestrator.model.event import ControllersFound, HostBefore, SnapshotTaken
 from orchestrator.model.guard_ids import Stage
-from orchestrator.model.host import HostSeen, host_reads, services_read
+from orchestrator.model.host import host_reads
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.model.observation import Outcome, Unreadable
-from orchestrator.model.plan import Host
+from orchestrator.steps.inventory import inventory
 from orchestrator.steps.step import Step, original_missing, pair_read
 
 
@@ -39,7 +39,7 @@ class Prepare(Step):
         """Ask for the pair, and until the snapshot is taken for every host and the domain controllers."""
         reads = [pair_read(case)]
         if not case.controllers:
-            reads.insert(0, Read(case.endpoint, (_controllers(case),)))
+            reads.insert(0, controllers_read(case))
         if case.state.snapshot is None:
             reads += [read for host in case.migration.hosts for read in host_reads(host)]
         return tuple(reads)
@@ -47,7 +47,7 @@ class Prepare(Step):
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
         """Snapshot, then dMSA, then protection."""
         if not case.controllers:
-            return Record((_controllers_found(case, seen),))
+            return Record((controllers_found(case, seen),))
         pair = seen.pair(case.endpoint, case.server)
         if pair.account is None:
             return original_missing(case, pair)
@@ -56,46 +56,34 @@ class Prepare(Step):
         if pair.dmsa is None:
             return Perform(Write(case.endpoint, _create(case)))
         if not pair.account.protected:
-            return Perform(Write(case.endpoint, _protect(case)))
+            return Perform(Write(case.endpoint, protect(case)))
         return Done(pair=Pair.UNLINKED, evidence={"read": str(pair), "dmsa_guid": str(pair.dmsa.guid)})
 
     def _snapshot(self, case: Case, seen: Seen, pair: PairSeen) -> Answer:
         hosts = {}
         for host in case.migration.hosts:
-            if host.workloads == "discover":
-                return _not_discovered(host)
-            found = seen.host(host.name)
-            absent = _absent(host, found)
-            if absent:
-                return Stop(
-                    "guard:host-inventory-complete",
-                    f"{host.name} has no {', no '.join(absent)}. Nothing was changed.",
-                    "correct the plan, or install what is missing, then `dmsa release`",
-                )
-            unseen = {n for s in found.services.values() for n in s.dependents or () if n.lower() not in found.services}
-            if unseen:
-                read = services_read(host.name, unseen)
-                if seen.reply_to(read.statements[0], host.name) is not None:
-                    raise Unreadable(f"{host.name} does not show {', '.join(sorted(unseen))}, on which others depend")
-                return Observe((read,), more=True)
-            hosts[host.name] = _before(host, found)
-        return Record((_taken(case, pair, hosts),))
-
-
-def _not_discovered(host: Host) -> Stop:
-    # Without a list nothing would be restarted there, and everything would seem to be healthy.
-    return Stop(
-        "guard:host-inventory-complete",
-        f"{host.name} says `workloads: discover`, and this version cannot discover. Nothing was changed.",
-        "list its services, tasks and app_pools in the plan, and begin with another --journal",
-    )
+            answer = inventory(host, seen.host(host.name), seen)
+            if not isinstance(answer, HostBefore):
+                return answer
+            hosts[host.name] = answer
+        return Record((taken(case, pair, hosts),))
 
 
 def _controllers(case: Case) -> Cmdlet:
     return cmdlet("Get-ADDomainController", Filter="*", Server=case.server)
 
 
-def _controllers_found(case: Case, seen: Seen) -> ControllersFound:
+def controllers_read(case: Case) -> Read:
+    """Ask the pinned domain controller which others the domain has."""
+    return Read(case.endpoint, (_controllers(case),))
+
+
+def controllers_found(case: Case, seen: Seen) -> ControllersFound:
+    """Return the writable domain controllers of the domain.
+
+    Raises:
+        Unreadable: they were not named.
+    """
     reply = seen.reply_to(_controllers(case), case.endpoint)
     if reply is None or reply.outcome is not Outcome.SUCCEEDED:
         raise Unreadable(f"{case.server} did not name the domain's controllers")
@@ -124,40 +112,13 @@ def _create(case: Case) -> Cmdlet:
     return Cmdlet("New-ADServiceAccount", parameters)
 
 
-def _protect(case: Case) -> Cmdlet:
+def protect(case: Case) -> Cmdlet:
+    """Return what protects the account from accidental deletion."""
     return cmdlet("Set-ADObject", Identity=case.account, ProtectedFromAccidentalDeletion=True, Server=case.server)
 
 
-def _absent(host: Host, found: HostSeen) -> list[str]:
-    """Return the workloads that the plan names and the host does not have."""
-    return [
-        *(f"service {name}" for name in host.services if name.lower() not in found.services),
-        *(f"task {task.path}" for task in host.tasks if task.path.lower() not in found.tasks),
-        *(f"application pool {name}" for name in host.app_pools if name.lower() not in found.app_pools),
-    ]
-
-
-def _before(host: Host, found: HostSeen) -> HostBefore:
-    services = {}
-    for name in host.services:
-        service = found.services[name.lower()]
-        services[name] = ServiceBefore(
-            state=service.state,
-            start_mode=service.start_mode,
-            start_name=service.start_name,
-            dependents=tuple(name for name in service.dependents or () if found.services[name.lower()].running),
-        )
-    return HostBefore(
-        computer_name=found.computer_name,
-        key_exists=found.key_exists,
-        value=found.value,
-        services=services,
-        tasks={task.path: found.tasks[task.path.lower()].state for task in host.tasks},
-        app_pools={name: found.app_pools[name.lower()] for name in host.app_pools},
-    )
-
-
-def _taken(case: Case, pair: PairSeen, hosts: dict[str, HostBefore]) -> SnapshotTaken:
+def taken(case: Case, pair: PairSeen, hosts: dict[str, HostBefore], late: bool = False) -> SnapshotTaken:
+    """Return the snapshot of a pair and its hosts; a late one holds the account as it is without a link."""
     if pair.account is None:
         raise Unreadable("a snapshot needs the account")
     account = {
@@ -166,6 +127,8 @@ def _taken(case: Case, pair: PairSeen, hosts: dict[str, HostBefore]) -> Snapshot
         "enabled": pair.account.enabled,
         **pair.account.watched,
     }
+    if late:
+        account = _unlinked(account, pair)
     dmsa = {"dn": pair.dmsa.dn, "guid": str(pair.dmsa.guid), **pair.dmsa.watched} if pair.dmsa else None
     content = {
         "account": account,
@@ -180,4 +143,21 @@ def _taken(case: Case, pair: PairSeen, hosts: dict[str, HostBefore]) -> Snapshot
         dmsa=dmsa,
         hosts=hosts,
         sha256=sha256,
+        late=late,
     )
+
+
+_LINKS = frozenset({ACCOUNT_STATE, ACCOUNT_LINK, ACCOUNT_BACK_LINK})
+
+
+def _unlinked(account: dict[str, Any], pair: PairSeen) -> dict[str, Any]:
+    """Return the account as a way back must find it again: without link, and with what Complete took from it.
+
+    Microsoft Learn, dMSA overview: Complete copies the SPNs to the dMSA, strips them off the account and disables it.
+    """
+    before = {name: value for name, value in account.items() if name not in _LINKS}
+    if pair.pair is not Pair.COMPLETED or pair.dmsa is None or pair.account is None:
+        return before
+    spns = sorted(pair.account.spns | pair.dmsa.spns)
+    control = int(account.get("userAccountControl", 0)) & ~ACCOUNT_DISABLED
+    return before | {"enabled": True, "userAccountControl": control} | ({"servicePrincipalName": spns} if spns else {})

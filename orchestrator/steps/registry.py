@@ -7,7 +7,7 @@ key would empty it.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop, Wait
@@ -25,6 +25,7 @@ from orchestrator.model.host import (
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.model.observation import Fault, FaultKind
 from orchestrator.model.plan import Host
+from orchestrator.steps.inventory import is_known, join
 from orchestrator.steps.step import LOOK_AGAIN, Groups, Step, did
 
 REBOOT_TAKES = timedelta(minutes=30)
@@ -41,22 +42,25 @@ class Registry(Step):
         """Return the hosts, side by side."""
         return (case.host_names,)
 
-    def reads(self, _case: Case, subject: str) -> tuple[Read, ...]:
-        """Ask the host about itself and its switch."""
-        return host_reads(Host(name=subject))
+    def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
+        """Ask the host about itself and its switch; one that joined since the snapshot about its workloads too."""
+        return host_reads(Host(name=subject) if is_known(case, subject) else case.migration.host(subject))
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
-        """Make the key, set the value, reboot; each read back before the next."""
+        """Write a host that joined down; make the key, set the value, reboot; each read back before the next."""
         host = seen.host(subject)
+        if not is_known(case, subject):
+            return join(case, subject, host, seen)
         if not host.enabled:
             return enable(host, 1)
         known = case.state.hosts[subject].registry
-        ours = case.needs_switch(subject)
+        ours = case.needs_switch(subject) or _set_by_hand(case, subject)
         reboots = ours and known not in _PROVED and case.policy.reboot == "after_registry"
         if reboots:
-            if subject not in case.state.baselines:
+            since = since_when(case, subject, self.trigger)
+            if since is None:
                 return Record((baseline(case, host, self.trigger),))
-            if host.boot_time <= case.state.baselines[subject].local_time:
+            if host.boot_time <= since:
                 return _reboot(case, subject)
         return Done(
             registry=known if known in _PROVED else "set" if ours else "was-set",
@@ -103,6 +107,21 @@ def baseline(case: Case, host: HostSeen, step: Trigger) -> BaselineRead:
         local_time=host.local_time,
         boot_time=host.boot_time,
     )
+
+
+def since_when(case: Case, host: str, step: Trigger) -> datetime | None:
+    """Return after when something at a host counts as restarted; None: its clock must be read first.
+
+    What a person says was restarted by hand was so since the phase began.
+    """
+    if host in case.state.baselines:
+        return case.state.baselines[host].local_time
+    return case.state.since if case.asserted(step) else None
+
+
+def _set_by_hand(case: Case, host: str) -> bool:
+    before = case.original(host)
+    return case.asserted(Trigger.REGISTRY) and before is not None and before.value != 1
 
 
 def _reboot(case: Case, subject: str) -> Answer:

@@ -15,10 +15,11 @@ from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
-from orchestrator.model.host import host_reads
+from orchestrator.model.host import HostSeen, host_reads
 from orchestrator.model.ledger import ledger_reads, ledger_seen, worth_writing
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.model.observation import Unreadable
+from orchestrator.model.plan import Host
 from orchestrator.steps.step import (
     Groups,
     Step,
@@ -43,7 +44,7 @@ def workload_reads(case: Case, subject: str) -> tuple[Read, ...]:
     """Ask a host about its workloads and the services that a restart takes along."""
     snapshot = case.state.snapshot
     also = dependents_of(snapshot.hosts[subject]) if snapshot and subject in snapshot.hosts else ()
-    return host_reads(case.migration.host(subject), also)
+    return host_reads(case.host(subject), also)
 
 
 class Restart(Step):
@@ -64,7 +65,18 @@ class Restart(Step):
         """Restart what has not been restarted; then wait for registration."""
         if subject == DIRECTORY:
             return _registered(case, seen)
-        return restarted(case, self.trigger, case.migration.host(subject), seen.host(subject), seen)
+        host, found = case.migration.host(subject), seen.host(subject)
+        return restarted(case, self.trigger, host, found, seen, _left(case, host, found))
+
+
+def _left(case: Case, host: Host, found: HostSeen) -> frozenset[str] | None:
+    """Return what is still to be restarted on a host that was done before an amendment; None means everything."""
+    progress = case.state.hosts.get(host.name)
+    if progress is None or not progress.restarted:
+        return None
+    done = {workload.name.lower() for workload in progress.workloads}
+    names = {*host.services, *(task.path for task in host.tasks), *host.app_pools}
+    return frozenset({name.lower() for name in names} - done) | not_running(case, host, found)
 
 
 def _registered(case: Case, seen: Seen) -> Answer:
@@ -103,7 +115,7 @@ class RestartBack(Step):
 
     def groups(self, case: Case) -> Groups:
         """Return the hosts, then the directory for the comparison."""
-        return (case.host_names, (DIRECTORY,))
+        return (case.hosts_back, (DIRECTORY,))
 
     def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
         """Ask a host about its workloads, or every domain controller for the pair."""
@@ -113,14 +125,14 @@ class RestartBack(Step):
         """Restart what this attempt touched or what is down; then compare."""
         if subject == DIRECTORY:
             return _equals_snapshot(case, seen)
-        host, found = case.migration.host(subject), seen.host(subject)
+        host, found = case.host(subject), seen.host(subject)
         touched = {name.lower() for where, _, name in case.state.touched if where == subject}
         only = frozenset(touched | _down(case, subject, seen))
         return restarted(case, self.trigger, host, found, seen, only)
 
 
 def _down(case: Case, subject: str, seen: Seen) -> frozenset[str]:
-    return not_running(case, case.migration.host(subject), seen.host(subject))
+    return not_running(case, case.host(subject), seen.host(subject))
 
 
 MOVES_BY_ITSELF = frozenset({"ProtectedFromAccidentalDeletion", "lockoutTime", "pwdLastSet", "Description"})
@@ -143,7 +155,15 @@ def _equals_snapshot(case: Case, seen: Seen) -> Answer:
             + "; ".join(f"{name} is {now!r}, was {was!r}" for name, (was, now) in sorted(different.items())),
             "set these back by hand, then `dmsa release`",
         )
-    return Done(pair=Pair.UNLINKED, evidence={"read": [str(pair) for pair in pairs], "equals": "snapshot"})
+    return Done(
+        pair=Pair.UNLINKED, evidence={"read": [str(pair) for pair in pairs], "equals": "snapshot", **_lost(case)}
+    )
+
+
+def _lost(case: Case) -> dict[str, Any]:
+    """Return what nobody could look at: hosts that are gone for good, and what was written down of them."""
+    known = case.state.snapshot.hosts if case.state.snapshot else {}
+    return {"lost": {host: known[host].model_dump(mode="json") for host in case.state.lost}} if case.state.lost else {}
 
 
 def _differences(case: Case, pair: PairSeen) -> dict[str, tuple[Any, Any]]:

@@ -26,7 +26,7 @@ class Restore(Step):
 
     def groups(self, case: Case) -> Groups:
         """Return the hosts, side by side."""
-        return (case.host_names,)
+        return (case.hosts_back,)
 
     def reads(self, _case: Case, subject: str) -> tuple[Read, ...]:
         """Ask the host about itself and its switch."""

@@ -69,7 +69,7 @@ def _iso(at: datetime | None) -> str | None:
 
 
 def _vanished(case: Case) -> Stop | None:
-    gone = sorted(case.state.ledger.vanished)
+    gone = sorted(case.state.vanished)
     if not gone or case.waived("ledger-flat", Stage.COMPLETE):
         return None
     return Stop(

@@ -34,18 +34,21 @@ class Start(Step):
         return (pair_read(case),)
 
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
-        """Start an unlinked pair; accept a started one only if it was this attempt that sent Start."""
+        """Start an unlinked pair; accept a started one only if this attempt sent Start, or a person says he did."""
         pair = seen.pair(case.endpoint, case.server)
         if pair.account is None:
             return original_missing(case, pair)
         if pair.pair is Pair.UNLINKED:
             return Perform(Write(case.endpoint, migration_cmdlet("Start", case, pair)), wish=Pair.STARTED)
-        if pair.pair is Pair.STARTED and "Start-ADServiceAccountMigration" in case.state.sent:
+        if pair.pair is Pair.STARTED and (
+            "Start-ADServiceAccountMigration" in case.state.sent or case.asserted(self.trigger)
+        ):
             return Done(pair=Pair.STARTED, evidence={"read": str(pair)})
         if pair.pair is Pair.STARTED:
             return Stop(
                 "guard:run-is-ours",
                 f"{case.migration.id} is already started, and not by this run; {pair}. Nothing was changed.",
-                "find out who started it; `dmsa reset` unlinks the pair",
+                f"find out who started it. If it was done by hand for this migration: `dmsa assert-done PLAN --only "
+                f"{case.migration.id} --step start --reason TEXT`; `dmsa reset` unlinks the pair",
             )
         return not_matching(case, pair, Pair.UNLINKED)

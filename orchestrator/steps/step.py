@@ -33,6 +33,8 @@ class Step(ABC):
     trigger: ClassVar[Trigger]
     stage: ClassVar[Stage | None] = None
     """The guards' stage that is asked before this step writes (``P``, ``S``, ``C``), or None."""
+    leaves_out: ClassVar[frozenset[str]] = frozenset()
+    """Guards of that stage that have no meaning here."""
     leads_to: ClassVar[Phase]
     """The phase that is reached once every subject is done."""
 
@@ -159,11 +161,16 @@ def agreed(
     case: Case, seen: Seen, wanted: Pair, agrees: Callable[[PairSeen], bool] = lambda _pair: True
 ) -> Observe | Wait | Stop | None:
     """Return what is next until every copy agrees with the pinned one, which shows the wanted pair; None if all do."""
-    unread = tuple(r for r in _further_reads(case) if seen.reply_to(r.statements[0], r.endpoint) is None)
+    unread = unread_copies(case, seen)
     if unread:
         begins = replication_begins(case, wanted) if case.state.performed else None
         return begins or Observe(unread, more=True)
     return converging(case, pairs_everywhere(case, seen), wanted, agrees)
+
+
+def unread_copies(case: Case, seen: Seen) -> tuple[Read, ...]:
+    """Return what still must be asked of the domain controllers that must agree."""
+    return tuple(r for r in _further_reads(case) if seen.reply_to(r.statements[0], r.endpoint) is None)
 
 
 def next_look(case: Case, waiting_for: str, within: timedelta, first: timedelta, longest: timedelta) -> datetime | None:

@@ -46,7 +46,7 @@ class Unlink(Step):
     def groups(self, case: Case) -> Groups:
         """Return the directory, then the hosts; only the directory where nothing was ever started."""
         never_started = case.state.phase is Phase.PREPARED and not case.state.sent
-        return ((DIRECTORY,),) if never_started else ((DIRECTORY,), case.host_names)
+        return ((DIRECTORY,),) if never_started else ((DIRECTORY,), case.hosts_back)
 
     def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
         """Ask for the pair where it is written, and in time everywhere; or a host about its workloads."""
@@ -55,7 +55,7 @@ class Unlink(Step):
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Unlink, repair, converge; on the hosts start what is down."""
         if subject != DIRECTORY:
-            return running(case, case.migration.host(subject), seen.host(subject))
+            return running(case, case.host(subject), seen.host(subject))
         pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
             return original_missing(case, pinned)

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.call import Write, cmdlet
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.event import HostBefore, WorkloadSeen
+from orchestrator.model.event import HostBefore, ServiceBefore, WorkloadSeen
 from orchestrator.model.host import HostSeen, TaskSeen, process_reads, split_task
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.observation import Unreadable
 from orchestrator.model.plan import Host
-from orchestrator.steps.registry import baseline
+from orchestrator.steps.registry import baseline, since_when
 from orchestrator.steps.step import LOOK_AGAIN, did
 
 TASK_RUNS_FOR = timedelta(minutes=1)
@@ -44,11 +44,11 @@ def restarted(
         seen: the same observation, with the processes that were asked for.
         only: lower-case names of the workloads to restart; None means all of them.
     """
-    if host.name not in case.state.baselines:
+    since = since_when(case, host.name, step)
+    if since is None:
         return Record((baseline(case, found, step),))
-    since = case.state.baselines[host.name].local_time
     workloads: list[WorkloadSeen] = []
-    for name, before in _before(case, host).services.items():
+    for name, before in _services(case, host).items():
         if before.state != "Running":
             workloads.append(WorkloadSeen(kind="service", name=name, state="idle"))
             continue
@@ -67,7 +67,7 @@ def running(case: Case, host: Host, found: HostSeen) -> Answer:
     """Say what is next until everything that ran in the snapshot runs; what runs is left alone."""
     workloads = []
     before = _before(case, host)
-    for name, service in before.services.items():
+    for name, service in _services(case, host).items():
         if service.state == "Running" and _state(found, name) != "running":
             return Perform(Write(host.name, cmdlet("Start-Service", Name=name)), disruptive=True)
         state = _state(found, name) if service.state == "Running" else "idle"
@@ -82,7 +82,7 @@ def not_running(case: Case, host: Host, found: HostSeen) -> frozenset[str]:
     """Return the lower-case names of services that ran in the snapshot and do not run now."""
     return frozenset(
         name.lower()
-        for name, service in _before(case, host).services.items()
+        for name, service in _services(case, host).items()
         if service.state == "Running" and _state(found, name) != "running"
     )
 
@@ -91,6 +91,12 @@ def _before(case: Case, host: Host) -> HostBefore:
     if case.state.snapshot is None or host.name not in case.state.snapshot.hosts:
         raise Unreadable(f"there is no snapshot of {host.name}")
     return case.state.snapshot.hosts[host.name]
+
+
+def _services(case: Case, host: Host) -> dict[str, ServiceBefore]:
+    """Return the host's services as they were before; not those that an amendment took out of the plan."""
+    meant = {name.lower() for name in host.services}
+    return {name: before for name, before in _before(case, host).services.items() if name.lower() in meant}
 
 
 def _state(found: HostSeen, name: str) -> str:
@@ -132,10 +138,10 @@ def _pools_and_tasks(
     workloads: list[WorkloadSeen],
     only: frozenset[str] | None,
 ) -> Answer:
-    before = _before(case, host)
+    before = {name.lower(): state for name, state in _before(case, host).app_pools.items()}
     for pool in host.app_pools:
         started = found.app_pools.get(pool.lower()) == "Started"
-        wanted = before.app_pools[pool] == "Started" and (only is None or pool.lower() in only)
+        wanted = before[pool.lower()] == "Started" and (only is None or pool.lower() in only)
         again = (host.name, f"Restart-WebAppPool {pool}") not in case.state.landed
         if wanted and (again or not started):
             return Perform(Write(host.name, cmdlet("Restart-WebAppPool", Name=pool)), disruptive=True)
@@ -146,6 +152,8 @@ def _pools_and_tasks(
             workloads.append(answer)
         elif only is None or task.path.lower() in only:
             return answer
+        else:
+            workloads.append(WorkloadSeen(kind="task", name=task.path, state="idle"))
     return Done(workloads=tuple(workloads))
 
 

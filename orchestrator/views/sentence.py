@@ -17,6 +17,7 @@ from orchestrator.model.event import (
     Event,
     GuardsAsked,
     Held,
+    HostSnapshotTaken,
     LedgerRead,
     Moved,
     Recovered,
@@ -32,6 +33,7 @@ from orchestrator.model.event import (
     WayBackAsked,
 )
 from orchestrator.model.observation import Outcome
+from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 from orchestrator.views.status import iso
 
 STANDS_OUT = (
@@ -45,6 +47,10 @@ STANDS_OUT = (
     WayBackAsked,
     RetryDue,
     CallRefused,
+    Amended,
+    HostReleased,
+    AssertedDone,
+    AdoptAsked,
 )
 """Events that somebody who reads along wants to see; the others are for the journal."""
 
@@ -100,7 +106,10 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     RunnerLeft: lambda e: f"the runner left: {e.reason}",
     ControllersFound: lambda e: f"copies that must agree: {', '.join(e.names)}",
     GuardsAsked: _guards,
-    SnapshotTaken: lambda e: f"snapshot of account, dMSA and {len(e.hosts)} hosts, {e.sha256[:12]}",
+    SnapshotTaken: lambda e: (
+        f"{'late ' if e.late else ''}snapshot of account, dMSA and {len(e.hosts)} hosts, {e.sha256[:12]}"
+    ),
+    HostSnapshotTaken: lambda e: f"snapshot of {e.host}, which joins, {e.sha256[:12]}",
     Admitted: lambda e: f"admitted to {e.step}",
     AttemptStarted: _attempt,
     AttemptFinished: _finished,
@@ -117,4 +126,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     Released: _released,
     WayBackAsked: _way_back,
     CallRefused: lambda e: f"REFUSED by the safety rule: {e.detail}",
+    Amended: lambda e: f"amended by {e.by} to plan digest {e.digest[:12]}: {e.reason}",
+    HostReleased: lambda e: f"{e.host} is lost, says {e.by}: {e.reason}",
+    AssertedDone: lambda e: f"{e.step} was done by hand, says {e.by}: {e.reason}",
+    AdoptAsked: lambda e: f"to be adopted, says {e.by}: {e.reason}",
 }

@@ -61,10 +61,11 @@ def _migration(case: Case, admission: Admission) -> dict[str, Any]:
         "phase": state.phase.value,
         "intention": state.intention.value,
         "attempt": state.attempt,
+        "adopted": state.adopted,
         "held": _held(state),
         "waiting": _waiting(waiting_of(state, admission)),
         "dwell": _dwell(case),
-        "hosts": [_host(case, host) for host in case.migration.hosts],
+        "hosts": [_host(case, case.host(name)) for name in dict.fromkeys((*case.planned_hosts, *state.lost))],
     }
 
 
@@ -86,11 +87,26 @@ def _host(case: Case, host: Host) -> dict[str, Any]:
     progress = case.state.hosts.get(host.name, HostProgress())
     return {
         "name": host.name,
-        "registry": progress.registry,
+        "registry": "lost" if host.name in case.state.lost else progress.registry,
         "rebooted": progress.rebooted,
         "restarted": progress.restarted,
         "allowed": _allowed(case.state, host.name),
         "workloads": [{"kind": w.kind, "name": w.name, "state": w.state} for w in _workloads(host, progress)],
+        "lost": _lost(case, host.name, progress),
+    }
+
+
+def _lost(case: Case, host: str, progress: HostProgress) -> dict[str, Any] | None:
+    """Return who released a host that is gone for good, and what is left there: the value as it was, and what of it."""
+    lost, before = case.state.lost.get(host), case.original(host)
+    if lost is None:
+        return None
+    return {
+        "by": lost.by,
+        "reason": lost.reason,
+        "since": iso(lost.since),
+        "before": None if before is None or before.value is None else str(before.value),
+        "left": progress.registry,
     }
 
 

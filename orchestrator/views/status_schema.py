@@ -40,6 +40,8 @@ def status_schema() -> dict[str, Any]:
         name={"type": "string"},
         state=one_of(_literals(WorkloadSeen, "state")),
     )
+    text = {"type": "string"}
+    lost = closed(by=text, reason=text, since=TIME, before=or_null(text), left=one_of(REGISTRY))
     host = closed(
         name={"type": "string"},
         registry=one_of(REGISTRY),
@@ -47,6 +49,7 @@ def status_schema() -> dict[str, Any]:
         restarted={"type": ["boolean", "null"]},
         allowed={"type": ["boolean", "null"]},
         workloads={"type": "array", "items": workload},
+        lost=or_null(lost),
     )
     waiting = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
     held = closed(reason=one_of(HELD_REASONS), detail={"type": "string"}, since=TIME, release={"type": "string"})
@@ -56,6 +59,7 @@ def status_schema() -> dict[str, Any]:
         phase=one_of(tuple(Phase)),
         intention=one_of(tuple(Intention)),
         attempt={"type": "integer", "minimum": 1},
+        adopted={"type": "boolean"},
         held=or_null(held),
         waiting=waiting,
         dwell=or_null(closed(started=TIME, due=TIME)),

@@ -57,6 +57,9 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     held, waiting = migration["held"], migration["waiting"]
     mark = "HELD " if held else "waits" if waiting else "     "
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else _until(waiting)}"
+    if migration["adopted"]:
+        yield "    adopted: its snapshot was taken late; a way back restores what was found then"
+    yield from (_lost(host) for host in migration["hosts"] if host["lost"])
     if held:
         lines = held["detail"].splitlines()
         if len(lines) == 1:
@@ -65,6 +68,18 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
             yield f"    {held['reason']}:"
             yield from (f"      {line}" for line in lines)
         yield f"    to go on: {advice(held['release'], command)}"
+
+
+_LEFT = {"pending": "untouched", "set": "left at 1", "was-set": "left as it was", "kept": "left at 1"}
+
+
+def _lost(host: dict[str, Any]) -> str:
+    lost = host["lost"]
+    value = f"DelegatedMSAEnabled was {lost['before'] or 'absent'}, {_LEFT.get(lost['left'], lost['left'])}"
+    seen = ", ".join(f"{one['name']} {one['state']}" for one in host["workloads"])
+    return f"    lost: {host['name']} (says {lost['by']}: {lost['reason']}); {value}" + (
+        f"; last seen {seen}" if seen else ""
+    )
 
 
 def _until(waiting: dict[str, Any] | None) -> str:

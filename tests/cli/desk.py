@@ -25,6 +25,7 @@ from jsonschema import Draft202012Validator
 from orchestrator.cli.history import replay
 from orchestrator.journal import open_journal
 from orchestrator.planfile import load_plan
+from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.check_schema import check_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
@@ -187,6 +188,9 @@ SHAPES = {
     ("undo",): status_schema,
     ("reset",): status_schema,
     ("rollback",): status_schema,
+    ("assert-done",): status_schema,
+    ("adopt",): status_schema,
+    ("amend",): amendment_schema,
     ("journal", "show"): history_schema,
     ("journal", "verify"): soundness_schema,
     ("journal", "restore"): rebuilt_schema,

@@ -1,10 +1,10 @@
-"""The operator's words: hold, release, and the ways back, alone and while a runner drives."""
+"""The operator's words: hold, release, release-host, and the ways back, alone and while a runner drives."""
 
 import signal
 
 import pytest
 
-from tests.cli.desk import Desk, targets, writes
+from tests.cli.desk import Desk, read_plan, targets, writes
 
 BATCH = ("plan.yaml", "--only", "dmsa-batch")
 UNDO = "Undo-ADServiceAccountMigration"
@@ -132,3 +132,32 @@ def test_a_runner_of_others_is_waited_for_and_then_the_verb_drives(restarted):
     assert back.returncode == 0
     assert "Undone by one phase: 1." in back.stdout
     assert restarted.phases()["dmsa-batch"] == "unlinked"
+
+
+def test_a_host_is_released_by_a_second_person_alone(restarted):
+    host = ("plan.yaml", "app02.corp.example", "--reason", "scrapped")
+    refused = restarted.dmsa("release-host", *host)
+    assert refused.returncode == 4
+    assert "ran this last, and it takes a second person" in refused.stderr
+    unknown = restarted.dmsa("release-host", "plan.yaml", "db01.corp.example", "--reason", "x", "--as", "ann")
+    assert unknown.returncode == 4
+    assert "`dmsa amend plan.yaml`" in unknown.stderr
+
+    said = restarted.done("release-host", *host, "--as", "ann")
+    assert said == "dmsa-batch: app02.corp.example is lost; `dmsa run plan.yaml` goes on without it\n"
+    assert "lost: app02.corp.example (says ann: scrapped); DelegatedMSAEnabled was absent, left at 1" in restarted.done(
+        "status", "plan.yaml"
+    )
+    restarted.done("status", "plan.yaml", "--json")
+    restarted.done("rollback", *BATCH)
+    assert sum(targets(restarted.lab, "Restart-Service").values()) == 1
+    assert restarted.migrations()["dmsa-batch"]["hosts"][0]["registry"] == "lost"
+
+
+def test_on_a_real_estate_nobody_speaks_as_somebody_else(tmp_path):
+    desk = Desk.new(tmp_path)
+    desk.write_plan(read_plan("erp.yaml"))
+    for verb, rest in (("hold", ()), ("release", ()), ("release-host", ("app01.corp.example",))):
+        refused = desk.dmsa(verb, "plan.yaml", *rest, "--reason", "x", "--as", "ann")
+        assert refused.returncode == 3
+        assert "it is the operating system that says who speaks" in refused.stderr

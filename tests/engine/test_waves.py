@@ -140,6 +140,27 @@ IN_FLIGHT = [
     ),
 ]
 
+CATCHING_UP = [
+    (
+        "who catches up takes a place again",
+        plan({"ids": "ab", "at_once": 1}),
+        run(a=at("linked"), b=at("linked")),
+        "a go:registry! b wait:at-once",
+    ),
+    (
+        "and waits for one while all are taken",
+        plan({"ids": "ab", "at_once": 1}),
+        run(a=at("linked"), b=flying("registered")),
+        "a wait:at-once b go:restart",
+    ),
+    (
+        "no approval is asked for a second time",
+        plan({"ids": "a"}, approvals={"start": 1}),
+        run(a=at("linked")),
+        "a go:registry!",
+    ),
+]
+
 BUDGET = [
     (
         "one failure, none allowed: nothing begins",
@@ -188,7 +209,9 @@ BUDGET = [
 
 
 @pytest.mark.parametrize(
-    ("why", "one", "state", "wanted"), [*ORDER, *IN_FLIGHT, *BUDGET], ids=lambda v: v if isinstance(v, str) else ""
+    ("why", "one", "state", "wanted"),
+    [*ORDER, *IN_FLIGHT, *CATCHING_UP, *BUDGET],
+    ids=lambda v: v if isinstance(v, str) else "",
 )
 def test_admission(why, one, state, wanted):
     check(one, state, AT, wanted)
@@ -205,8 +228,8 @@ def test_only_what_is_chosen_moves_but_everything_counts():
         ("planned", "go:prepare", "go:prepare"),
         ("prepared", "wait:window", "go:start!"),
         ("started", "go:link", "go:link"),
-        ("linked", "wait:window", "go:registry"),
-        ("registered", "wait:window", "go:restart"),
+        ("linked", "wait:window", "go:registry!"),
+        ("registered", "wait:window", "go:restart!"),
         ("restarted", "go:soak", "go:soak"),
         ("soaked", "wait:window", "go:complete!"),
         ("switched", "go:confirm", "go:confirm"),
@@ -251,12 +274,12 @@ def test_a_blackout_says_which():
 @pytest.mark.parametrize(
     ("phase", "minutes_left", "word"),
     [
-        ("registered", 5, "go:restart"),
+        ("registered", 5, "go:restart!"),
         ("registered", 4, "wait:window"),
         ("soaked", 5, "go:complete!"),
         ("soaked", 4, "wait:window"),
         ("prepared", 1, "go:start!"),
-        ("linked", 1, "go:registry"),
+        ("linked", 1, "go:registry!"),
     ],
 )
 def test_only_what_restarts_must_fit_into_the_window(phase, minutes_left, word):

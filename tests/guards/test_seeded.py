@@ -58,6 +58,7 @@ AT_PREFLIGHT = {
     "account-not-privileged": put("users", 1, "admin_count", value=1),
     "account-not-linked": put("dmsas", value=[{"dn": "CN=evil,OU=Managed,DC=corp,DC=example", "supersedes": ACCOUNT}]),
     "dmsa-absent-or-fresh": put("dmsas", value=[{"dn": DMSA, "state": 3}]),
+    "run-is-ours": put("dmsas", value=[{"dn": DMSA, "description": "dmsa run another"}]),
     "host-reachable": put("hosts", 1, "listening", value=False),
     "host-capable": put("hosts", 1, "build", value=20348),
     "workload-supported": task_on_host,

@@ -14,11 +14,13 @@ from orchestrator.model import event as e
 from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.model.run import RunState
+from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 IDS = ("a", "b", "c")
 HOST = "app01.corp.example"
 SUBJECTS = (e.DIRECTORY, HOST)
+BEFORE = e.HostBefore(computer_name="APP01", key_exists=True, value=None)
 FAULT = e.FaultSeen(kind=FaultKind.TRANSIENT, code="quota", message="busy")
 START = "Start-ADServiceAccountMigration"
 
@@ -109,6 +111,19 @@ anything = st.one_of(
     st.builds(lambda id_, on: e.Released(migration=id_, by="x", reason="y", forward=on), ids, st.booleans()),
     st.builds(lambda id_, way: e.WayBackAsked(migration=id_, way=way, by="x"), ids, st.sampled_from(Way)),
     st.builds(lambda names: e.ControllersFound(names=tuple(names)), st.lists(st.sampled_from(["dc01", "dc02"]))),
+    st.builds(
+        lambda id_, host: e.HostSnapshotTaken(migration=id_, host=host, before=BEFORE, sha256="0"),
+        ids,
+        st.sampled_from([HOST, "app09"]),
+    ),
+    st.builds(
+        lambda id_, host: HostReleased(migration=id_, host=host, by="x", reason="y"),
+        ids,
+        st.sampled_from([HOST, "app09"]),
+    ),
+    st.builds(lambda id_, step: AssertedDone(migration=id_, step=step, by="x", reason="y"), ids, steps),
+    st.builds(lambda id_: AdoptAsked(migration=id_, by="x", reason="y"), ids),
+    st.just(Amended(digest="1", plan={}, by="x", reason="y")),
     st.just(e.CallRefused(migration="a", detail="no")),
     st.just(e.RunnerTook(by="x", host="h", pid=1, tool="t")),
 )

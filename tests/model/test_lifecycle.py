@@ -67,28 +67,34 @@ release  reopened    1/1    restarted
 amend    registered  any    linked
 amend    restarted   any    linked
 amend    soaked      any    linked
+adopt    planned     0/-    prepared
+adopt    planned     1/1    started linked registered restarted
+adopt    planned     2/2    switched
 """
 
 
-def expected(phase: Phase, trigger: Trigger, pair: Pair) -> Phase | None:
+def expected(phase: Phase, trigger: Trigger, pair: Pair) -> list[Phase]:
     for line in CONTRACT.split("\n"):
         if line:
-            on, source, seen, dest = line.split()
+            on, source, seen, *dests = line.split()
             if (on, source) == (trigger, phase) and seen in {ANY, pair}:
-                return Phase(dest)
-    return None
+                return [Phase(dest) for dest in dests]
+    return []
 
 
 @pytest.mark.parametrize(("phase", "trigger", "pair"), list(product(Phase, Trigger, Pair)))
 def test_every_phase_trigger_and_pair(phase, trigger, pair):
     wanted = expected(phase, trigger, pair)
-    if wanted is None:
+    if not wanted:
         with pytest.raises(IllegalMove) as refused:
             move(phase, trigger, pair)
         assert phase in str(refused.value)
         assert trigger in str(refused.value)
     else:
-        assert move(phase, trigger, pair).dest is wanted
+        assert [row.dest for dest in Phase if dest in wanted for row in [move(phase, trigger, pair, dest)]] == wanted
+        for dest in set(Phase) - set(wanted):
+            with pytest.raises(IllegalMove):
+                move(phase, trigger, pair, dest)
 
 
 def test_the_rule_book_has_the_rows_and_nothing_else():

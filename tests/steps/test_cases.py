@@ -11,8 +11,10 @@ import pytest
 
 from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.case import Case
+from orchestrator.model.event import Moved
 from orchestrator.model.lifecycle import Pair, Trigger
 from orchestrator.model.observation import Unreadable
+from orchestrator.model.run import RunState
 from orchestrator.remote.gate import check
 from orchestrator.steps import STEPS, Step
 from orchestrator.steps.restart import RestartBack
@@ -20,7 +22,7 @@ from tests.cases import MIGRATION, Situation, files, ident, load
 
 FOLDER = Path(__file__).parent / "cases"
 CASES = files(FOLDER)
-ANSWERS = {"perform": Perform, "wait": Wait, "stop": Stop, "done": Done, "unreadable": Unreadable}
+ANSWERS = {"perform": Perform, "wait": Wait, "stop": Stop, "done": Done, "unreadable": Unreadable, "moves": Record}
 
 
 def step_of(name: str) -> Step:
@@ -45,7 +47,7 @@ def follow(step: Step, given: Situation) -> tuple[Answer | Unreadable, list[str]
             assert answer.more
             asked += [statement.name for read in answer.reads for statement in read.statements]
             seen = far.seen(MIGRATION, answer.reads, seen)
-        elif isinstance(answer, Record):
+        elif isinstance(answer, Record) and not any(isinstance(event, Moved) for event in answer.events):
             for event in answer.events:
                 case.run.apply(event, case.at)
                 notes.append(event.kind)
@@ -123,7 +125,15 @@ def _flat(parameters: Any) -> dict[str, Any]:
     return flat
 
 
+def _moves(answer: Record, wanted: dict[str, Any]) -> None:
+    run = RunState("cases")
+    for event in (e.model_copy(update={"migration": MIGRATION}) for e in answer.events if isinstance(e, Moved)):
+        run.apply(event, None)  # the law must have such a move
+    assert run[MIGRATION].phase.value == wanted["moves"]
+
+
 _COMPARE = {
+    "moves": _moves,
     "perform": _perform,
     "wait": _wait,
     "stop": _stop,

@@ -9,11 +9,13 @@ import pytest
 from orchestrator.model import event as e
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
+from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 from orchestrator.views.sentence import STANDS_OUT, sentence
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOST = "app01.corp.example"
 FAULT = e.FaultSeen(kind=FaultKind.TRANSIENT, code="refused", message="app01 refuses connections")
+BEFORE = e.HostBefore(computer_name="APP01", key_exists=True, value=None)
 IDS = {"shell": UUID(int=1), "pipeline": UUID(int=2)}
 
 
@@ -45,6 +47,10 @@ SAID = [
             migration="a", account_guid=UUID(int=1), account={}, dmsa=None, hosts={}, sha256="fedcba9876543210"
         ),
         "snapshot of account, dMSA and 0 hosts, fedcba987654",
+    ),
+    (
+        e.HostSnapshotTaken(migration="a", host=HOST, before=BEFORE, sha256="fedcba9876543210"),
+        f"snapshot of {HOST}, which joins, fedcba987654",
     ),
     (e.Admitted(migration="a", step=Trigger.COMPLETE), "admitted to complete"),
     (attempt("Restart-Service", Name="App"), f"restart: Restart-Service App on {HOST}"),
@@ -101,6 +107,22 @@ SAID = [
     ),
     (e.WayBackAsked(migration="a", way=Way.UNDO, by="ann"), "undo asked by ann"),
     (e.WayBackAsked(migration="a", way=Way.ROLLBACK, by="ann", reason="errors"), "rollback asked by ann: errors"),
+    (
+        Amended(digest="0123456789abcdef", plan={}, by="ann", reason="app05 joins"),
+        "amended by ann to plan digest 0123456789ab: app05 joins",
+    ),
+    (HostReleased(migration="a", host=HOST, by="ann", reason="scrapped"), f"{HOST} is lost, says ann: scrapped"),
+    (
+        AssertedDone(migration="a", step=Trigger.START, by="ann", reason="at the console"),
+        "start was done by hand, says ann: at the console",
+    ),
+    (AdoptAsked(migration="a", by="ann", reason="lost disk"), "to be adopted, says ann: lost disk"),
+    (
+        e.SnapshotTaken(
+            migration="a", account_guid=UUID(int=1), account={}, dmsa=None, hosts={}, sha256="fedcba987654", late=True
+        ),
+        "late snapshot of account, dMSA and 0 hosts, fedcba987654",
+    ),
     (e.CallRefused(migration="a", detail="Remove-ADUser"), "REFUSED by the safety rule: Remove-ADUser"),
 ]
 

@@ -11,7 +11,7 @@ from orchestrator.views.summary import summary
 
 def one(name: str = "dmsa-app", phase: str = "planned", **more: Any) -> dict[str, Any]:
     plain = {"dmsa": name, "phase": phase, "intention": "forward", "attempt": 1, "held": None, "waiting": None}
-    return {**plain, **more}
+    return {**plain, "adopted": False, "hosts": [], **more}
 
 
 def document(*migrations: dict[str, Any], code: int = 7, state: str = "running", **more: Any) -> dict[str, Any]:
@@ -25,6 +25,21 @@ def lines(*migrations: dict[str, Any], **more: Any) -> list[str]:
 
 
 HELD = {"reason": "fault", "detail": "It broke.", "since": None, "release": "mend it, then `dmsa release PLAN`"}
+
+
+def test_what_was_adopted_says_so():
+    late = "    adopted: its snapshot was taken late; a way back restores what was found then"
+    assert late in lines(one(phase="linked", adopted=True))
+
+
+def test_a_lost_host_is_named_with_what_is_left_there():
+    lost = {"by": "ann", "reason": "scrapped", "since": None, "before": "0", "left": "set"}
+    seen = [{"kind": "service", "name": "App", "state": "running"}]
+    host = {"name": "app01", "lost": lost, "workloads": seen}
+    kept = {"name": "app02", "lost": None, "workloads": []}
+    assert "    lost: app01 (says ann: scrapped); DelegatedMSAEnabled was 0, left at 1; last seen App running" in lines(
+        one(phase="restarted", hosts=[host, kept])
+    )
 
 
 def test_the_whole():

@@ -1,0 +1,109 @@
+"""How a host is before anything is changed there: what a way back must find again.
+
+Shared by prepare, which writes down every host of the plan, and by registry, which writes down a host that joined
+later. A workload that the plan names and the host does not have is found here, before anything depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from orchestrator.model.action import Observe, Record, Stop
+from orchestrator.model.case import Case, Seen
+from orchestrator.model.event import HostBefore, HostSnapshotTaken, ServiceBefore
+from orchestrator.model.host import HostSeen, services_read
+from orchestrator.model.observation import Unreadable
+from orchestrator.model.plan import Host
+
+
+def inventory(host: Host, found: HostSeen, seen: Seen) -> HostBefore | Observe | Stop:
+    """Return the host with the workloads of the plan, or what must be read first, or why it cannot be written down."""
+    if host.workloads == "discover":
+        return _not_discovered(host)
+    absent = _absent(host, found)
+    if absent:
+        return Stop(
+            "guard:host-inventory-complete",
+            f"{host.name} has no {', no '.join(absent)}. Nothing was changed.",
+            "correct the plan, or install what is missing, then `dmsa release`",
+        )
+    unseen = {n for s in found.services.values() for n in s.dependents or () if n.lower() not in found.services}
+    if unseen:
+        read = services_read(host.name, unseen)
+        if seen.reply_to(read.statements[0], host.name) is not None:
+            raise Unreadable(f"{host.name} does not show {', '.join(sorted(unseen))}, on which others depend")
+        return Observe((read,), more=True)
+    return _before(host, found)
+
+
+def is_known(case: Case, name: str) -> bool:
+    """Whether a host of the plan, with every workload that the plan names there, was written down before."""
+    before = case.state.snapshot.hosts.get(name) if case.state.snapshot else None
+    if before is None:
+        return False
+    host = case.migration.host(name)
+    return (
+        {service.lower() for service in host.services} <= {service.lower() for service in before.services}
+        and {task.path.lower() for task in host.tasks} <= {path.lower() for path in before.tasks}
+        and {pool.lower() for pool in host.app_pools} <= {pool.lower() for pool in before.app_pools}
+    )
+
+
+def join(case: Case, name: str, found: HostSeen, seen: Seen) -> Record | Observe | Stop:
+    """Write down a host that joined since the snapshot; of one that only runs more, what was known before stays."""
+    answer = inventory(case.migration.host(name), found, seen)
+    if not isinstance(answer, HostBefore):
+        return answer
+    known = case.state.snapshot.hosts.get(name) if case.state.snapshot else None
+    before = _merged(known, answer) if known else answer
+    sha256 = hashlib.sha256(json.dumps(before.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    return Record((HostSnapshotTaken(migration=case.migration.id, host=name, before=before, sha256=sha256),))
+
+
+def _merged(known: HostBefore, more: HostBefore) -> HostBefore:
+    return known.model_copy(
+        update={
+            "services": {**more.services, **known.services},
+            "tasks": {**more.tasks, **known.tasks},
+            "app_pools": {**more.app_pools, **known.app_pools},
+        }
+    )
+
+
+def _not_discovered(host: Host) -> Stop:
+    # Without a list nothing would be restarted there, and everything would seem to be healthy.
+    return Stop(
+        "guard:host-inventory-complete",
+        f"{host.name} says `workloads: discover`, and this version cannot discover. Nothing was changed.",
+        "list its services, tasks and app_pools in the plan, and accept it with `dmsa amend PLAN`",
+    )
+
+
+def _absent(host: Host, found: HostSeen) -> list[str]:
+    """Return the workloads that the plan names and the host does not have."""
+    return [
+        *(f"service {name}" for name in host.services if name.lower() not in found.services),
+        *(f"task {task.path}" for task in host.tasks if task.path.lower() not in found.tasks),
+        *(f"application pool {name}" for name in host.app_pools if name.lower() not in found.app_pools),
+    ]
+
+
+def _before(host: Host, found: HostSeen) -> HostBefore:
+    services = {}
+    for name in host.services:
+        service = found.services[name.lower()]
+        services[name] = ServiceBefore(
+            state=service.state,
+            start_mode=service.start_mode,
+            start_name=service.start_name,
+            dependents=tuple(name for name in service.dependents or () if found.services[name.lower()].running),
+        )
+    return HostBefore(
+        computer_name=found.computer_name,
+        key_exists=found.key_exists,
+        value=found.value,
+        services=services,
+        tasks={task.path: found.tasks[task.path.lower()].state for task in host.tasks},
+        app_pools={name: found.app_pools[name.lower()] for name in host.app_pools},
+    )
