@@ -12,8 +12,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.cli.desk import DC, Desk, assert_once_each, hasten, read_plan
+from orchestrator.cli import app
+from tests.cli.desk import DC, Desk, assert_once_each, assert_promised, hasten, read_plan
 
 RUN = ("run", "plan.yaml", "--only", "dmsa-batch")
 
@@ -121,23 +123,30 @@ def test_operators_words_reach_the_mirror_too_also_by_the_environment(prepared, 
 
 def test_who_looks_while_it_is_being_written_always_sees_a_whole_history(desk, share):
     """Status, history, check and export, again and again, beside a run that never waits for them."""
-    seen: list[bytes] = []
+
+    def typed(*words):
+        done = CliRunner().invoke(app, [*words, "--journal", str(desk.journal)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        assert_promised(words, done.stdout)
+        return done.stdout
+
+    seen: list[str] = []
     with desk.running(*RUN, "--mirror", str(share)) as run:
         run.until(lambda line: "drives" in line)
         while run.alive or not seen:
-            status = json.loads(desk.done("status", "plan.yaml", "--json"))
+            status = json.loads(typed("status", str(desk.folder / "plan.yaml"), "--json"))
             assert [wave["name"] for wave in status["waves"]] == ["pilot", "main"]
-            shown = json.loads(desk.done("journal", "show", "--json"))["rows"]
+            shown = json.loads(typed("journal", "show", "--json"))["rows"]
             assert [row["seq"] for row in shown] == list(range(1, len(shown) + 1))
-            sound = json.loads(desk.done("journal", "verify", "--mirror", str(share), "--json"))
+            sound = json.loads(typed("journal", "verify", "--mirror", str(share), "--json"))
             assert sound["rows"] >= len(shown)
-            exported = desk.done("journal", "export").encode()
-            assert exported.endswith(b"\n")
+            exported = typed("journal", "export")
+            assert exported.endswith("\n")
             assert not seen or exported.startswith(seen[-1])
             seen.append(exported)
         ended = run.end()
     assert ended.returncode == 0, ended
-    assert len(seen) > 1
-    assert share.read_bytes() == desk.done("journal", "export").encode()
-    assert share.read_bytes().startswith(seen[-1])
+    assert len(set(seen)) > 1, "it was looked at while it grew"
+    assert share.read_text(encoding="utf-8") == desk.done("journal", "export")
+    assert share.read_text(encoding="utf-8").startswith(seen[-1])
     assert os.stat(share).st_mode & 0o077 == 0, "names of accounts and hosts are for the owner only"
