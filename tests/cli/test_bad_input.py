@@ -162,7 +162,7 @@ def test_a_plan_that_was_changed_since_the_run_began(prepared, verb):
     rows = prepared.rows()
     ended = prepared.dmsa(verb, "plan.yaml", *more)
     assert (ended.returncode, ended.stdout) == (3, "")
-    assert "plan.yaml is not the plan that the run quickstart began with" in ended.stderr
+    assert "plan.yaml is not the plan that the run quickstart goes by" in ended.stderr
     assert "dmsa amend" in ended.stderr
     assert prepared.rows() == rows
 
