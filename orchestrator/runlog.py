@@ -46,6 +46,11 @@ class RunLog:
         self._told = journal.head()
         self._read_new_rows()
 
+    @property
+    def pending(self) -> bool:
+        """Whether anything was written that is not on disk yet."""
+        return bool(self._pending)
+
     def write(self, *events: Event) -> None:
         """Fold events in; they become durable with the next :meth:`commit`.
 
