@@ -149,7 +149,10 @@ class World:
         transport = MortalTransport(
             MemoryTransport(self.estate, self.principal, ids=self._ids, registered=self.registered), doom
         )
-        announce: Callable[[Ticket], None] = lambda ticket: conductor.announce(ticket)
+
+        def announce(ticket: Ticket) -> None:
+            conductor.announce(ticket)
+
         clock = EstateClock(self._clock_reader(transport, announce), is_lab=True, monotonic=lambda: 0.0)
         job = Assignment(
             plan=self.plan,
@@ -219,7 +222,9 @@ class World:
         self.estate.execute = witnessed  # type: ignore[method-assign]
 
     @staticmethod
-    def _clock_reader(transport: Any, announce: Callable[[Ticket], None]) -> Callable[[], datetime | None]:
+    def _clock_reader(
+        transport: Any, announce: Callable[[Ticket], None] = lambda _ticket: None
+    ) -> Callable[[], datetime | None]:
         call = Read(DC, (cmdlet("Get-ADRootDSE", Properties=("currentTime",), Server=DC),))
 
         def read() -> datetime | None:

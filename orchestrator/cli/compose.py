@@ -161,9 +161,11 @@ def conducting(
                         until=until,
                         patience=None if watch or resolved.plan.is_lab else PATIENCE,
                     )
-                    clock = clock_for(
-                        resolved.plan, transport, state.last_at, lambda ticket: conductor.announce(ticket)
-                    )
+
+                    def announce(ticket: Ticket) -> None:
+                        conductor.announce(ticket)
+
+                    clock = clock_for(resolved.plan, transport, state.last_at, announce)
                     conductor = Conductor(assignment, journal, lease, transport, clock, notice)
                     yield conductor
         finally:

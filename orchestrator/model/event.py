@@ -95,8 +95,8 @@ class RunnerLeft(_Event):
 
 
 class ShellOpened(_Event):
-    """A session with an endpoint is about to be opened under this id. On disk before the first call in it leaves, be
-    it only a read: whoever comes later can delete what nobody closed.
+    """A shell is about to be opened at an endpoint under this id. On disk before the first call in it leaves, be it
+    only a read: whoever comes later can delete what nobody closed.
     """
 
     kind: Literal["shell-opened"] = "shell-opened"
@@ -105,7 +105,7 @@ class ShellOpened(_Event):
 
 
 class ShellGone(_Event):
-    """A session is no longer on its host, which acknowledged its deletion, or does not know it (any more)."""
+    """A shell is no longer on its host, which acknowledged its deletion, or does not know it (any more)."""
 
     kind: Literal["shell-gone"] = "shell-gone"
     endpoint: str

@@ -49,7 +49,7 @@ class RunState:
     migrations: dict[str, MigrationState] = field(default_factory=dict)
     registry: dict[str, RegistryUse] = field(default_factory=dict)
     shells: dict[UUID, str] = field(default_factory=dict)
-    """Sessions that may be open on their endpoints: ours, or left behind by a runner that died."""
+    """Shells that may be open, and at which endpoints: ours, or left behind by a runner that died."""
     refused: str | None = None
     last_at: datetime | None = None
     touched: list[str] = field(default_factory=list)
@@ -97,9 +97,9 @@ class RunState:
         self.last_at = at or self.last_at
 
     def left_open(self) -> dict[UUID, str]:
-        """Return the sessions that may be open, and those of writes whose outcome nobody knows, with their endpoints.
+        """Return the shells that may be open, and those of writes whose outcome nobody knows, with their endpoints.
 
-        (A journal that was begun before every session was written down knows of the latter only.)
+        (A journal that was begun before every shell was written down knows of the latter only.)
         """
         writes = [attempt for state in self.migrations.values() for attempt in state.open.values()]
         lost = {one.started.shell: one.started.endpoint for one in writes if not one.shell_ended}
