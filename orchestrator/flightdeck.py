@@ -134,10 +134,12 @@ class FlightDeck:
             before = seen.get(subject) if flight.more else Seen(id_)  # None: what it adds to was forgotten meanwhile
             if before is not None and self.stage(flight.key) == flight.stage:
                 seen[subject] = before.plus(flight.replies, flight.guarded, flight.at)
+        elif subject not in self.state[id_].open:
+            return  # another runner took over and has settled it
         elif isinstance(result, Reply):
             wrong = said_wrong(result, self.state[id_].open[subject].started.endpoint)
             fault = FaultSeen.of(wrong) if wrong else None
             self._log.write(AttemptFinished(migration=id_, subject=subject, outcome=result.outcome, fault=fault))
-        elif subject in self.state[id_].open:
+        else:
             case = Case.of(self.state, self._plan, id_, self._clock.reckoned())
             self._log.write(*after_end_shell(case, subject, result).events)
