@@ -37,6 +37,8 @@ from tests.cli.inside import Inside, inside
 MORTAL = (sys.executable, "-m", "tests.cli.mortal")
 FORWARD = ("run",)
 BACK = ("rollback", "--all", "--yes")
+ALL = 5
+"""The accounts of the quick start."""
 MOVING = frozenset({"now", "started", "last_run", "last_result", "events", "pwdLastSet"})
 """What two undisturbed runs differ in: times, and what only happens because time passes."""
 NUMBERED = frozenset({"objectGUID", "objectSid"})
@@ -64,9 +66,12 @@ class Killed:
 
 
 @contextmanager
-def placed(folder: Path) -> Iterator[Inside]:
-    """Serve the quick start's estate in *folder*, as it stands there, with a plan of all accounts that reaches it."""
+def placed(folder: Path, accounts: int = ALL) -> Iterator[Inside]:
+    """Serve the quick start's estate in *folder*, as it stands there, with a plan of all accounts, or of one."""
     with inside(folder) as place:
+        if accounts != ALL:
+            yield place
+            return
         file = folder / "plan.json"
         plan, whole = json.loads(file.read_text(encoding="utf-8")), read_plan("quickstart.yaml")
         hasten(whole)
@@ -108,15 +113,15 @@ def moments(told: Path) -> list[str]:
     return [line.split("\t", 1)[1] for line in lines]
 
 
-def undisturbed(folder: Path, verb: tuple[str, ...]) -> tuple[End, list[str]]:
+def undisturbed(folder: Path, verb: tuple[str, ...], accounts: int = ALL) -> tuple[End, list[str]]:
     """Run to the end in *folder*; return how that left things, and at which moments it could have died."""
-    with placed(folder) as place:
+    with placed(folder, accounts) as place:
         ended = command(place, verb, (*MORTAL, "--at", "0", "--told", str(folder / "told")))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return end_of(folder / "lab"), moments(folder / "told")
 
 
-def killed(at: int, stage: Path | None, verb: tuple[str, ...], expected: End) -> Killed:
+def killed(at: int, stage: Path | None, verb: tuple[str, ...], expected: End, accounts: int = ALL) -> Killed:
     """Kill a run at one moment, run it again, and compare."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
@@ -124,9 +129,9 @@ def killed(at: int, stage: Path | None, verb: tuple[str, ...], expected: End) ->
         if stage is None:
             folder.mkdir()
         else:
-            shutil.copytree(stage, folder)
+            copied(stage, folder)
         told = folder / "told-killed"
-        with placed(folder) as place:
+        with placed(folder, accounts) as place:
             first = command(place, verb, (*MORTAL, "--at", str(at), "--told", str(told)))
             again = command(place, verb, COMMAND)
             left = place.sessions()
@@ -164,11 +169,9 @@ def every(number: int, jobs: int, *, back: bool) -> list[Killed]:
         base = Path(temporary)
         (base / "forward").mkdir()
         expected, found = undisturbed(base / "forward", FORWARD)
-        stage = None
-        if back:
-            stage = base / "completed"
-            shutil.copytree(base / "forward", stage)
-            expected, found = undisturbed_back(base / "forward")
+        stage = base / "forward" if back else None
+        if stage is not None:
+            expected, found = undisturbed(copied(stage, base / "back"), BACK)
         print(f"{len(found)} moments, of which every {number}. is tried", file=sys.stderr)
         one = partial(killed, stage=stage, verb=verb, expected=expected)
         with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
@@ -181,10 +184,9 @@ def every(number: int, jobs: int, *, back: bool) -> list[Killed]:
     return sorted(results, key=lambda result: result.at)
 
 
-def undisturbed_back(folder: Path) -> tuple[End, list[str]]:
-    """Go back from where the forward run ended in *folder*."""
-    (folder / "told").unlink()
-    return undisturbed(folder, BACK)
+def copied(stage: Path, folder: Path) -> Path:
+    """Return a copy of a place, without what was told of its run."""
+    return Path(shutil.copytree(stage, folder, ignore=shutil.ignore_patterns("told*")))
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ from orchestrator.model.call import Call, Ticket, Write
 from orchestrator.model.observation import Reply
 from orchestrator.remote.transport import Leave
 
+KINDS = ("before append", "after append", "before write", "taken by the far side", "after reply")
+
 
 class Fate:
     """Counts moments, from any thread, and ends the process at one of them."""
