@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,9 @@ from orchestrator.lab.wire.operations import Operation
 from orchestrator.lab.wire.shells import Fidelity
 from orchestrator.model.call import Read, Write, cmdlet
 from orchestrator.model.observation import FaultKind, Outcome
+from orchestrator.remote import psrp, session
 from orchestrator.remote.connection import Connections
-from tests.remote.conftest import HOST, PASSWORD, USER
+from tests.remote.conftest import HOST, OTHER, PASSWORD, USER
 
 READ = Read(HOST, (cmdlet("Get-Service", Name="ErpApi"),))
 WRITE = Write(HOST, cmdlet("Restart-Service", Name="ErpApi", Force=True))
@@ -133,3 +135,31 @@ def test_a_message_that_the_host_takes_for_too_large_is_for_a_person(narrow):
     assert "MaxEnvelopeSizekb" in reply.fault.remedy
     assert far.requests == []
     assert run(transport, READ).outcome is Outcome.SUCCEEDED
+
+
+def test_a_host_that_hangs_does_not_keep_the_others_from_being_closed(far_side, transport, monkeypatch):
+    """All sessions are closed at once, and the hosts that answer are not made to wait for the one that does not."""
+    hangs, goes_on = threading.Event(), threading.Event()
+    delete = session.delete_shell
+
+    def deleted(wsman, configuration, shell):
+        if shell == first.shell:
+            hangs.set()
+            assert goes_on.wait(60)
+        return delete(wsman, configuration, shell)
+
+    first, second = transport.ticket(HOST), transport.ticket(OTHER)
+    transport.run(READ, first)
+    transport.run(replace(READ, endpoint=OTHER), second)
+    monkeypatch.setattr(session, "delete_shell", deleted)
+    monkeypatch.setattr(psrp, "CLOSING_TAKES", 0.5)
+    transport.close()
+    try:
+        assert hangs.is_set()
+        assert first.shell not in {ticket.shell for ticket in transport.gone()}
+    finally:
+        goes_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "closing":
+            thread.join(60)
+    assert {first.shell, second.shell} <= {*far_side.discarded}
