@@ -243,7 +243,8 @@ def _perform(case: Case, step: Step, subject: str, perform: Perform, said: tuple
     fault = case.state.faults.get(key)
     if fault is not None and fault.kind is FaultKind.TRANSIENT:
         return retry(case, subject, "write", fault)
-    if fault is not None and case.state.asked.get(key) == {k: plain(v) for k, v in statement.parameters.items()}:
+    parameters = {name: plain(value) for name, value in statement.parameters.items()}
+    if fault is not None and case.state.asked.get(key, parameters) == parameters:
         return _hold(case, step, subject, Stop("fault", fault.message, fault.remedy))
     sent = case.state.performed.get(key, 0)
     if sent >= case.policy.retry.attempts:
