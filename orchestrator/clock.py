@@ -1,13 +1,14 @@
 """Estate time: what the pinned domain controller says it is.
 
 Dwell, settling, retries and windows count in it, for it is the time that tickets and replication live by. Between
-readings it runs on with the runner's monotonic clock; a reading is never older than :data:`FRESH_FOR` when it is used
+readings it runs on with the runner's own clock; a reading is never older than :data:`FRESH_FOR` when it is used
 to end a wait. On a lab, waiting is reading: a reading that directly follows another jumps ahead there, so weeks pass
 in seconds, in the process and behind TCP alike.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -15,6 +16,20 @@ from datetime import datetime, timedelta
 FRESH_FOR = timedelta(seconds=30)
 LISTEN_EVERY = timedelta(seconds=0.5)
 """How often a wait looks whether something interrupts it."""
+
+
+def lasting() -> float:
+    """Return seconds from anywhere that run on while the machine sleeps (``time.monotonic`` stands still on Linux and
+    macOS then, and a laptop that wakes up would take an old reading for a fresh one).
+
+    CLOCK_BOOTTIME: clock_gettime(2), Linux. CLOCK_MONOTONIC: clock_gettime(3), macOS. Windows: GetTickCount64 counts
+    time in sleep (Microsoft Learn, "GetTickCount64 function"), and is what ``time.monotonic`` reads.
+    """
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    if sys.platform == "darwin":
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    return time.monotonic()
 
 
 class EstateClock:
@@ -26,7 +41,7 @@ class EstateClock:
         *,
         is_lab: bool,
         last: datetime | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = lasting,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         """Make a clock.
@@ -35,7 +50,7 @@ class EstateClock:
             read: asks the pinned domain controller; None if it cannot be read now.
             is_lab: whether waiting is reading, without sleeping.
             last: a reading from the journal, for the case that none can be had now.
-            monotonic: seconds that pass here.
+            monotonic: seconds that pass here, also while the machine sleeps.
             pause: sleeps for so many seconds.
         """
         self._read, self._is_lab, self._monotonic, self._pause = read, is_lab, monotonic, pause
@@ -47,7 +62,7 @@ class EstateClock:
         """Return estate time: the last reading plus what has passed since; None if there never was one."""
         if self._asked_at is None or self._monotonic() - self._asked_at > FRESH_FOR.total_seconds():
             return self.ask()
-        return self._extrapolated()
+        return self.reckoned()
 
     def ask(self) -> datetime | None:
         """Read estate time anew; where that fails, return what :meth:`now` would."""
@@ -56,7 +71,13 @@ class EstateClock:
         self._asked_at = self._monotonic()
         if reading is not None:
             self._last, self._last_at = reading, self._asked_at
-        return self._extrapolated()
+        return self.reckoned()
+
+    def reckoned(self) -> datetime | None:
+        """Return what :meth:`now` would if nothing could be read: nothing is asked."""
+        if self._last is None:
+            return None
+        return self._last + timedelta(seconds=self._monotonic() - self._last_at)
 
     def wait_until(self, due: datetime, interrupted: Callable[[], bool]) -> None:
         """Wait until estate time is *due*, or until something interrupts."""
@@ -66,8 +87,3 @@ class EstateClock:
                 return
             if self._unread or not self._is_lab:
                 self._pause(min(LISTEN_EVERY, due - at).total_seconds())
-
-    def _extrapolated(self) -> datetime | None:
-        if self._last is None:
-            return None
-        return self._last + timedelta(seconds=self._monotonic() - self._last_at)

@@ -18,59 +18,44 @@ first, the append is refused; the loop then replays, forgets what it read, and d
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
-
 from orchestrator import __version__
 from orchestrator.agenda import Agenda
-from orchestrator.clock import EstateClock
-from orchestrator.engine.decide import after_end_shell, next_action, subjects
+from orchestrator.clock import EstateClock, lasting
+from orchestrator.engine.decide import next_action, subjects
 from orchestrator.engine.outcome import reached
 from orchestrator.engine.waves import Go, NotYet, Spent, step_of
 from orchestrator.errors import SafetyRefusal
-from orchestrator.flights import Flight, Flights, Key, Landed
-from orchestrator.journal import Journal, JournalUnusable, Lease, LeaseLost
+from orchestrator.fence import Fence
+from orchestrator.flightdeck import FlightDeck
+from orchestrator.flights import Flight, Key
+from orchestrator.journal import Journal, Lease
 from orchestrator.model.action import EndShell, Observe, Perform, Record, Wait
 from orchestrator.model.call import Call, Ticket
-from orchestrator.model.case import Case, Seen
+from orchestrator.model.case import Case
 from orchestrator.model.directory import plain
 from orchestrator.model.event import (
     Admitted,
-    AttemptFinished,
     AttemptStarted,
     CallRefused,
-    FaultSeen,
     Held,
     Moved,
     RetryDue,
     RunBegan,
-    RunnerLeft,
-    RunnerTook,
     WaitBegan,
 )
-from orchestrator.model.lifecycle import Intention, Phase
-from orchestrator.model.observation import FaultKind, Outcome, Reply
+from orchestrator.model.lifecycle import Phase
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
-from orchestrator.remote.faults import said_wrong
 from orchestrator.remote.gate import check
 from orchestrator.remote.pool import CallPool, Pool
 from orchestrator.remote.transport import Transport
 from orchestrator.runlog import Notice, Overtaken, RunLog
-
-log = structlog.get_logger()
-
-LISTEN = 0.2
-"""Seconds between two looks at the journal while calls are open."""
-LAST_CALLS = 10.0
-"""Seconds that calls in the air are given when the runner is told to stop."""
+from orchestrator.tenure import LISTEN, Tenure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +87,19 @@ class Conductor:
         clock: EstateClock,
         notice: Notice = lambda _event, _at: None,
         pool: Pool[int] | None = None,
+        seconds: Callable[[], float] = lasting,
     ) -> None:
         self._job, self._plan = assignment, assignment.plan
         self._transport, self._clock = transport, clock
-        self._flights = Flights(transport, pool or CallPool(transport))
-        self._seen: dict[str, dict[str, Seen]] = {}
         self._agenda = Agenda(self._plan, assignment.chosen)
-        self._landed, self._taken_in = list[Landed](), list[Landed]()  # the latter folded in, and not on disk yet
         self._stopping = False
-        self._log = RunLog(self._plan.name, journal, lease, clock.now, notice)
+        self._log = RunLog(self._plan.name, journal, lease, clock.reckoned, notice)
+        fence = Fence(journal, lease, seconds)
+        self._deck = FlightDeck(
+            self._plan, self._log, self._agenda, clock, transport, pool or CallPool(transport), fence
+        )
+        self._flights = self._deck.flights
+        self._tenure = Tenure(self._deck, self._log, clock, transport)
 
     @property
     def state(self) -> RunState:
@@ -121,6 +110,10 @@ class Conductor:
         """Begin nothing new; what is in the air may still end. Safe to call from a signal handler."""
         self._stopping = True
 
+    def announce(self, ticket: Ticket) -> None:
+        """Put the shell of a call on disk that is about to be made outside of a turn: the clock's reading."""
+        self._deck.announce(ticket)
+
     def run(self) -> RunState:
         """Drive until nothing can move, or nothing that may be waited for; return where everything stands.
 
@@ -129,76 +122,35 @@ class Conductor:
             SafetyRefusal: the gate refused a call; it was journaled, and nothing more was sent.
         """
         try:
-            self._take_over()
+            self._tenure.take_over(self._job.by, self._beginning)
             while self._hear():
                 progressed = self._turn()
-                if self._collect(0.0 if progressed else LISTEN) or progressed:
+                if self._deck.collect(0.0 if progressed else LISTEN) or progressed:
                     continue  # what has landed is taken in by the next turn, in one transaction with what follows it
                 due = self._agenda.next_due()
                 if due is None or not self._worth_waiting(due):
                     break
+                self._deck.overtaken = False
                 self._clock.wait_until(due, self._interrupted)
         finally:
-            self._leave()
+            self._tenure.leave(self._farewell())
         return self.state
 
-    # The journal.
-
-    def _take_over(self) -> None:
-        if self._clock.ask() is None:
-            self._clock.ask()  # one lost reading must not make every migration a question that nobody answered
-        self._surely(self._say_who_drives)
-
-    def _say_who_drives(self) -> None:
+    def _beginning(self) -> RunBegan:
         job = self._job
-        if self.state.digest is None:
-            self._log.write(RunBegan(digest=job.digest, plan=job.canonical, by=job.by, tool=__version__))
-        self._log.write(RunnerTook(by=job.by, host=socket.gethostname(), pid=os.getpid(), tool=__version__))
-        self._give_up_open_attempts("the runner ended before the outcome was known")
-
-    def _give_up_open_attempts(self, why: str) -> None:
-        fault = FaultSeen(kind=FaultKind.UNKNOWN, code="runner-ended", message=why)
-        for state in list(self.state.migrations.values()):
-            for subject in [subject for subject, attempt in state.open.items() if not attempt.unsettled]:
-                self._log.write(
-                    AttemptFinished(migration=state.id, subject=subject, outcome=Outcome.UNKNOWN, fault=fault)
-                )
-
-    def _surely(self, write: Callable[[], object]) -> None:
-        """Write down what has happened and cannot be decided anew, however often somebody else is faster."""
-        while True:
-            write()
-            with contextlib.suppress(Overtaken):
-                self._commit()
-                return
+        return RunBegan(digest=job.digest, plan=job.canonical, by=job.by, tool=__version__)
 
     def _hear(self) -> bool:
         """Fold in what operators said; what was read before is read again. Say whether to go on by this plan."""
         if self._log.hear():
-            self._forget()
+            self._deck.forget()
         return not self._stopping and self.state.digest == self._job.digest
-
-    def _commit(self) -> None:
-        """Put the turn's events on disk, then let the calls go whose intents they hold; without them none goes."""
-        try:
-            self._log.commit()
-        except (Overtaken, LeaseLost, JournalUnusable) as lost:
-            self._flights.abandon()
-            if isinstance(lost, Overtaken):
-                self._landed = [*self._taken_in, *self._landed]
-            self._forget()
-            raise
-        finally:
-            self._taken_in = []
-        self._flights.take_off()
-
-    # One turn.
 
     def _turn(self) -> bool:
         """Begin everything that may begin now; say whether anything did."""
         at = self._clock.now()
         progressed = False
-        self._take_in()
+        self._deck.take_in()
         for id_, answer in self._agenda.worth_a_look(self.state, at):
             match answer:
                 case Go() if not reached(self.state[id_], self._job.until):
@@ -213,7 +165,7 @@ class Conductor:
                 case NotYet() if answer.until is not None:
                     self._agenda.wait((id_, answer.waiting_for), answer.until)
         with contextlib.suppress(Overtaken):
-            self._commit()
+            self._deck.commit()
             return progressed
         return True
 
@@ -228,13 +180,13 @@ class Conductor:
                 case = Case.of(self.state, self._plan, id_, at)
                 if case.state.held or subject not in subjects(case):
                     return recorded
-            action = next_action(case, subject, self._seen.get(id_, {}).get(subject))
+            action = next_action(case, subject, self._deck.seen(key))
             if not isinstance(action, Record):
                 return self._carry_out(key, case, action, at) or recorded
             self._log.write(*action.events)
             recorded = True
             if any(isinstance(event, Held | RetryDue | Moved) for event in action.events):
-                self._forget(id_)
+                self._deck.forget(id_)
                 return True
 
     def _carry_out(self, key: Key, case: Case, action: object, at: datetime | None) -> bool:
@@ -244,13 +196,13 @@ class Conductor:
             case Observe():
                 for read in action.reads:
                     self._check(key[0], read)
-                flight = Flight(key, self._stage(key), at, more=action.more, guarded=action.guarded)
+                flight = Flight(key, self._deck.stage(key), at, more=action.more, guarded=action.guarded)
                 flight.todo = list(action.reads)
                 return self._boarded(key, self._flights.observe(flight))
             case Perform():
                 return self._perform(key, case, action)
             case EndShell():
-                self._flights.end_shell(Flight(key, self._stage(key)), action.endpoint, action.shell)
+                self._flights.end_shell(Flight(key, self._deck.stage(key)), action.endpoint, action.shell)
                 return True
             case _:
                 raise TypeError(f"no such action: {action!r}")
@@ -268,7 +220,7 @@ class Conductor:
 
     def _wait(self, key: Key, wait: Wait, at: datetime | None) -> bool:
         id_, subject = key
-        self._seen.get(id_, {}).pop(subject, None)
+        self._deck.unsee(key)
         again = wait.again or (wait.until if wait.until and at and wait.until > at else None)
         self._agenda.wait(key, again)
         known = self.state[id_].waits.get(subject)
@@ -287,9 +239,10 @@ class Conductor:
         ticket = self._transport.ticket(host)
         if ticket is None:
             return self._boarded(key, False)
+        self._deck.shells.announce(ticket)
         self._log.write(*perform.before, _intent(case, subject, perform, ticket))
-        self._seen.get(id_, {}).pop(subject, None)
-        flight = Flight(key, self._stage(key), disruptive=perform.disruptive)
+        self._deck.unsee(key)
+        flight = Flight(key, self._deck.stage(key), disruptive=perform.disruptive)
         self._flights.perform(flight, perform.write, ticket)
         return True
 
@@ -305,81 +258,20 @@ class Conductor:
         except SafetyRefusal as refusal:
             self._flights.abandon()
             refused = CallRefused(migration=id_, detail=str(refusal))
-            self._surely(lambda: self._log.write(refused))
+            self._deck.surely(lambda: self._log.write(refused))
             raise
-
-    # Calls in the air.
-
-    def _stage(self, key: Key) -> tuple[Phase, Intention]:
-        state = self.state[key[0]]
-        return state.phase, state.intention
-
-    def _collect(self, timeout: float) -> bool:
-        """Gather what has ended; wait a moment for the first. Say whether calls were, or are, in the air."""
-        if not self._flights.any:
-            return False
-        self._landed += self._flights.landed(timeout)
-        return True
-
-    def _take_in(self) -> None:
-        """Fold in what has landed. An outcome that the commit does not put on disk is folded in again."""
-        self._taken_in += self._landed
-        landed, self._landed = self._landed, []
-        for one in landed:
-            self._take_in_one(one.flight, one.result)
-
-    def _take_in_one(self, flight: Flight, result: Reply | bool | None) -> None:
-        id_, subject = flight.key
-        self._agenda.stir(id_)
-        if result is None:
-            seen = self._seen.setdefault(id_, {})
-            before = seen.get(subject) if flight.more else Seen(id_)  # None: what it adds to was forgotten meanwhile
-            if before is not None and self._stage(flight.key) == flight.stage:
-                seen[subject] = before.plus(flight.replies, flight.guarded, flight.at)
-        elif isinstance(result, Reply):
-            wrong = said_wrong(result, self.state[id_].open[subject].started.endpoint)
-            fault = FaultSeen.of(wrong) if wrong else None
-            self._log.write(AttemptFinished(migration=id_, subject=subject, outcome=result.outcome, fault=fault))
-        elif subject in self.state[id_].open:
-            case = Case.of(self.state, self._plan, id_, self._clock.now())
-            self._log.write(*after_end_shell(case, subject, result).events)
-
-    def _forget(self, id_: str | None = None) -> None:
-        """Forget what was read of a migration (None: of any), and what it waited for."""
-        self._agenda.forget(id_)
-        if id_ is None:
-            self._seen.clear()
-            self._landed = [one for one in self._landed if one.result is not None]
-        else:
-            self._seen.pop(id_, None)
-
-    # Waiting and leaving.
 
     def _worth_waiting(self, due: datetime) -> bool:
         at = self._clock.now()
         return at is not None and (self._job.patience is None or due - at <= self._job.patience)
 
     def _interrupted(self) -> bool:
-        return self._stopping or self._log.spoken_to()
+        return self._stopping or self._deck.overtaken or self._log.spoken_to()
 
-    def _leave(self) -> None:
-        """Let calls in the air end, write down those that did not as unknown, and close the pool."""
-        deadline = time.monotonic() + LAST_CALLS
-        self._flights.abandon()
-        try:
-            while self._flights.any and time.monotonic() < deadline:
-                self._collect(LISTEN)
-            self._surely(self._say_farewell)
-        except (LeaseLost, JournalUnusable) as lost:
-            log.warning("the runner left without a last word", why=str(lost))
-        finally:
-            self._flights.close(1.0)
-
-    def _say_farewell(self) -> None:
-        self._take_in()
-        self._give_up_open_attempts("the runner was told to stop before the outcome was known")
-        amended = "nothing more to do now" if self.state.digest == self._job.digest else "the plan was amended"
-        self._log.write(RunnerLeft(reason="told to stop" if self._stopping else amended))
+    def _farewell(self) -> str:
+        if self._stopping:
+            return "told to stop"
+        return "nothing more to do now" if self.state.digest == self._job.digest else "the plan was amended"
 
 
 def _intent(case: Case, subject: str, perform: Perform, ticket: Ticket) -> AttemptStarted:

@@ -7,13 +7,15 @@ the end of a shell. It is boarded first and takes off only once its intent is on
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
+from orchestrator.fence import Fence
 from orchestrator.model.call import Read, Ticket, Write
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.observation import Reply
@@ -39,6 +41,7 @@ class Flight:
     guarded: bool = False
     disruptive: bool = False
     todo: list[Read] = field(default_factory=list)
+    repeated: list[Read] = field(default_factory=list)
     replies: list[tuple[Read, Reply]] = field(default_factory=list)
     open: int = 0
 
@@ -53,19 +56,24 @@ class Landed:
 
 @dataclass(frozen=True)
 class _Boarded:
-    """A call that is ready to go: how it starts, and the ticket that goes back if it may not."""
+    """A call that is ready to go: how it starts, once its intent has gone to disk after some second, and the ticket
+    that goes back if it may not.
+    """
 
     flight: Flight
-    start: Callable[[int], None]
+    start: Callable[[int, float], None]
     read: Read | None = None
     ticket: Ticket | None = None
 
 
 class Flights:
-    """All calls in the air. For one thread, the conductor's."""
+    """All calls in the air. For one thread, the conductor's.
 
-    def __init__(self, transport: Transport, pool: Pool[int]) -> None:
-        self._transport, self._pool = transport, pool
+    *announce* hears of the ticket of every read that is boarded; who boards a write has written its ids down.
+    """
+
+    def __init__(self, transport: Transport, pool: Pool[int], fence: Fence, announce: Callable[[Ticket], None]) -> None:
+        self._transport, self._pool, self._fence, self._announce = transport, pool, fence, announce
         self._tokens = itertools.count()
         self._air: dict[int, tuple[Flight, Read | None]] = {}
         self._busy: dict[Key, Flight] = {}
@@ -73,11 +81,12 @@ class Flights:
         self._short: dict[Key, Flight] = {}
         """Flights with reads for which there was no session."""
         self._disruptive: Counter[str] = Counter()
+        self._grounded = False
 
     @property
     def any(self) -> bool:
         """Whether anything is in the air."""
-        return bool(self._pool.in_flight)
+        return bool(self._air)
 
     def busy(self, key: Key) -> bool:
         """Whether something is under way for a subject."""
@@ -89,39 +98,63 @@ class Flights:
 
     def observe(self, flight: Flight) -> bool:
         """Board as many of a flight's reads as there are sessions for; the others follow. Say whether any could."""
+        if self._grounded:
+            return False
         wanted, flight.todo = flight.todo, []
         for read in wanted:
             ticket = self._transport.ticket(read.endpoint)
             if ticket is None:
                 flight.todo.append(read)
             else:
-                self._board(_Boarded(flight, _starts(self._pool, read, ticket), read, ticket))
+                self._announce(ticket)
+                self._board(_Boarded(flight, self._reads(read, ticket), read, ticket))
         if flight.todo and flight.key in self._busy:
             self._short[flight.key] = flight
         return len(flight.todo) < len(wanted)
 
     def perform(self, flight: Flight, write: Write, ticket: Ticket) -> None:
         """Board a write under a ticket whose ids are being written down."""
-        self._board(_Boarded(flight, _starts(self._pool, write, ticket), None, ticket))
+        endpoint = write.endpoint
+
+        def start(token: int, since: float) -> None:
+            self._pool.start(token, write, ticket, self._fence.leave(endpoint, since))
+
+        self._board(_Boarded(flight, start, None, ticket))
 
     def end_shell(self, flight: Flight, endpoint: str, shell: UUID) -> None:
         """Board the end of a shell."""
-        self._board(_Boarded(flight, lambda token: self._pool.end_shell(token, endpoint, shell)))
+        self._board(_Boarded(flight, lambda token, _since: self._pool.end_shell(token, endpoint, shell)))
 
-    def take_off(self) -> None:
-        """Send what was boarded. Its intents are on disk.
+    def sweep(self, shells: Mapping[UUID, str], patience: float) -> None:
+        """Delete shells that no call of ours needs, all at once; wait so many seconds at most."""
+        waiting = set()
+        for shell, endpoint in shells.items():
+            token = next(self._tokens)
+            waiting.add(token)
+            self._pool.end_shell(token, endpoint, shell)
+        deadline = time.monotonic() + patience
+        while waiting and (left := deadline - time.monotonic()) > 0:
+            finished = self._pool.next_finished(left)
+            if finished is None:
+                break
+            waiting.discard(finished[0])
 
-        Reads that found every session of their endpoint lent are boarded now, if one is free: a flight that has
-        nothing in the air is otherwise never looked at again.
+    def board_again(self) -> None:
+        """Board reads that found every session of their endpoint lent, if one is free.
+
+        A flight that has nothing in the air is otherwise never looked at again.
         """
         short, self._short = self._short, {}
         for flight in short.values():
             self.observe(flight)
+
+    def take_off(self, since: float) -> None:
+        """Send what was boarded. Its intents are on disk, and were not before the fence's second *since*."""
         boarded, self._boarded = self._boarded, []
         for one in boarded:
             token = next(self._tokens)
             self._air[token] = (one.flight, one.read)
-            one.start(token)
+            one.start(token, since)
 
     def abandon(self) -> None:
         """Let nothing of what was boarded go: its intents are not on disk. Reads of a flight under way board again."""
@@ -131,12 +164,17 @@ class Flights:
             if one.read is not None:
                 one.flight.todo.append(one.read)
             if one.ticket is not None:
-                self._transport.discard(one.ticket.endpoint, one.ticket.shell)
+                self._transport.give_back(one.ticket)
         for one in boarded:
             if one.flight.open:
                 self._short[one.flight.key] = one.flight
             else:
                 self._end(one.flight)
+
+    def ground(self) -> None:
+        """Let nothing board any more; what is in the air may land."""
+        self._grounded = True
+        self.abandon()
 
     def landed(self, timeout: float) -> Iterator[Landed]:
         """Yield what has ended, waiting *timeout* seconds for the first.
@@ -147,22 +185,36 @@ class Flights:
         finished = self._pool.next_finished(timeout)
         while finished is not None:
             token, result = finished
-            flight, read = self._air.pop(token)
-            flight.open -= 1
-            if isinstance(result, Exception):
-                raise result
-            if read is not None and isinstance(result, Reply):
-                flight.replies.append((read, result))
-                if flight.todo:
-                    self.observe(flight)
-            if not flight.open and not flight.todo:
-                self._end(flight)
-                yield Landed(flight, None if read is not None else result)
+            if token in self._air:
+                flight, read = self._air.pop(token)
+                flight.open -= 1
+                if isinstance(result, Exception):
+                    raise result
+                if read is not None and isinstance(result, Reply):
+                    self._read(flight, read, result)
+                if not flight.open and not flight.todo:
+                    self._end(flight)
+                    yield Landed(flight, None if read is not None else result)
             finished = self._pool.next_finished(0.0)
+
+    def _read(self, flight: Flight, read: Read, reply: Reply) -> None:
+        """Keep an answer, or ask again at once, but once only, where a session had died; then ask what is left."""
+        if read in flight.repeated and reply.fault is not None:  # whatever came of it: at first the host was reached
+            reply = replace(reply, fault=replace(reply.fault, reached=True))
+        if reply.again and read not in flight.repeated:
+            flight.repeated.append(read)
+            flight.todo.append(read)
+        else:
+            flight.replies.append((read, reply))
+        if flight.todo:
+            self.observe(flight)
 
     def close(self, timeout: float) -> None:
         """Take no more calls; wait so many seconds for those in the air."""
         self._pool.close(timeout)
+
+    def _reads(self, read: Read, ticket: Ticket) -> Callable[[int, float], None]:
+        return lambda token, _since: self._pool.start(token, read, ticket)
 
     def _board(self, boarded: _Boarded) -> None:
         flight = boarded.flight
@@ -176,7 +228,3 @@ class Flights:
         if self._busy.pop(flight.key, None) is not None:
             self._short.pop(flight.key, None)
             self._disruptive[flight.key[1]] -= flight.disruptive
-
-
-def _starts(pool: Pool[int], call: Read | Write, ticket: Ticket) -> Callable[[int], None]:
-    return lambda token: pool.start(token, call, ticket)

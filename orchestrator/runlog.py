@@ -11,7 +11,7 @@ from datetime import datetime
 
 import structlog
 
-from orchestrator.journal import Entry, Journal, JournalConflict, Lease
+from orchestrator.journal import Entry, Journal, JournalConflict, Lease, LeaseLost
 from orchestrator.model.event import VERSION, Event, to_body
 from orchestrator.model.replay import fold_in
 from orchestrator.model.run import RunState
@@ -50,6 +50,11 @@ class RunLog:
         self._told = journal.head()
         self._read_new_rows()
 
+    @property
+    def pending(self) -> bool:
+        """Whether anything was written that is not on disk yet."""
+        return bool(self._pending)
+
     def write(self, *events: Event) -> None:
         """Fold events in; they become durable with the next :meth:`commit`.
 
@@ -77,6 +82,7 @@ class RunLog:
         except JournalConflict:
             self.state, self._head = RunState(self._run), 0
             self._read_new_rows()
+            self._check_lease()
             raise Overtaken from None
         self._told = self._head
         for (event, at), entry in zip(pending, entries, strict=True):
@@ -88,11 +94,27 @@ class RunLog:
         return self._journal.head() != self._head
 
     def hear(self) -> bool:
-        """Fold in what somebody else has appended; say whether there was anything."""
+        """Fold in what somebody else has appended; say whether there was anything.
+
+        Raises:
+            LeaseLost: it was a runner who took over.
+        """
         if not self.spoken_to():
             return False
         self._read_new_rows()
+        self._check_lease()
         return True
+
+    def _check_lease(self) -> None:
+        """See whether whoever appended was an operator, whose words are heard, or another runner, who is not followed.
+
+        Raises:
+            LeaseLost: a runner.
+        """
+        now = self._journal.holder()
+        if now != self._lease:
+            current, holder = (now.epoch, now.holder) if now else (self._lease.epoch, None)
+            raise LeaseLost(self._lease.epoch, current, holder)
 
     def _read_new_rows(self) -> None:
         """Fold in the rows after the last one that was read; tell of those that nobody was told of yet."""

@@ -33,6 +33,7 @@ from orchestrator.model.run import RunState
 from orchestrator.model.words import AdoptAsked
 from orchestrator.planfile import canonical, digest, load_plan
 from orchestrator.remote.inline import InlinePool
+from orchestrator.remote.transport import Leave
 
 ROOT = Path(__file__).parent.parent
 DC = "dc01.corp.example"
@@ -81,15 +82,25 @@ class MortalTransport:
     def __init__(self, inner: MemoryTransport, doom: Doom) -> None:
         self._inner, self._doom = inner, doom
 
-    def run(self, call: Call, ticket: Ticket) -> Reply:
+    def run(self, call: Call, ticket: Ticket, leave: Leave | None = None) -> Reply:
         if self._doom.dead:
             raise Crash
         if isinstance(call, Read):
             return self._inner.run(call, ticket)
         self._doom.moment()
-        reply = self._inner.run(call, ticket)
+        reply = self._inner.run(call, ticket, leave)
         self._doom.moment()
         return reply
+
+    def discard(self, endpoint: str, shell: UUID) -> bool:
+        if self._doom.dead:
+            raise Crash
+        return self._inner.discard(endpoint, shell)
+
+    def close(self) -> None:
+        if self._doom.dead:
+            raise Crash
+        self._inner.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -122,6 +133,8 @@ class World:
         self.registered = registered
         self.ids = [migration.id for migration in self.plan.migrations()]
         self.principal = f"{spec.domain.netbios}\\operator"
+        self.seconds = 0.0
+        """What the runner's own clock shows; it stands still unless a test moves it."""
         self._numbers = itertools.count(1)
 
     def run(
@@ -139,7 +152,11 @@ class World:
         transport = MortalTransport(
             MemoryTransport(self.estate, self.principal, ids=self._ids, registered=self.registered), doom
         )
-        clock = EstateClock(self._clock_reader(transport), is_lab=True, monotonic=lambda: 0.0)
+
+        def announce(ticket: Ticket) -> None:
+            conductor.announce(ticket)
+
+        clock = EstateClock(self._clock_reader(transport, announce), is_lab=True, monotonic=lambda: 0.0)
         job = Assignment(
             plan=self.plan,
             digest=self.digest,
@@ -150,7 +167,8 @@ class World:
         )
         try:
             lease = handle.acquire("tester")
-            conductor = Conductor(job, journal, lease, transport, clock, pool=InlinePool(transport, choose, together))
+            pool: InlinePool[int] = InlinePool(transport, choose, together)
+            conductor = Conductor(job, journal, lease, transport, clock, pool=pool, seconds=lambda: self.seconds)
             return conductor.run()
         finally:
             if handle is not self.journal:
@@ -237,12 +255,15 @@ class World:
         self.estate.execute = witnessed  # type: ignore[method-assign]
 
     @staticmethod
-    def _clock_reader(transport: Any) -> Callable[[], datetime | None]:
+    def _clock_reader(
+        transport: Any, announce: Callable[[Ticket], None] = lambda _ticket: None
+    ) -> Callable[[], datetime | None]:
         call = Read(DC, (cmdlet("Get-ADRootDSE", Properties=("currentTime",), Server=DC),))
 
         def read() -> datetime | None:
             ticket = transport.ticket(DC)
-            roots = list(transport.run(call, ticket).of("ADRootDSE")) if ticket else []
+            announce(ticket)
+            roots = list(transport.run(call, ticket).of("ADRootDSE"))
             time = roots[0].get("currentTime") if roots else None
             return time if isinstance(time, datetime) else None
 

@@ -16,9 +16,10 @@ from orchestrator.clock import EstateClock
 from orchestrator.conductor import Assignment, Conductor
 from orchestrator.errors import InputInvalid, PersonNeeded
 from orchestrator.journal import JournalUnusable, journal_file, open_journal
-from orchestrator.model.call import Read, cmdlet
+from orchestrator.model.call import Read, Ticket, cmdlet
 from orchestrator.model.event import Event
 from orchestrator.model.lifecycle import Phase
+from orchestrator.model.observation import Reply
 from orchestrator.model.plan import Connection, Directory, Estate, Plan, Tls
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.remote.connection import Connections
@@ -85,8 +86,13 @@ def transport_for(plan: Plan, connections: Connections) -> Transport:
     return Routes(hosts, LdapTransport(connections.settings))
 
 
-def clock_for(plan: Plan, transport: Transport, last: datetime | None) -> EstateClock:
-    """Return the clock of the pinned domain controller.
+def clock_for(
+    plan: Plan,
+    transport: Transport,
+    last: datetime | None,
+    announce: Callable[[Ticket], None] = lambda _ticket: None,
+) -> EstateClock:
+    """Return the clock of the pinned domain controller; *announce* hears under which ids it is about to be read.
 
     Reading it also settles whether an estate that the plan calls simulated says so itself.
     """
@@ -96,11 +102,18 @@ def clock_for(plan: Plan, transport: Transport, last: datetime | None) -> Estate
     properties = ("currentTime", "dmsaLab") if plan.estate.simulated else ("currentTime",)
     call = Read(directory.endpoint, (cmdlet("Get-ADRootDSE", Properties=properties, Server=directory.server),))
 
-    def read() -> datetime | None:
+    def asked() -> Reply | None:
         ticket = transport.ticket(directory.endpoint)
         if ticket is None:
             return None
-        roots = list(transport.run(call, ticket).of("ADRootDSE"))
+        announce(ticket)
+        return transport.run(call, ticket)
+
+    def read() -> datetime | None:
+        reply = asked()
+        if reply is not None and reply.again:
+            reply = asked()
+        roots = list(reply.of("ADRootDSE")) if reply is not None else []
         if roots and plan.estate.simulated and roots[0].get("dmsaLab") is not True:
             raise PersonNeeded(
                 f"the plan says `estate.simulated: true`, but {directory.server} does not say that it is a lab. "
@@ -150,8 +163,13 @@ def conducting(
                         until=until,
                         patience=None if watch or resolved.plan.is_lab else PATIENCE,
                     )
-                    clock = clock_for(resolved.plan, transport, state.last_at)
-                    yield Conductor(assignment, journal, lease, transport, clock, notice)
+
+                    def announce(ticket: Ticket) -> None:
+                        conductor.announce(ticket)
+
+                    clock = clock_for(resolved.plan, transport, state.last_at, announce)
+                    conductor = Conductor(assignment, journal, lease, transport, clock, notice)
+                    yield conductor
         finally:
             with contextlib.suppress(JournalUnusable):
                 journal.release(lease)

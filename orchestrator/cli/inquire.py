@@ -49,6 +49,8 @@ class Carrier:
         while True:
             ticket = self._ticket(call.endpoint)
             reply = self._transport.run(call, ticket)
+            if reply.again:
+                reply = self._transport.run(call, self._ticket(call.endpoint))
             if reply.outcome is Outcome.UNKNOWN:
                 self._settle(ticket)
             if not _worth_repeating(reply):

@@ -21,6 +21,7 @@ from orchestrator.guards import ask, ask_about_host, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
+from orchestrator.model.directory import plain
 from orchestrator.model.event import (
     DIRECTORY,
     AttemptSettled,
@@ -246,13 +247,18 @@ def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
 
 
 def _perform(case: Case, step: Step, subject: str, perform: Perform, said: tuple[Event, ...]) -> Action:
-    """Let a write happen, unless it failed, was tried too often, or would outlast the window."""
+    """Let a write happen, unless it failed, was tried too often, or would outlast the window.
+
+    A failure is one of the same parameters only: an account that somebody moved between the reading and the write is
+    not found under its old name, and known by its new one as soon as it was read again.
+    """
     statement = perform.write.statement
     key = (subject, spelled(statement.name, statement.parameters))
     fault = case.state.faults.get(key)
     if fault is not None and fault.kind is FaultKind.TRANSIENT:
         return retry(case, subject, "write", fault)
-    if fault is not None:
+    parameters = {name: plain(value) for name, value in statement.parameters.items()}
+    if fault is not None and case.state.asked.get(key, parameters) == parameters:
         return _hold(case, step, subject, Stop("fault", fault.message, fault.remedy))
     sent = case.state.performed.get(key, 0)
     if sent >= case.policy.retry.attempts:

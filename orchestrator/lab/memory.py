@@ -51,9 +51,9 @@ class Shells(Protocol):
 class MemoryTransport:
     """Calls into a simulated estate, as *principal* (``CORP\\name``). Any thread may call.
 
-    A ticket serves one call, which is the only one that its shell ever carries. *ids* makes the ids of
-    shells and pipelines; they must differ from those of every other transport to the same estate. With *registered*
-    every machine is reached through its JEA endpoint, if it has one, and no other configuration is known.
+    A ticket serves one call. A shell carries one call after the other, as long as none is lost in it. *ids* makes the
+    ids of shells and pipelines; they must differ from those of every other transport to the same estate. With
+    *registered* every machine is reached through its JEA endpoint, if it has one, and no other configuration is known.
     """
 
     def __init__(
@@ -69,6 +69,9 @@ class MemoryTransport:
         self._configuration = configuration
         self._registered = registered
         self._issued: dict[UUID, Ticket] = {}
+        self._idle: dict[str, list[UUID]] = {}
+        self._opened: set[UUID] = set()
+        self._gone: list[Ticket] = []
         self._ids = ids
         self._lock = threading.Lock()
         self._records: dict[int, tuple[LabObject, Record]] = {}
@@ -76,11 +79,18 @@ class MemoryTransport:
     def ticket(self, endpoint: str) -> Ticket | None:
         """Return the ids of the next call to *endpoint*; never None, for there is always a shell to spare."""
         with self._lock:
-            ticket = Ticket(endpoint, self._ids(), self._ids())
+            idle = self._idle.setdefault(endpoint, [])
+            ticket = Ticket(endpoint, idle.pop() if idle else self._ids(), self._ids())
             self._issued[ticket.pipeline] = ticket
             return ticket
 
-    def run(self, call: Read | Write, ticket: Ticket) -> Reply:
+    def give_back(self, ticket: Ticket) -> None:
+        """Take a ticket back that was not used."""
+        with self._lock:
+            if self._issued.pop(ticket.pipeline, None) is not None:
+                self._idle[ticket.endpoint].append(ticket.shell)
+
+    def run(self, call: Read | Write, ticket: Ticket, leave: Callable[[], Fault | None] | None = None) -> Reply:
         """Carry a call out under a ticket of :meth:`ticket`.
 
         Raises:
@@ -90,7 +100,14 @@ class MemoryTransport:
             if self._issued.get(ticket.pipeline) != ticket or ticket.endpoint != call.endpoint:
                 raise ValueError(f"{ticket} is no ticket for a call to {call.endpoint}, or was used before")
             del self._issued[ticket.pipeline]
-            return self._run(self._request(call, ticket))
+            refused = leave() if leave is not None and isinstance(call, Write) else None
+            reply = self._run(self._request(call, ticket)) if refused is None else Reply(Outcome.FAILED, fault=refused)
+            self._opened.add(ticket.shell)
+            if reply.outcome is not Outcome.UNKNOWN:
+                self._idle[ticket.endpoint].append(ticket.shell)
+            elif isinstance(call, Read):
+                self._delete(ticket.endpoint, ticket.shell)
+            return reply
 
     def _run(self, request: Request) -> Reply:
         self._estate.advance(_CALL_TAKES)
@@ -136,19 +153,34 @@ class MemoryTransport:
         """Delete a shell and whatever runs in it; True once that is certain."""
         with self._lock:
             unused = [pipeline for pipeline, ticket in self._issued.items() if ticket.shell == shell]
-            if unused:
-                for pipeline in unused:
-                    del self._issued[pipeline]
+            for pipeline in unused:
+                del self._issued[pipeline]
+            self._idle[endpoint] = [one for one in self._idle.get(endpoint, ()) if one != shell]
+            if unused and shell not in self._opened:
                 return True
-            if not self._estate.listens(endpoint.removeprefix(WITNESS)):
-                return False
-            self._estate.discard(shell)
-            return True
+            return self._delete(endpoint, shell)
+
+    def _delete(self, endpoint: str, shell: UUID) -> bool:
+        if not self._estate.listens(endpoint.removeprefix(WITNESS)):
+            return False
+        self._estate.discard(shell)
+        self._gone.append(Ticket(endpoint, shell, shell))
+        return True
+
+    def gone(self) -> list[Ticket]:
+        """Return the shells that were deleted since this was last asked."""
+        with self._lock:
+            gone, self._gone = self._gone, []
+            return gone
 
     def close(self) -> None:
-        """Forget all tickets that were not used."""
+        """Forget all tickets that were not used, and delete the shells that nothing runs in."""
         with self._lock:
             self._issued.clear()
+            for endpoint, idle in self._idle.items():
+                for shell in idle:
+                    self._delete(endpoint, shell)
+            self._idle.clear()
 
     def _request(self, call: Read | Write, ticket: Ticket) -> Request:
         cmdlets = call.statements if isinstance(call, Read) else (call.statement,)

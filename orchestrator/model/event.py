@@ -97,6 +97,24 @@ class RunnerLeft(_Event):
     reason: str
 
 
+class ShellOpened(_Event):
+    """A shell is about to be opened at an endpoint under this id. On disk before the first call in it leaves, be it
+    only a read: whoever comes later can delete what nobody closed.
+    """
+
+    kind: Literal["shell-opened"] = "shell-opened"
+    endpoint: str
+    shell: UUID
+
+
+class ShellGone(_Event):
+    """A shell is no longer on its host, which acknowledged its deletion, or does not know it (any more)."""
+
+    kind: Literal["shell-gone"] = "shell-gone"
+    endpoint: str
+    shell: UUID
+
+
 class ControllersFound(_Event):
     """The writable domain controllers of the domain, asked because the plan names none to agree."""
 
@@ -334,6 +352,8 @@ Event: TypeAlias = Annotated[
     RunBegan
     | RunnerTook
     | RunnerLeft
+    | ShellOpened
+    | ShellGone
     | ControllersFound
     | GuardsAsked
     | SnapshotTaken

@@ -90,6 +90,7 @@ def _started(state: MigrationState, event: AttemptStarted, at: datetime | None) 
         waits=_without(state.waits, event.subject),
         faults=_without(state.faults, key),
         performed={**state.performed, key: state.performed.get(key, 0) + 1},
+        asked={**state.asked, key: event.parameters},
         wish=event.wish or state.wish,
         sent=state.sent | {event.cmdlet} if event.cmdlet in MIGRATION_CMDLETS else state.sent,
         touched=touched,
@@ -194,6 +195,7 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
         open={},
         done=frozenset(),
         performed={},
+        asked={},
         landed=frozenset(),
         baselines={},
         wish=None,
@@ -279,6 +281,7 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
         tries={},
         faults={},
         performed={},
+        asked={},
         landed=frozenset(),
     )
     if not event.forward or state.intention is Intention.FORWARD:
@@ -329,6 +332,7 @@ def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) 
         tries={},
         faults={},
         performed={},
+        asked={},
         landed=frozenset(),
         done=state.done if same_step else frozenset(),
         baselines=state.baselines if same_step else {},

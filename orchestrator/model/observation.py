@@ -147,12 +147,16 @@ class Record:
 
 @dataclass(frozen=True)
 class Reply:
-    """Everything that one call brought back."""
+    """Everything that one call brought back.
+
+    ``again``: a read came to nothing because its session had died or was used up; another may carry it at once.
+    """
 
     outcome: Outcome
     records: tuple[Record, ...] = ()
     errors: tuple[RemoteError, ...] = ()
     fault: Fault | None = None
+    again: bool = False
 
     def of(self, kind: str) -> Iterator[Record]:
         """Yield the records of one kind (the last word of their type name)."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from orchestrator.model.event import (
     AttemptStarted,
@@ -20,6 +21,9 @@ from orchestrator.model.event import (
     HostSnapshotTaken,
     RunBegan,
     RunnerTook,
+    ShellEnded,
+    ShellGone,
+    ShellOpened,
     SnapshotTaken,
     SubjectDone,
 )
@@ -47,6 +51,8 @@ class RunState:
     controllers: tuple[str, ...] = ()
     migrations: dict[str, MigrationState] = field(default_factory=dict)
     registry: dict[str, RegistryUse] = field(default_factory=dict)
+    shells: dict[UUID, str] = field(default_factory=dict)
+    """Shells that may be open, and at which endpoints: ours, or left behind by a runner that died."""
     refused: str | None = None
     driver: str | None = None
     """Who drove last, or drives."""
@@ -91,7 +97,20 @@ class RunState:
             self.refused = event.detail
         elif isinstance(event, RunnerTook):
             self.refused, self.driver = None, event.by
+        elif isinstance(event, ShellOpened):
+            self.shells[event.shell] = event.endpoint
+        if isinstance(event, ShellGone | ShellEnded):
+            self.shells.pop(event.shell, None)
         self.last_at = at or self.last_at
+
+    def left_open(self) -> dict[UUID, str]:
+        """Return the shells that may be open, and those of writes whose outcome nobody knows, with their endpoints.
+
+        (A journal that was begun before every shell was written down knows of the latter only.)
+        """
+        writes = [attempt for state in self.migrations.values() for attempt in state.open.values()]
+        lost = {one.started.shell: one.started.endpoint for one in writes if not one.shell_ended}
+        return lost | self.shells
 
     def needs(self, host: str, id_: str) -> bool:
         """Return whether a migration needs the host's registry value, from its first write there on."""

@@ -144,6 +144,8 @@ class MigrationState:
     open: Mapping[str, Attempt] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
     performed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    asked: Mapping[tuple[str, str], Mapping[str, object]] = field(default_factory=dict)
+    """The parameters with which each of them was sent last: a fault speaks of these, and of no others."""
     landed: frozenset[tuple[str, str]] = frozenset()
     """Writes of this phase whose success was acknowledged: the only proof of those that leave nothing to read."""
     wish: Pair | None = None

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from orchestrator.model.call import Call, Ticket
 from orchestrator.model.observation import Reply
-from orchestrator.remote.transport import Transport
+from orchestrator.remote.transport import Leave, Transport
 
 Token = TypeVar("Token", bound=Hashable)
 
@@ -44,9 +44,9 @@ class InlinePool(Generic[Token]):
         """How many calls were started and not yet handed out."""
         return len(self._waiting) + len(self._ended)
 
-    def start(self, token: Token, call: Call, ticket: Ticket) -> None:
+    def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
         """Let a call wait for its turn."""
-        self._waiting.append((token, lambda: self._transport.run(call, ticket)))
+        self._waiting.append((token, lambda: self._transport.run(call, ticket, leave)))
 
     def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
         """Let the end of a shell wait for its turn."""

@@ -25,6 +25,7 @@ from orchestrator.model.witness import WITNESS
 from orchestrator.remote import gate
 from orchestrator.remote.connection import Settings, Unconfigured, unconfigured
 from orchestrator.remote.tickets import NoTicket, bought
+from orchestrator.remote.transport import Leave
 
 PORT = 389
 SEALED = 128
@@ -52,7 +53,12 @@ class LdapTransport:
             self._issued.add(ticket)
         return ticket
 
-    def run(self, call: Call, ticket: Ticket) -> Reply:
+    def give_back(self, ticket: Ticket) -> None:
+        """Take a ticket back that was not used."""
+        with self._lock:
+            self._issued.discard(ticket)
+
+    def run(self, call: Call, ticket: Ticket, _leave: Leave | None = None) -> Reply:
         """Read, and wait for the end. Trouble is in the reply.
 
         Raises:
@@ -80,6 +86,10 @@ class LdapTransport:
         with self._lock:
             self._issued = {ticket for ticket in self._issued if ticket.shell != shell}
         return True
+
+    def gone(self) -> list[Ticket]:
+        """Return nothing: a connection ends with its reading, and no later than this process."""
+        return []
 
     def close(self) -> None:
         """Forget all tickets that were not used."""

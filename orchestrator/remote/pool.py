@@ -17,7 +17,7 @@ from uuid import UUID
 
 from orchestrator.model.call import Call, Ticket
 from orchestrator.model.observation import Reply
-from orchestrator.remote.transport import Transport
+from orchestrator.remote.transport import Leave, Transport
 
 Token = TypeVar("Token", bound=Hashable)
 
@@ -35,8 +35,8 @@ class Pool(Protocol[Token]):
     def in_flight(self) -> int:
         """How many calls were started and not yet handed out."""
 
-    def start(self, token: Token, call: Call, ticket: Ticket) -> None:
-        """Run a call; *token* comes back with its reply."""
+    def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
+        """Run a call; *token* comes back with its reply. *leave* is asked right before a write leaves."""
 
     def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
         """Delete a shell on the far side; *token* comes back with whether that is certain."""
@@ -68,13 +68,13 @@ class CallPool(Generic[Token]):
         """How many calls were started and not yet handed out by :meth:`next_finished`."""
         return self._in_flight
 
-    def start(self, token: Token, call: Call, ticket: Ticket) -> None:
-        """Run a call; *token* comes back with its reply.
+    def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
+        """Run a call; *token* comes back with its reply. *leave* is asked on the call's thread.
 
         Raises:
             RuntimeError: the pool is closed.
         """
-        self._put(token, partial(self._transport.run, call, ticket))
+        self._put(token, partial(self._transport.run, call, ticket, leave))
 
     def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
         """Delete a shell on the far side; *token* comes back with whether that is certain.

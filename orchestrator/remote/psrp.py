@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID, uuid4
 
 from orchestrator.model.call import Call, Ticket
@@ -24,14 +25,15 @@ from orchestrator.remote import gate
 from orchestrator.remote.connection import Settings, Unconfigured
 from orchestrator.remote.dial import dial
 from orchestrator.remote.session import Session, delete_shell
+from orchestrator.remote.transport import Leave
 
 SESSIONS_PER_ENDPOINT = 4
 CROWDED_FOR = 2.0
 """Seconds for which calls must have found every session of an endpoint lent before it gets one more."""
 ASKS_AGAIN = 0.5
 """Seconds within which a call that found none asks again; where none does, the crowd has gone."""
-CLOSING_TAKES = 10.0
-"""Seconds for closing all sessions; shells that remain are deleted by their hosts when they have idled."""
+CLOSING_TAKES = 2.0
+"""Seconds for closing all sessions at the same time; who drives next deletes what remains by its id."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ class PsrpTransport:
         self._clock = clock
         self._lock = threading.Lock()
         self._endpoints: dict[str, _Endpoint] = {}
+        self._gone: list[Ticket] = []
 
     def ticket(self, endpoint: str) -> Ticket | None:
         """Announce the ids of the next call to *endpoint*; None while its sessions are lent and it gets no other."""
@@ -92,14 +95,22 @@ class PsrpTransport:
             if known.idle:
                 session = known.idle.pop()
             elif known.may_open(self._clock(), self._most, self._crowded_for):
-                session = Session(lambda: self._settings(endpoint), self._clock)
+                session = Session(lambda: self._settings(endpoint), self._clock, partial(self._is_gone, endpoint))
             else:
                 return None
             ticket = Ticket(endpoint, session.prepare(), uuid4())
             known.lent[ticket.pipeline] = _Lent(session, ticket)
             return ticket
 
-    def run(self, call: Call, ticket: Ticket) -> Reply:
+    def give_back(self, ticket: Ticket) -> None:
+        """Take a ticket back that was not used."""
+        with self._lock:
+            known = self._endpoints.get(ticket.endpoint.lower(), _Endpoint())
+            lent = known.lent.get(ticket.pipeline)
+            if lent is not None and not lent.running:
+                known.idle.append(known.lent.pop(ticket.pipeline).session)
+
+    def run(self, call: Call, ticket: Ticket, leave: Leave | None = None) -> Reply:
         """Carry out one call, and wait for its end.
 
         Raises:
@@ -111,7 +122,7 @@ class PsrpTransport:
             gate.check(call)
             if call.endpoint != ticket.endpoint:
                 raise ValueError(f"a ticket for {ticket.endpoint} was used for {call.endpoint}")
-            return session.carry(call, ticket.pipeline)
+            return session.carry(call, ticket.pipeline, leave)
         finally:
             self._give_back(ticket)
 
@@ -123,12 +134,15 @@ class PsrpTransport:
         nothing on the far side and the host is not asked.
         """
         if self._never_opened(endpoint, shell):
+            self._is_gone(endpoint, shell)
             return True
         try:
             settings = self._settings(endpoint)
             wsman = dial(settings)
             try:
-                return delete_shell(wsman, settings.configuration, shell)
+                delete_shell(wsman, settings.configuration, shell)
+                self._is_gone(endpoint, shell)
+                return True
             finally:
                 wsman.close()
         except Unconfigured as error:
@@ -137,16 +151,31 @@ class PsrpTransport:
             _log.debug("%s: shell not deleted: %s", endpoint, type(error).__name__, exc_info=True)
         return False
 
-    def close(self) -> None:
-        """Delete the shells of idle sessions, within ten seconds; calls that still run keep their threads."""
-        deadline = self._clock() + CLOSING_TAKES
+    def gone(self) -> list[Ticket]:
+        """Return the shells that were found to be no longer on their hosts since this was last asked."""
         with self._lock:
-            sessions = [session for known in self._endpoints.values() for session in known.idle]
+            gone, self._gone = self._gone, []
+            return gone
+
+    def _is_gone(self, endpoint: str, shell: UUID) -> None:
+        with self._lock:
+            self._gone.append(Ticket(endpoint, shell, shell))
+
+    def close(self) -> None:
+        """Delete the shells of idle sessions, all at once, so that a host that hangs delays nobody for long.
+
+        Calls that still run keep their sessions, and their threads.
+        """
+        with self._lock:
+            sessions = [session for known in self._endpoints.values() for session in known.idle if session.opened]
             for known in self._endpoints.values():
                 known.idle.clear()
-        for session in sessions:
-            if self._clock() < deadline:
-                session.close()
+        closing = [threading.Thread(target=session.close, name="closing", daemon=True) for session in sessions]
+        for thread in closing:
+            thread.start()
+        deadline = time.monotonic() + CLOSING_TAKES
+        for thread in closing:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _take(self, ticket: Ticket) -> Session:
         with self._lock:

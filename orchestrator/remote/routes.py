@@ -7,7 +7,7 @@ from uuid import UUID
 from orchestrator.model.call import Call, Ticket
 from orchestrator.model.observation import Reply
 from orchestrator.model.witness import WITNESS
-from orchestrator.remote.transport import Transport
+from orchestrator.remote.transport import Leave, Transport
 
 
 class Routes:
@@ -23,13 +23,21 @@ class Routes:
         """Announce the ids of the next call to *endpoint*."""
         return self._to(endpoint).ticket(endpoint)
 
-    def run(self, call: Call, ticket: Ticket) -> Reply:
+    def give_back(self, ticket: Ticket) -> None:
+        """Take a ticket back that was not used."""
+        self._to(ticket.endpoint).give_back(ticket)
+
+    def run(self, call: Call, ticket: Ticket, leave: Leave | None = None) -> Reply:
         """Carry out one call."""
-        return self._to(call.endpoint).run(call, ticket)
+        return self._to(call.endpoint).run(call, ticket, leave)
 
     def discard(self, endpoint: str, shell: UUID) -> bool:
         """Delete a shell on the far side."""
         return self._to(endpoint).discard(endpoint, shell)
+
+    def gone(self) -> list[Ticket]:
+        """Return the shells that are no longer on the far side."""
+        return [*self._witness.gone(), *self._hosts.gone()]
 
     def close(self) -> None:
         """Close both."""

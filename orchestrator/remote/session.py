@@ -43,6 +43,7 @@ from orchestrator.remote.faults import (
     unfinished,
 )
 from orchestrator.remote.objects import record, remote_error
+from orchestrator.remote.transport import Leave
 from orchestrator.remote.wording import understood, worded
 
 MOST_PIPELINES = 200
@@ -71,10 +72,17 @@ class OtherShell(Exception):
 class Session:
     """A conversation with one host. Not thread-safe: the transport lends it to one thread at a time."""
 
-    def __init__(self, settings: Callable[[], Settings], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        clock: Callable[[], float] = time.monotonic,
+        gone: Callable[[UUID], None] = lambda _shell: None,
+    ) -> None:
+        """Open nothing yet. *gone* hears of each shell that is no longer on the host."""
         self.shell = uuid4()
         self._settings = settings
         self._clock = clock
+        self._gone = gone
         self._wsman: WSMan | None = None
         self._pool: RunspacePool | None = None
         self._configuration = ""
@@ -99,15 +107,11 @@ class Session:
                 self._renew()
         return self.shell
 
-    def carry(self, call: Call, pipeline: UUID) -> Reply:
+    def carry(self, call: Call, pipeline: UUID, leave: Leave | None = None) -> Reply:
         """Carry out a call that the gate has let through. Remote trouble is in the reply."""
-        reply, gone = self._attempt(call, pipeline)
-        if gone and not isinstance(call, Write):
-            reply, _ = self._attempt(call, uuid4())
-            if reply.fault is not None:  # whatever came of the second attempt: the first one did reach the host
-                reply = replace(reply, fault=replace(reply.fault, reached=True))
+        reply, gone = self._attempt(call, pipeline, leave)
         self._last_used = self._clock()
-        return reply
+        return replace(reply, again=True) if gone and not isinstance(call, Write) else reply
 
     def forget(self) -> None:
         """Begin anew at the next call: the shell was deleted by somebody else."""
@@ -121,7 +125,7 @@ class Session:
             self._sweep()
         self._hang_up()
 
-    def _attempt(self, call: Call, pipeline: UUID) -> tuple[Reply, bool]:
+    def _attempt(self, call: Call, pipeline: UUID, leave: Leave | None) -> tuple[Reply, bool]:
         """Try once. The second value says that the host had no more use for the shell, which another may have."""
         write = isinstance(call, Write)
         statements = (call.statement,) if isinstance(call, Write) else call.statements
@@ -130,6 +134,9 @@ class Session:
             pool = self._open()
             reach = Reach.SENDING
             powershell = self._composed(pool, statements, pipeline)
+            refused = leave() if leave is not None and write else None
+            if refused is not None:
+                return Reply(Outcome.FAILED, fault=refused), False
             powershell.begin_invoke(remote_stream_options=0)
             reach = Reach.RUNNING
             self._pipelines += 1
@@ -146,8 +153,10 @@ class Session:
             outcome, fault = judge(error, call.endpoint, self._port, reach, write=write, auth=self._auth)
             if shell_full(error):
                 self._most = max(1, self._pipelines)
-            unborn = reach is Reach.OPENING and never_dispatched(error)
-            self._drop(keep=shell_unknown(error) or unborn or outcome is Outcome.UNKNOWN)
+            absent = shell_unknown(error) or (reach is Reach.OPENING and never_dispatched(error))
+            if absent:
+                self._gone(self.shell)
+            self._drop(keep=absent or outcome is Outcome.UNKNOWN)
             return Reply(outcome, fault=fault), lost_session(error) and reach is not Reach.OPENING
 
     def _open(self) -> RunspacePool:
@@ -207,8 +216,10 @@ class Session:
         """Delete shells that were left behind, on the connection that is open; in vain is good enough."""
         assert self._wsman is not None
         while self._leftovers:
-            with suppress(Exception):  # the host deletes what stays behind by itself, after SHELL_IDLES
-                delete_shell(self._wsman, self._configuration, self._leftovers.pop())
+            shell = self._leftovers.pop()
+            with suppress(Exception):  # who drives next deletes it by its id, and the host itself after SHELL_IDLES
+                delete_shell(self._wsman, self._configuration, shell)
+                self._gone(shell)
 
     def _hang_up(self) -> None:
         if self._wsman is not None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from orchestrator.model.call import Call, Ticket
-from orchestrator.model.observation import Reply
+from orchestrator.model.observation import Fault, Reply
+
+Leave: TypeAlias = Callable[[], Fault | None]
+"""Asked right before a write leaves, in the thread that carries it: None, or why it may not."""
+
+NOT_SENT = "not-sent"
+"""The code of a fault that a :data:`Leave` gives: nothing of the write has left."""
 
 
 class Transport(Protocol):
@@ -20,14 +27,18 @@ class Transport(Protocol):
         """Announce the ids of the shell and pipeline that the next call to *endpoint* will have.
 
         Never touches the network. None: every session to this endpoint is busy; ask again later. A ticket
-        that will not be used is given back with :meth:`discard` of its shell.
+        that will not be used is given back with :meth:`give_back`.
         """
 
-    def run(self, call: Call, ticket: Ticket) -> Reply:
+    def give_back(self, ticket: Ticket) -> None:
+        """Take a ticket back that was not used. Never touches the network; its shell serves the next call."""
+
+    def run(self, call: Call, ticket: Ticket, leave: Leave | None = None) -> Reply:
         """Carry out one call and wait for its end.
 
-        Remote trouble is in the reply and never raised. A write is sent at most once, in the shell and
-        pipeline of the ticket. A read may be repeated once, in another shell, if its shell has died.
+        Remote trouble is in the reply and never raised. A call is sent at most once, in the shell and pipeline of the
+        ticket, and in no other. *leave* has the last word on a write: it is asked once the shell is open, so that
+        nothing but the write itself lies between its answer and the wire.
 
         Raises:
             Refused: the call is outside the catalogue; nothing was sent.
@@ -41,5 +52,11 @@ class Transport(Protocol):
         gave another answer; nothing is known then.
         """
 
+    def gone(self) -> list[Ticket]:
+        """Return the shells that, since this was last asked, were found to be no longer on their endpoints.
+
+        Deleted and acknowledged, unknown there, or never opened. Pipelines of these tickets say nothing.
+        """
+
     def close(self) -> None:
-        """Close every session politely, in bounded time. Calls that still run end with a fault."""
+        """Delete the shells of sessions that carry nothing, in bounded time; calls that still run keep theirs."""

@@ -27,6 +27,8 @@ from orchestrator.model.event import (
     RunnerLeft,
     RunnerTook,
     ShellEnded,
+    ShellGone,
+    ShellOpened,
     SnapshotTaken,
     SubjectDone,
     WaitBegan,
@@ -104,6 +106,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     RunBegan: lambda e: f"run began, plan digest {e.digest[:12]}, by {e.by}",
     RunnerTook: lambda e: f"{e.by} on {e.host} (pid {e.pid}) drives",
     RunnerLeft: lambda e: f"the runner left: {e.reason}",
+    ShellOpened: lambda e: f"shell {e.shell} at {e.endpoint} is opened",
+    ShellGone: lambda e: f"shell {e.shell} at {e.endpoint} is gone",
     ControllersFound: lambda e: f"copies that must agree: {', '.join(e.names)}",
     GuardsAsked: _guards,
     SnapshotTaken: lambda e: (

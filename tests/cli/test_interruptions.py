@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.cli.desk import assert_once_each, targets, writes
+from tests.cli.desk import Desk, assert_once_each, targets, writes
 
 RUN = ("run", "plan.yaml", "--only", "dmsa-batch")
 BACK = ("rollback", "plan.yaml", "--only", "dmsa-batch")
@@ -97,3 +97,31 @@ def test_two_runners_on_one_journal(desk):
         assert "Nothing was written" in second.stderr
         assert f"pid {first.pid}" in next(line for line in driven.splitlines() if line.startswith("driven by "))
     assert not [row for row in writes(desk.lab) if "svc-report" in str(row["parameters"])]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="only POSIX can freeze a process from outside")
+def test_a_frozen_runner_keeps_the_lease_until_it_is_killed(tmp_path):
+    """The operating system's lock stays with a process that stands still, and goes with one that is gone."""
+    desk = Desk.new(tmp_path)
+    with desk.running(*RUN) as first:
+        first.until(lambda line: "start: Start-ADServiceAccountMigration" in line)
+        first.signal(signal.SIGSTOP)
+        second = desk.dmsa(*RUN)
+        assert (second.returncode, second.stdout) == (6, "")
+        assert f"pid {first.pid} since 20" in second.stderr
+        first.signal(signal.SIGKILL)
+        assert first.end().returncode == -signal.SIGKILL
+    desk.done(*RUN)
+    assert desk.phases()["dmsa-batch"] == "completed"
+    assert_once_each(desk.lab, accounts=1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="only POSIX can freeze a process from outside")
+def test_a_runner_that_slept_goes_on_and_does_nothing_twice(desk):
+    with desk.running(*RUN) as run:
+        run.until(lambda line: "start: Start-ADServiceAccountMigration" in line)
+        run.signal(signal.SIGSTOP)
+        assert desk.dmsa("status", "plan.yaml").returncode in {0, 7}
+        run.signal(signal.SIGCONT)
+        assert run.end().returncode == 0
+    assert_once_each(desk.lab, accounts=1)

@@ -130,7 +130,7 @@ anything = st.one_of(
 times = st.one_of(st.none(), st.integers(0, 90).map(lambda days: AT + timedelta(days=days)))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(anything, times), max_size=40))
 def test_replay_of_any_prefix_is_the_live_state_and_an_illegal_event_changes_nothing(history):
     live = RunState("law")
@@ -388,3 +388,32 @@ def test_a_fault_in_between_does_not_renew_a_deadline():
     assert run["a"].deadlines == {(e.DIRECTORY, "replication"): first}
     run.apply(e.Released(migration="a", by="x", reason="y"), later(hours=9))
     assert not run["a"].deadlines
+
+
+def test_a_shell_is_open_from_its_announcement_until_it_is_known_to_be_gone():
+    one, two, three = (UUID(int=number) for number in (1, 2, 3))
+    opened = [e.ShellOpened(endpoint=at, shell=shell) for at, shell in (("dc01", one), ("dc02", two), (HOST, three))]
+    assert fold(*opened).shells == {one: "dc01", two: "dc02", three: HOST}
+    assert fold(*opened, e.ShellGone(endpoint="dc02", shell=two)).shells == {one: "dc01", three: HOST}
+    lost = (snapshot(), started(), finished(outcome=Outcome.UNKNOWN))
+    ended = e.ShellEnded(migration="a", subject=e.DIRECTORY, shell=one)
+    assert fold(*opened, *lost, ended).shells == {two: "dc02", three: HOST}
+    assert fold(*opened, e.ShellGone(endpoint="dc09", shell=UUID(int=9))).shells.keys() == {one, two, three}
+
+
+def test_the_shell_of_a_lost_write_is_left_open_also_where_nobody_announced_it():
+    lost = (snapshot(), started(), finished(outcome=Outcome.UNKNOWN))
+    assert fold(*lost).left_open() == {UUID(int=1): "dc01"}
+    ended = e.ShellEnded(migration="a", subject=e.DIRECTORY, shell=UUID(int=1))
+    assert fold(*lost, ended).left_open() == {}
+    assert fold(snapshot(), started(), finished()).left_open() == {}
+
+
+def test_a_write_is_remembered_with_the_parameters_that_it_was_last_sent_with():
+    first, second = started(parameters={"SupersededAccount": "CN=a"}), started(parameters={"SupersededAccount": "CN=b"})
+    key = (e.DIRECTORY, START)
+    assert fold(snapshot(), first, finished(), second).migrations["a"].asked == {key: {"SupersededAccount": "CN=b"}}
+    assert fold(snapshot(), first, finished(), held("fault"), RELEASED).migrations["a"].asked == {}
+
+
+RELEASED = e.Released(migration="a", by="ann", reason="mended")

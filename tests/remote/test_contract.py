@@ -17,7 +17,7 @@ from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Read, Ticket, Write, cmdlet
 from orchestrator.model.directory import pair_reads, pair_seen
 from orchestrator.model.host import host_reads, host_seen
-from orchestrator.model.observation import Outcome
+from orchestrator.model.observation import Fault, FaultKind, Outcome, Reply
 from orchestrator.model.plan import Connection, Host, Tls
 from orchestrator.model.plan import Estate as PlannedEstate
 from orchestrator.remote.connection import Connections
@@ -57,6 +57,10 @@ class Side:
         ticket = self.transport.ticket(call.endpoint)
         assert ticket is not None
         return self.transport.run(call, ticket)
+
+
+def reading(ticket):
+    return SERVICES if ticket.endpoint == HOST else Read(DC, (cmdlet("Get-ADRootDSE", Server=DC),))
 
 
 def pair(side, dmsa):
@@ -161,11 +165,43 @@ class Contract:
         assert side.transport.discard(HOST, uuid4())
         assert side.run(SERVICES).outcome is Outcome.SUCCEEDED
 
-    def test_a_ticket_can_be_given_back(self, side):
+    def test_a_ticket_can_be_given_back_and_its_shell_serves_the_next_call(self, side):
+        ticket = side.transport.ticket(HOST)
+        side.transport.give_back(ticket)
+        with pytest.raises(ValueError, match="ticket"):
+            side.transport.run(SERVICES, ticket)
+        assert side.transport.ticket(HOST).shell == ticket.shell
+        assert side.transport.gone() == []
+
+    def test_a_shell_that_carried_nothing_yet_can_be_discarded(self, side):
         ticket = side.transport.ticket(HOST)
         assert side.transport.discard(HOST, ticket.shell)
         with pytest.raises(ValueError, match="ticket"):
             side.transport.run(SERVICES, ticket)
+
+    def test_a_write_that_gets_no_leave_is_not_sent_and_a_read_needs_none(self, side):
+        no = Fault(FaultKind.TRANSIENT, "not-sent", "no longer ours")
+        before = len(side.shells()) if side.run(SERVICES) else 0
+        ticket = side.transport.ticket(HOST)
+        assert side.transport.run(RESTART, ticket, lambda: no) == Reply(Outcome.FAILED, fault=no)
+        assert len(side.shells()) == before
+        for call, leave in ((SERVICES, lambda: no), (RESTART, lambda: None)):
+            assert side.transport.run(call, side.transport.ticket(HOST), leave).outcome is Outcome.SUCCEEDED
+
+    def test_which_shells_are_gone_is_told_once(self, side):
+        ticket = side.transport.ticket(HOST)
+        side.transport.run(SERVICES, ticket)
+        side.transport.gone()
+        assert side.transport.discard(HOST, ticket.shell)
+        assert [(one.endpoint, one.shell) for one in side.transport.gone()] == [(HOST, ticket.shell)]
+        assert side.transport.gone() == []
+
+    def test_closing_deletes_the_shells_that_carry_nothing(self, side):
+        tickets = [side.transport.ticket(host) for host in (HOST, DC)]
+        for ticket in tickets:
+            side.transport.run(reading(ticket), ticket)
+        side.transport.close()
+        assert {ticket.shell for ticket in tickets} <= {ticket.shell for ticket in side.transport.gone()}
 
 
 class TestInMemory(Contract):

@@ -29,7 +29,7 @@ class Hosts:
         self.go.setdefault(endpoint, threading.Event())
         return Ticket(endpoint, uuid4(), uuid4())
 
-    def run(self, call, ticket):
+    def run(self, call, ticket, _leave=None):
         assert call is CALL
         with self.lock:
             self.at_once += 1
@@ -102,7 +102,7 @@ class Numbers:
     def __init__(self, broken: int = 0) -> None:
         self.calls, self.broken = 0, broken
 
-    def run(self, call, _ticket):
+    def run(self, call, _ticket, _leave=None):
         assert call is CALL
         self.calls += 1
         if self.calls == self.broken:

@@ -176,12 +176,13 @@ def test_a_write_that_winrm_refuses_has_failed(far_side, transport, kind):
     assert far_side.requests == []
 
 
-def test_a_read_survives_the_death_of_its_shell(far_side, transport, connections, dialled):
+def test_a_read_whose_shell_somebody_deleted_may_be_asked_again_in_another(far_side, transport, connections, dialled):
     run(transport, READ)
     ticket = transport.ticket(HOST)
     assert dialled(connections.settings).discard(HOST, ticket.shell)
-    reply = transport.run(READ, ticket)
-    assert reply.outcome is Outcome.SUCCEEDED
+    assert transport.run(READ, ticket).again
+    assert transport.run(READ, transport.ticket(HOST)).outcome is Outcome.SUCCEEDED
+    assert ticket.shell in {one.shell for one in transport.gone()}
     assert far_side.requests[-1].shell != ticket.shell
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,9 @@ from orchestrator.lab.wire.operations import Operation
 from orchestrator.lab.wire.shells import Fidelity
 from orchestrator.model.call import Read, Write, cmdlet
 from orchestrator.model.observation import FaultKind, Outcome
+from orchestrator.remote import psrp, session
 from orchestrator.remote.connection import Connections
-from tests.remote.conftest import HOST, PASSWORD, USER
+from tests.remote.conftest import HOST, OTHER, PASSWORD, USER
 
 READ = Read(HOST, (cmdlet("Get-Service", Name="ErpApi"),))
 WRITE = Write(HOST, cmdlet("Restart-Service", Name="ErpApi", Force=True))
@@ -42,13 +44,16 @@ def narrow(serve, estate, dialled, tmp_path):
         far.__exit__(None, None, None)
 
 
-def test_a_read_survives_that_its_session_idled_to_death_and_the_old_one_is_deleted(far_side, transport):
+def test_a_read_whose_session_idled_to_death_may_be_asked_again_and_the_old_one_is_deleted(far_side, transport):
     first = transport.ticket(HOST)
     transport.run(READ, first)
     far_side.later += DIES
+    reply = run(transport, READ)
+    assert (reply.again, reply.fault.code) == (True, "shell-died")
     assert run(transport, READ).outcome is Outcome.SUCCEEDED
     assert far_side.requests[-1].shell != first.shell
     assert far_side.discarded == [first.shell]
+    assert [ticket.shell for ticket in transport.gone()] == [first.shell]
 
 
 def test_a_write_whose_session_idled_to_death_is_unknown_and_settled_by_ending_it(far_side, transport):
@@ -80,19 +85,18 @@ def test_a_write_in_a_session_that_was_disconnected(far_side, transport, operati
 
 @pytest.mark.parametrize("kind", [Kind.DIED, Kind.DISCONNECTED])
 @pytest.mark.parametrize("operation", [Operation.COMMAND, Operation.RECEIVE])
-def test_a_read_goes_on_in_another_session_and_leaves_none_behind(far_side, transport, operation, kind):
+def test_a_read_never_travels_in_a_shell_that_was_not_announced(far_side, transport, operation, kind):
+    """Who asked takes another ticket, so that the ids of the second shell can be written down as well."""
     run(transport, READ)
     far_side.strikes.append((operation, kind))
-    assert run(transport, READ).outcome is Outcome.SUCCEEDED
+    assert run(transport, READ).again
+    ticket = transport.ticket(HOST)
+    assert transport.run(READ, ticket).outcome is Outcome.SUCCEEDED
+    assert far_side.requests[-1].shell == ticket.shell
     transport.close()
-    assert len(far_side.discarded) == len({request.shell for request in far_side.requests} | {*far_side.discarded}) == 2
-
-
-def test_a_host_whose_session_died_was_reached_whatever_comes_of_the_next_one(far_side, transport):
-    run(transport, READ)
-    far_side.strikes += [(Operation.RECEIVE, Kind.DIED), (Operation.CREATE, Kind.LOST_REQUEST)]
-    reply = run(transport, READ)
-    assert (reply.outcome, reply.fault.code, reply.fault.reached) == (Outcome.FAILED, "connection-lost", True)
+    shells = {request.shell for request in far_side.requests} | {*far_side.discarded}
+    assert len(far_side.discarded) == len(shells) == 2
+    assert {ticket.shell for ticket in transport.gone()} == shells
 
 
 def test_a_full_shell_is_replaced_and_its_measure_remembered(narrow):
@@ -103,9 +107,9 @@ def test_a_full_shell_is_replaced_and_its_measure_remembered(narrow):
     assert len({request.shell for request in far.requests}) == 4
 
 
-def test_reads_never_notice_that_a_shell_is_full(narrow):
+def test_a_read_that_found_its_shell_full_is_asked_again_and_the_measure_remembered(narrow):
     _, transport = narrow(commands=1)
-    assert [run(transport, READ).outcome for _ in range(5)] == [Outcome.SUCCEEDED] * 5
+    assert [run(transport, READ).again for _ in range(5)] == [False, True, False, False, False]
 
 
 def test_a_spent_quota_of_sessions_means_later_and_is_named(narrow):
@@ -131,3 +135,31 @@ def test_a_message_that_the_host_takes_for_too_large_is_for_a_person(narrow):
     assert "MaxEnvelopeSizekb" in reply.fault.remedy
     assert far.requests == []
     assert run(transport, READ).outcome is Outcome.SUCCEEDED
+
+
+def test_a_host_that_hangs_does_not_keep_the_others_from_being_closed(far_side, transport, monkeypatch):
+    """All sessions are closed at once, and the hosts that answer are not made to wait for the one that does not."""
+    hangs, goes_on = threading.Event(), threading.Event()
+    delete = session.delete_shell
+
+    def deleted(wsman, configuration, shell):
+        if shell == first.shell:
+            hangs.set()
+            assert goes_on.wait(60)
+        return delete(wsman, configuration, shell)
+
+    first, second = transport.ticket(HOST), transport.ticket(OTHER)
+    transport.run(READ, first)
+    transport.run(replace(READ, endpoint=OTHER), second)
+    monkeypatch.setattr(session, "delete_shell", deleted)
+    monkeypatch.setattr(psrp, "CLOSING_TAKES", 0.5)
+    transport.close()
+    try:
+        assert hangs.is_set()
+        assert first.shell not in {ticket.shell for ticket in transport.gone()}
+    finally:
+        goes_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "closing":
+            thread.join(60)
+    assert {first.shell, second.shell} <= {*far_side.discarded}

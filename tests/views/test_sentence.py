@@ -33,6 +33,11 @@ SAID = [
     (e.RunBegan(digest="0123456789abcdef", plan={}, by="ann", tool="1"), "run began, plan digest 0123456789ab, by ann"),
     (e.RunnerTook(by="ann", host="mgmt01", pid=7, tool="1"), "ann on mgmt01 (pid 7) drives"),
     (e.RunnerLeft(reason="told to stop"), "the runner left: told to stop"),
+    (
+        e.ShellOpened(endpoint="dc01", shell=UUID(int=1)),
+        "shell 00000000-0000-0000-0000-000000000001 at dc01 is opened",
+    ),
+    (e.ShellGone(endpoint="dc01", shell=UUID(int=1)), "shell 00000000-0000-0000-0000-000000000001 at dc01 is gone"),
     (e.ControllersFound(names=("dc01", "dc02")), "copies that must agree: dc01, dc02"),
     (
         e.GuardsAsked(

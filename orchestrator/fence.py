@@ -1,0 +1,66 @@
+"""The fence before the wire: a write leaves only while it is ours to send, and soon after its intent.
+
+A runner may stand still at any moment and for any time (SIGSTOP, a lid that closes, a virtual machine that is moved),
+and another may take over meanwhile. These are the orders in which each of them does things:
+
+- the runner: (1) the intent is on disk and names a shell, (2) the shell is open on the host, (3) the fence is asked,
+  (4) the write leaves, in that shell and in no other;
+- its successor: (a) takes the lease, (b) deletes the shell and has that acknowledged, (c) waits out ``policy.settle``,
+  (d) looks, and only then repeats anything.
+
+If (a) came before (3), the lease is no longer ours and nothing leaves. If (3) came before (a), the shell was open
+before (b), so (b) ended it: a write that leaves later finds no shell and is refused by the host; one that left earlier
+has had the settling time, and (d) sees what it did. So no write lands after its successor has looked, wherever the
+runner was frozen.
+
+The lease proves that only as long as both look at the same journal. Where the successor works on a copy (a journal that
+was restored elsewhere), the age of the intent stands in: the copy holds (1), so (d) is later than (1) by ``settle`` at
+least, which is longer than :data:`LEAVES_WITHIN`; a write that leaves in time lands before the look. What stays open is
+a runner that freezes between (3) and (4), in a shell opened after (b), beside a successor on a copy. A plan may set
+``settle`` lower than that age on a lab or for a drill alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orchestrator.clock import lasting
+from orchestrator.errors import OrchestratorError
+from orchestrator.journal import Journal, Lease
+from orchestrator.model.observation import Fault, FaultKind
+from orchestrator.remote.transport import NOT_SENT, Leave
+
+LEAVES_WITHIN = 10.0
+"""Seconds within which a write must leave, counted from before its intent was put on disk."""
+
+
+class Fence:
+    """Gives writes their leave, on the threads that carry them."""
+
+    def __init__(self, journal: Journal, lease: Lease, seconds: Callable[[], float] = lasting) -> None:
+        self._journal, self._lease, self._seconds = journal, lease, seconds
+
+    def now(self) -> float:
+        """Return the seconds that :meth:`leave` counts from."""
+        return self._seconds()
+
+    def leave(self, endpoint: str, since: float) -> Leave:
+        """Return what is asked right before a write to *endpoint* leaves, whose intent went to disk after *since*."""
+        return lambda: self._against(endpoint, since)
+
+    def _against(self, endpoint: str, since: float) -> Fault | None:
+        try:
+            holder = self._journal.holder()
+        except OrchestratorError as error:
+            return _not_sent(endpoint, f"it cannot be seen whether this run still holds the journal ({error})")
+        if holder != self._lease:
+            return _not_sent(endpoint, "this run no longer holds the journal")
+        late = self._seconds() - since
+        if late > LEAVES_WITHIN:
+            return _not_sent(endpoint, f"{late:.0f} s have passed since it was decided; it is decided anew")
+        return None
+
+
+def _not_sent(endpoint: str, why: str) -> Fault:
+    remedy = "none is needed: nothing of it was sent, and the state is read before it is sent again"
+    return Fault(FaultKind.TRANSIENT, NOT_SENT, f"{endpoint}: the write was not sent, for {why}", remedy)

@@ -1,0 +1,54 @@
+"""Shells of ours on hosts: written down before anything travels in them, and deleted by whoever comes after.
+
+A shell that a dead runner left behind counts against the host's quota until it has idled, and a lost write may still be
+running in it. So every shell is in the journal before the first call in it leaves, be it a read of the clock, and a
+take-over deletes those of its predecessor before it sends anything else. The connections of the second witness (LDAP)
+are not among them: they end with the process that made them, and nothing stays behind.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from orchestrator.model.call import Ticket
+from orchestrator.model.event import AttemptFinished, ShellEnded, ShellGone, ShellOpened
+from orchestrator.model.observation import Outcome
+from orchestrator.model.witness import WITNESS
+from orchestrator.remote.transport import Transport
+from orchestrator.runlog import RunLog
+
+
+class Shells:
+    """Which shells may be open, as the journal has them and as the transport learns of them."""
+
+    def __init__(self, log: RunLog, transport: Transport) -> None:
+        self._log, self._transport = log, transport
+        self._gone: set[UUID] = set()
+
+    def announce(self, ticket: Ticket) -> None:
+        """Write down the shell of a call that is about to be made, if that was not done for an earlier one."""
+        if ticket.shell not in self._log.state.shells and not ticket.endpoint.startswith(WITNESS):
+            self._log.write(ShellOpened(endpoint=ticket.endpoint, shell=ticket.shell))
+
+    def left(self) -> dict[UUID, str]:
+        """Return the shells that may be open, with their endpoints."""
+        self._ask()
+        return {shell: at for shell, at in self._log.state.left_open().items() if shell not in self._gone}
+
+    def write_gone(self) -> None:
+        """Write down which of them are known to be gone."""
+        self._ask()
+        state = self._log.state
+        for shell, endpoint in [(shell, endpoint) for shell, endpoint in state.shells.items() if shell in self._gone]:
+            self._log.write(ShellGone(endpoint=endpoint, shell=shell))
+
+    def give_up(self, lost: AttemptFinished) -> None:
+        """Write down that the outcome of a write is unknown and, where that is known, that its shell is gone."""
+        self._ask()
+        shell = self._log.state[lost.migration].open[lost.subject].started.shell
+        self._log.write(lost)
+        if lost.outcome is Outcome.UNKNOWN and shell in self._gone:
+            self._log.write(ShellEnded(migration=lost.migration, subject=lost.subject, shell=shell))
+
+    def _ask(self) -> None:
+        self._gone |= {ticket.shell for ticket in self._transport.gone()}
