@@ -22,7 +22,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,7 +78,7 @@ class Assignment:
     """What one command asks the conductor to drive.
 
     ``chosen``: ids of migrations. ``until``: a forward phase to stop at. ``patience``: how long a due time may lie
-    ahead to be waited for; None for any.
+    ahead to be waited for; None for any. ``host``, ``pid``: the process, as others are told of it.
     """
 
     plan: Plan
@@ -88,6 +88,8 @@ class Assignment:
     chosen: Collection[str]
     until: Phase | None = None
     patience: timedelta | None = None
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
 
 
 class Conductor:
@@ -154,7 +156,7 @@ class Conductor:
         job = self._job
         if self.state.digest is None:
             self._log.write(RunBegan(digest=job.digest, plan=job.canonical, by=job.by, tool=__version__))
-        self._log.write(RunnerTook(by=job.by, host=socket.gethostname(), pid=os.getpid(), tool=__version__))
+        self._log.write(RunnerTook(by=job.by, host=job.host, pid=job.pid, tool=__version__))
         self._give_up_open_attempts("the runner ended before the outcome was known")
 
     def _give_up_open_attempts(self, why: str) -> None:

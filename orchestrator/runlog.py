@@ -11,7 +11,7 @@ from datetime import datetime
 
 import structlog
 
-from orchestrator.journal import Entry, Journal, JournalConflict, Lease
+from orchestrator.journal import Entry, Journal, JournalConflict, Lease, LeaseLost
 from orchestrator.model.event import VERSION, Event, from_body, to_body
 from orchestrator.model.run import RunState
 
@@ -84,7 +84,11 @@ class RunLog:
         return self._journal.head() != self._head
 
     def hear(self) -> bool:
-        """Fold in what somebody else has appended; say whether there was anything."""
+        """Fold in what operators have appended; say whether there was anything.
+
+        Raises:
+            LeaseLost: a runner has appended: it drives now.
+        """
         if not self.spoken_to():
             return False
         self._read_new_rows()
@@ -93,6 +97,8 @@ class RunLog:
     def _read_new_rows(self) -> None:
         """Fold in the rows after the last one that was read; tell of those that nobody was told of yet."""
         for row in self._journal.read(after=self._head):
+            if row.epoch is not None and row.epoch > self._lease.epoch:
+                raise LeaseLost(self._lease.epoch, row.epoch, None)
             if row.run == self._run:
                 event = from_body(row.kind, row.body)
                 self.state.apply(event, row.at)

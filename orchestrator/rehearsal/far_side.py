@@ -21,8 +21,7 @@ from orchestrator.model.plan import Host, Plan
 class Arrival:
     """One command that was executed at the far side.
 
-    ``took_effect``: it ran to its end without an error. ``ours``: the runner sent it, not some other person.
-    ``sender``: the epoch of the lease under which its process ran; None where nobody knows.
+    ``took_effect``: it ran to its end without an error. ``ours``: a runner sent it, not some other person.
     """
 
     at: datetime
@@ -34,7 +33,6 @@ class Arrival:
     writes: bool
     took_effect: bool
     ours: bool = True
-    sender: int | None = None
 
 
 class FarSide(Protocol):
@@ -132,7 +130,11 @@ class EstateFarSide:
 
     def has_account(self, id_: str, controller: str) -> bool:
         """Say whether the original is there."""
-        return self._account(id_, self._estate.directory.replicas[controller]) is not None
+        return self.account_entry(id_, controller) is not None
+
+    def account_entry(self, id_: str, controller: str) -> Entry | None:
+        """Return the original as a domain controller has it."""
+        return self._account(id_, self._estate.directory.replicas[controller])
 
     def account(self, id_: str, controller: str) -> Mapping[str, object] | None:
         """Return every attribute but the declared ones; what is unset, zero or empty is left out."""

@@ -29,9 +29,20 @@ from orchestrator.rehearsal.windows import may_begin
 CLOCKS_AGREE = timedelta(minutes=5)
 _ONCE = {START: "Start", COMPLETE: "Complete", UNDO: "Undo", RESET: "Reset"}
 _DESTROYS = ("remove-ad", "move-ad", "rename-ad", "disable-ad")
-_ROWS = {(row.trigger, row.source, row.dest): frozenset[Pair | None]() for row in MOVES}
-for _row in MOVES:
-    _ROWS[_row.trigger, _row.source, _row.dest] |= {_row.pair}
+_ROWS = {(row.trigger, row.source, row.dest) for row in MOVES}
+_STATES = {Pair.UNLINKED: (0, 0), Pair.STARTED: (1, 1), Pair.COMPLETED: (2, 2)}
+_PROVES = {
+    Phase.PREPARED: Pair.UNLINKED,
+    Phase.STARTED: Pair.STARTED,
+    Phase.LINKED: Pair.STARTED,
+    Phase.RESTARTED: Pair.STARTED,
+    Phase.SOAKED: Pair.STARTED,
+    Phase.SWITCHED: Pair.COMPLETED,
+    Phase.REOPENED: Pair.STARTED,
+    Phase.UNLINKED: Pair.UNLINKED,
+    Phase.ROLLED_BACK: Pair.UNLINKED,
+}
+"""What a phase that is reached by reading the pair says of it (runbooks/lifecycle.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,8 @@ class _Shared:
     gone: dict[UUID, datetime] = field(default_factory=dict)
     excused: set[str] = field(default_factory=set)
     stamp: Any = None
+    seen_at: datetime | None = None
+    """When something happened last; a row is decided on between then and now."""
 
 
 class Invariants:
@@ -70,15 +83,23 @@ class Invariants:
         other = Invariants.__new__(Invariants)
         other._plan, other._far = self._plan, far
         other._courses, other._shared = copy.deepcopy((self._courses, self._shared))
-        other.replayed = copy.copy(self.replayed)
-        other.replayed.migrations = dict(self.replayed.migrations)
-        other.replayed.registry = dict(self.replayed.registry)
-        other.replayed.touched = list(self.replayed.touched)
+        other.replayed = self.copied()
         return other
+
+    def copied(self) -> RunState:
+        """Return a copy of the replayed state, to fold other events into."""
+        state = copy.copy(self.replayed)
+        state.migrations, state.registry = dict(state.migrations), dict(state.registry)
+        state.touched = list(state.touched)
+        return state
 
     def excuse(self, *subjects: str) -> None:
         """Let what somebody else changes be no fault of ours: an account's DN, a host, or a migration's id."""
-        self._shared.excused.update(subjects)
+        self._excused.update(subjects)
+
+    @property
+    def _excused(self) -> set[str]:
+        return self._shared.excused
 
     def leased(self, epoch: int) -> None:
         """Take in that a runner took the lease."""
@@ -91,7 +112,7 @@ class Invariants:
     def told(self, row: Told) -> list[Violation]:
         """Take in a row that is on disk now."""
         found = list(self._fenced(row))
-        found += self._look()
+        found += self.look()
         try:
             self.replayed.apply(row.event, row.at)
         except Exception as error:  # noqa: BLE001 - whatever the law says against it is the violation
@@ -106,23 +127,29 @@ class Invariants:
         if isinstance(row.event, AttemptStarted):
             self._shared.announced[row.event.pipeline] = (course.id, row.event.subject)
         if isinstance(row.event, Moved):
-            found += self._look(anew=True)
+            found += self.look(anew=True)
         return found
 
     def arrived(self, arrival: Arrival) -> list[Violation]:
         """Take in a command that was executed."""
+        self._shared.seen_at = self._far.now
         found = list(self._asked_for(arrival))
         if arrival.writes:
             found += self._sent_rightly(arrival) if arrival.ours else self._by_others(arrival)
-        return found + self._look()
+        return found + self.look()
 
-    def live(self, state: RunState) -> list[Violation]:
-        """Compare a runner's live state with the replay of all rows; to be asked right after its append."""
+    def live(self, state: RunState, ids: Iterable[str | None]) -> list[Violation]:
+        """Compare a runner's live state with the replay of all rows; to be asked right after its append.
+
+        Args:
+            state: what the runner believes.
+            ids: the migrations that the appended rows are about; None among them is about none.
+        """
         replayed = self.replayed
         return [
-            Violation("replay-equals-live", id_, f"live {live}, replayed {replayed.migrations.get(id_)}")
-            for id_, live in state.migrations.items()
-            if replayed.migrations.get(id_) != live
+            Violation("replay-equals-live", id_, f"live {state[id_]}, replayed {replayed[id_]}")
+            for id_ in ids
+            if id_ is not None and replayed[id_] != state[id_]
         ] + [
             Violation("replay-equals-live", "the run", f"{name} differs after a replay")
             for name in ("digest", "controllers", "registry", "refused")
@@ -148,8 +175,11 @@ class Invariants:
         if row.epoch is not None and row.epoch != self._shared.epoch:
             sentence = f"a row of lease {row.epoch} was appended while lease {self._shared.epoch} is the current one"
             yield Violation("fenced", row.event.kind, sentence)
-        if row.epoch is not None and row.at is not None and abs(row.at - self._far.now) > CLOCKS_AGREE:
-            yield Violation("estate-time", row.event.kind, f"the row says {row.at}, the estate {self._far.now}")
+        seen, now = self._shared.seen_at or self._far.now, self._far.now
+        self._shared.seen_at = now
+        ours = row.epoch is not None and row.at is not None
+        if ours and not seen - CLOCKS_AGREE <= (row.at or now) <= now + CLOCKS_AGREE:
+            yield Violation("estate-time", row.event.kind, f"the row says {row.at}, the estate {now}")
 
     def _judged(self, course: Course, row: Told) -> Iterator[Violation]:
         match row.event:
@@ -197,18 +227,23 @@ class Invariants:
             yield Violation("settling-time", course.id, f"{said} ended, not {settle}")
 
     def _moved(self, course: Course, event: Moved) -> Iterator[Violation]:
-        pairs = _ROWS.get((event.trigger, event.source, event.dest))
-        if pairs is None or event.source is not course.phase:
+        if (event.trigger, event.source, event.dest) not in _ROWS or event.source is not course.phase:
             said = f"{event.source} -> {event.dest} by {event.trigger}, from {course.phase}, is no row of the table"
             yield Violation("move-in-table", course.id, said)
-        elif None not in pairs and event.pair not in pairs:
-            said = f"{event.source} -> {event.dest} by {event.trigger} needs a pair at {set(pairs)}, had {event.pair}"
-            yield Violation("move-in-table", course.id, said)
+        proved = _PROVES.get(event.dest)
+        if proved is not None and event.pair not in {None, proved}:
+            said = f"moves to {event.dest}, which stands for a pair at {proved}, and read {event.pair}"
+            yield Violation("phase-is-read-back", course.id, said)
+        migration = self._plan.migration(course.id)
+        found = self._far.pair(course.id, self._far.controllers[0])
+        if proved is not None and found != _STATES[proved] and not {course.id, migration.account} & self._excused:
+            said = f"moves to {event.dest}, which stands for a pair at {proved}; {self._far.controllers[0]} has {found}"
+            yield Violation("phase-is-read-back", course.id, said)
         for subject, sent in course.open.items():
             said = f"moves to {event.dest} while {sent.event.cmdlet} at {subject} was never settled"
             yield Violation("no-move-past-unsettled", course.id, said)
         if event.dest is Phase.ROLLED_BACK:
-            yield from as_before(self._plan, self._far, course, self._courses.values(), self._shared.excused)
+            yield from as_before(self._plan, self._far, course, self._courses.values(), self._excused)
 
     def _admitted(self, course: Course, event: AdmittedEvent) -> Iterator[Violation]:
         wave = self._plan.wave_of(course.id)
@@ -227,16 +262,17 @@ class Invariants:
             yield Violation("original-safe", str(arrival.parameters.get("Identity")), said)
 
     def _sent_rightly(self, arrival: Arrival) -> Iterator[Violation]:
-        if arrival.sender is not None and arrival.sender != self._shared.epoch:
-            said = f"{arrival.cmdlet} was sent under lease {arrival.sender}; {self._shared.epoch} is the current one"
-            yield Violation("fenced", arrival.host, said)
         known = self._shared.announced.get(arrival.pipeline)
         if known is None:
             yield Violation("intent-first", arrival.host, f"{arrival.cmdlet} arrived, and no row announces it")
             return
         course = self._courses[known[0]]
+        gone = self._shared.gone.get(arrival.shell)
+        if gone is not None and self._far.now - gone > self._plan.policy_of(course.id).settle:
+            said = f"{arrival.cmdlet} arrived {self._far.now - gone} after the end of its shell was acknowledged"
+            yield Violation("fenced", course.id, said)
         if arrival.cmdlet == COMPLETE:
-            yield from complete_is_legal(self._plan, self._far, course, self._shared.excused)
+            yield from complete_is_legal(self._plan, self._far, course, self._excused)
         if arrival.took_effect:
             yield from self._takes_effect(course, known[1], arrival)
 
@@ -250,11 +286,11 @@ class Invariants:
         name = str(arrival.parameters.get("Name", ""))
         if cmdlet in {"Restart-Service", "Start-Service"}:
             ran = course.before.running.get(subject, {}) if course.before else {}
-            if not ran.get(name, True) and subject not in self._shared.excused:
+            if not ran.get(name, True) and subject not in self._excused:
                 yield Violation(
                     "idle-stays-idle", course.id, f"{cmdlet} started {name} at {subject}, which did not run"
                 )
-        if cmdlet == "Restart-Service" and subject not in self._shared.excused:
+        if cmdlet == "Restart-Service" and subject not in self._excused:
             course.restarts[subject, name] += 1
             if course.restarts[subject, name] > 1:
                 yield Violation("one-restart", course.id, f"{name} at {subject} was restarted twice in {course.phase}")
@@ -267,15 +303,16 @@ class Invariants:
     def _by_others(self, arrival: Arrival) -> Iterator[Violation]:
         for id_ in _ids_of(arrival, self._plan.migrations()):
             self._courses[id_].foreign_hand()
-            self._shared.excused.add(id_)
+            self._excused.add(id_)
         if arrival.host in {host.name for one in self._plan.migrations() for host in one.hosts}:
-            self._shared.excused.add(arrival.host)
+            self._excused.add(arrival.host)
         yield from ()
 
     # How things stand.
 
-    def _look(self, *, anew: bool = False) -> list[Violation]:
+    def look(self, *, anew: bool = False) -> list[Violation]:
         """Look at the far side where something there is not as it was."""
+        self._shared.seen_at = self._far.now
         stamp = self._far.stamp()
         if stamp == self._shared.stamp and not anew:
             return []
@@ -283,7 +320,7 @@ class Invariants:
         found: list[Violation] = []
         for migration in self._plan.migrations():
             self._look_at(migration, self._courses[migration.id])
-            excused = {migration.account, migration.id} & self._shared.excused
+            excused = {migration.account, migration.id} & self._excused
             found.extend(
                 Violation("original-safe", migration.account, f"it is not on {controller}")
                 for controller in (() if excused else self._far.controllers)
