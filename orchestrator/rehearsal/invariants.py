@@ -112,7 +112,7 @@ class Invariants:
     def told(self, row: Told) -> list[Violation]:
         """Take in a row that is on disk now."""
         found = list(self._fenced(row))
-        found += self.look()
+        found += self._looked()
         try:
             self.replayed.apply(row.event, row.at)
         except Exception as error:  # noqa: BLE001 - whatever the law says against it is the violation
@@ -127,7 +127,7 @@ class Invariants:
         if isinstance(row.event, AttemptStarted):
             self._shared.announced[row.event.pipeline] = (course.id, row.event.subject)
         if isinstance(row.event, Moved):
-            found += self.look(anew=True)
+            found += self._looked(anew=True)
         return found
 
     def arrived(self, arrival: Arrival) -> list[Violation]:
@@ -310,9 +310,13 @@ class Invariants:
 
     # How things stand.
 
-    def look(self, *, anew: bool = False) -> list[Violation]:
-        """Look at the far side where something there is not as it was."""
+    def look(self) -> list[Violation]:
+        """Look at the far side; to be asked whenever something may have happened there."""
         self._shared.seen_at = self._far.now
+        return self._looked()
+
+    def _looked(self, *, anew: bool = False) -> list[Violation]:
+        """Look where something is not as it was."""
         stamp = self._far.stamp()
         if stamp == self._shared.stamp and not anew:
             return []

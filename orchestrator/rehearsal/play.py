@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestrator.journal import JournalHeld, LeaseLost
@@ -92,7 +92,7 @@ class _Play:
         self._disturbances = disturbances
         self._order = random.Random(f"order {seed}")  # noqa: S311 - see draw
         self._person = random.Random(f"person {seed}")  # noqa: S311
-        self._together = self._order.choice((1, 1, 3, None)) if disturbances else 1
+        self._together = self._order.choice((1, 3, None)) if disturbances else 1
         self.world = World(_under(rehearsed, disturbances))
         self.world.estate.keeps_record = False
         self.world.astray = self._astray
@@ -252,4 +252,4 @@ def _under(rehearsed: Rehearsed, disturbances: Sequence[Disturbance]) -> Rehears
     hosts = tuple(
         host.model_copy(update={"clock_ahead": ahead[host.name]}) if host.name in ahead else host for host in spec.hosts
     )
-    return replace(rehearsed, spec=spec.model_copy(update={"weather": (*spec.weather, *rules), "hosts": hosts}))
+    return rehearsed.under(spec.model_copy(update={"weather": (*spec.weather, *rules), "hosts": hosts}))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from orchestrator.journal import Entry, JournalConflict, Lease
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.lab.command import Command, Request, Result
 from orchestrator.lab.estate.cmdlets import is_write
+from orchestrator.lab.estate.directory import Directory as SimulatedDirectory
 from orchestrator.lab.estate.estate import Estate as SimulatedEstate
 from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.estate.weather_spec import WeatherSpec
@@ -39,8 +41,8 @@ from orchestrator.remote.inline import InlinePool
 class WitnessedEstate(SimulatedEstate):
     """An estate that shows each request as it arrives, and again with its result when it takes effect."""
 
-    def __init__(self, spec: EstateSpec) -> None:
-        super().__init__(spec)
+    def __init__(self, spec: EstateSpec, first_day: SimulatedDirectory | None = None) -> None:
+        super().__init__(spec, first_day)
         self.record: list[Request] = []
         self.keeps_record = True
         self.performed: Callable[[Request, Result], None] = lambda _request, _result: None
@@ -74,8 +76,10 @@ class Rehearsed:
     canonical: dict[str, Any]
     spec: EstateSpec
     registered: Registered | None = None
+    first_day: list[SimulatedDirectory] = field(default_factory=list, repr=False, compare=False)
+    """The estate's directory on its first day, once a world has been made of it: the next one begins alike."""
 
-    @property
+    @cached_property
     def resolved(self) -> Plan:
         """The plan with the estate it is played on in place of its own."""
         controller = self.spec.first_controller.name
@@ -85,6 +89,12 @@ class Rehearsed:
             directory = known
         estate = Estate(lab=self.plan.estate.lab or "rehearsal", domain=self.spec.domain.dns, directory=directory)
         return self.plan.model_copy(update={"estate": estate})
+
+    def under(self, spec: EstateSpec) -> Rehearsed:
+        """Return the same with other weather, or other clocks of hosts."""
+        other = replace(self, spec=spec)
+        other.__dict__["resolved"] = self.resolved
+        return other
 
 
 class _Watched:
@@ -108,7 +118,9 @@ class World:
 
     def __init__(self, rehearsed: Rehearsed, journal: Any = None, *, watch: bool = True) -> None:
         self.rehearsed, self.plan = rehearsed, rehearsed.resolved
-        self.estate = WitnessedEstate(rehearsed.spec)
+        self.estate = WitnessedEstate(rehearsed.spec, next(iter(rehearsed.first_day), None))
+        if not rehearsed.first_day:
+            rehearsed.first_day.append(self.estate.directory.copy())
         self.journal = journal or MemoryJournal(lambda: self.estate.now)
         self.ids = [migration.id for migration in self.plan.migrations()]
         self.principal = f"{rehearsed.spec.domain.netbios}\\{rehearsed.spec.operator.name}"
@@ -225,12 +237,13 @@ class World:
         fair = not any(_meets_clock(rule) for rule in self.estate.spec.weather)
 
         def read() -> datetime | None:
-            if fair and self.invariants is not None:
-                return transport.read_clock(self.estate, told)
+            time = transport.read_clock(self.estate, told) if fair and self.invariants is not None else by_call()
+            return time if isinstance(time, datetime) else None
+
+        def by_call() -> object:
             ticket = transport.ticket(endpoint)
             roots = list(transport.run(call, ticket).of("ADRootDSE")) if ticket else []
-            time = roots[0].get("currentTime") if roots else None
-            return time if isinstance(time, datetime) else None
+            return roots[0].get("currentTime") if roots else None
 
         def own() -> float:
             return (self.estate.now - self._began).total_seconds() * (1 + self.drift)
