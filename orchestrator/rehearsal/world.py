@@ -76,6 +76,8 @@ class Rehearsed:
     canonical: dict[str, Any]
     spec: EstateSpec
     registered: Registered | None = None
+    left_out: tuple[str, ...] = ()
+    """Migrations of the plan's file that are not rehearsed."""
     first_day: list[SimulatedDirectory] = field(default_factory=list, repr=False, compare=False)
     """The estate's directory on its first day, once a world has been made of it: the next one begins alike."""
 
@@ -86,9 +88,27 @@ class Rehearsed:
         known = self.plan.estate.directory
         directory = Directory(endpoint=controller, server=controller, witness=known.witness if known else "none")
         if known is not None and self.plan.estate.lab is None:
-            directory = known
+            server = known.server
+            directory = Directory(endpoint=server, server=server, converge_on=known.converge_on)
         estate = Estate(lab=self.plan.estate.lab or "rehearsal", domain=self.spec.domain.dns, directory=directory)
-        return self.plan.model_copy(update={"estate": estate})
+        resolved = self.plan.model_copy(update={"estate": estate})
+        for cached in ("_index", "_needs"):
+            resolved.__dict__.pop(cached, None)
+        return resolved
+
+    def without(self, id_: str) -> Rehearsed | None:
+        """Return the same without a migration; None if nothing would be left."""
+        waves = [(wave, tuple(one for one in wave.migrations if one.id != id_)) for wave in self.plan.waves]
+        kept = [wave.model_copy(update={"migrations": migrations}) for wave, migrations in waves if migrations]
+        if not kept:
+            return None
+        names = {wave.name for wave in kept}
+        needs = [None if wave.needs is None else tuple(name for name in wave.needs if name in names) for wave in kept]
+        shown = tuple(wave.model_copy(update={"needs": need}) for wave, need in zip(kept, needs, strict=True))
+        plan = self.plan.model_copy(update={"waves": shown})
+        for cached in ("_index", "_needs"):
+            plan.__dict__.pop(cached, None)
+        return replace(self, plan=plan, left_out=(*self.left_out, id_), first_day=self.first_day)
 
     def under(self, spec: EstateSpec) -> Rehearsed:
         """Return the same with other weather, or other clocks of hosts."""
