@@ -23,6 +23,7 @@ class Document(StrEnum):
     JOURNAL = "journal"
     VERIFY = "verify"
     PROBE = "probe"
+    REHEARSE = "rehearse"
 
 
 def check(
@@ -60,7 +61,7 @@ def schema(
     """Print the JSON Schema of the plan, or of what a verb prints with --json.
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
-    check, status (also the end of run), journal show, journal verify or probe-windows may rely on.
+    check, status (also the end of run), journal show, journal verify, probe-windows or rehearse may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -89,6 +90,10 @@ def _schema(of: Document) -> dict[str, Any]:
             from orchestrator.views.journal_schema import soundness_schema
 
             return soundness_schema()
+        case Document.REHEARSE:
+            from orchestrator.views.rehearsal import rehearsal_schema
+
+            return rehearsal_schema()
         case Document.PROBE:
             from orchestrator.views.probe_schema import probe_schema
 

@@ -78,6 +78,7 @@ class Rehearsed:
     registered: Registered | None = None
     left_out: tuple[str, ...] = ()
     """Migrations of the plan's file that are not rehearsed."""
+    of: Rehearsed | None = field(default=None, repr=False, compare=False)
     first_day: list[SimulatedDirectory] = field(default_factory=list, repr=False, compare=False)
     """The estate's directory on its first day, once a world has been made of it: the next one begins alike."""
 
@@ -96,6 +97,11 @@ class Rehearsed:
             resolved.__dict__.pop(cached, None)
         return resolved
 
+    @property
+    def whole(self) -> Rehearsed:
+        """The same with every migration of the plan: what a seed draws from."""
+        return self.of or self
+
     def without(self, id_: str) -> Rehearsed | None:
         """Return the same without a migration; None if nothing would be left."""
         waves = [(wave, tuple(one for one in wave.migrations if one.id != id_)) for wave in self.plan.waves]
@@ -108,7 +114,7 @@ class Rehearsed:
         plan = self.plan.model_copy(update={"waves": shown})
         for cached in ("_index", "_needs"):
             plan.__dict__.pop(cached, None)
-        return replace(self, plan=plan, left_out=(*self.left_out, id_), first_day=self.first_day)
+        return replace(self, plan=plan, left_out=(*self.left_out, id_), of=self.whole)
 
     def under(self, spec: EstateSpec) -> Rehearsed:
         """Return the same with other weather, or other clocks of hosts."""
@@ -295,6 +301,10 @@ class World:
         for row in self.journal.read(run=self.plan.name):
             state.apply(from_body(row.kind, row.body), row.at)
         return state
+
+    def told(self) -> list[tuple[Event, datetime | None]]:
+        """Return everything that was written down, with the estate's time."""
+        return [(from_body(row.kind, row.body), row.at) for row in self.journal.read(run=self.plan.name)]
 
     def events(self) -> list[Event]:
         """Return everything that was written down."""

@@ -29,6 +29,7 @@ from orchestrator.planfile import load_plan
 from orchestrator.views.check_schema import check_schema
 from orchestrator.views.journal_schema import history_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
+from orchestrator.views.rehearsal import rehearsal_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
 
@@ -271,6 +272,7 @@ SHAPES = {
     ("journal", "show"): history_schema,
     ("journal", "verify"): soundness_schema,
     ("probe-windows",): probe_schema,
+    ("rehearse",): rehearsal_schema,
 }
 """The verbs whose ``--json`` has a schema."""
 
