@@ -176,7 +176,6 @@ class Invariants:
             sentence = f"a row of lease {row.epoch} was appended while lease {self._shared.epoch} is the current one"
             yield Violation("fenced", row.event.kind, sentence)
         seen, now = self._shared.seen_at or self._far.now, self._far.now
-        self._shared.seen_at = now
         ours = row.epoch is not None and row.at is not None
         if ours and not seen - CLOCKS_AGREE <= (row.at or now) <= now + CLOCKS_AGREE:
             yield Violation("estate-time", row.event.kind, f"the row says {row.at}, the estate {now}")

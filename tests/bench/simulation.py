@@ -54,9 +54,8 @@ def main() -> None:
     rows = []
     for title, one in (("quick start, fair weather", fair), ("small worlds, all faults", played)):
         with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
-            sums = list(
-                pool.map(measured, [one] * given.workers, range(given.workers), [given.seconds] * given.workers)
-            )
+            several, seconds = range(given.workers), [given.seconds] * given.workers
+            sums = list(pool.map(measured, [one] * given.workers, several, seconds))
         took = max(one.seconds for one in sums)
         seeds, years = sum(one.seeds for one in sums), sum(one.years for one in sums)
         each = sum(one.rows for one in sums), sum(one.violations for one in sums)
