@@ -21,7 +21,7 @@ from orchestrator.model.case import Case
 from orchestrator.model.event import AttemptSettled, WaitBegan, from_body
 from orchestrator.model.lifecycle import Pair
 from orchestrator.runlog import RunLog
-from orchestrator.steps import link, restart, soak, start, step, unlink, workloads
+from orchestrator.steps import link, restart, restore, soak, start, step, workloads
 from tests.simulation.seeds import RESET, SMALL
 
 
@@ -112,7 +112,12 @@ def _ignore_the_window(patch: pytest.MonkeyPatch) -> None:
 
 def _ignore_the_hold(patch: pytest.MonkeyPatch) -> None:
     alone = waves.alone
-    patch.setattr(standing, "alone", lambda state, *given: alone(replace(state, held=None), *given))
+
+    def deaf(state: Any, *given: Any) -> Any:
+        spoken = state.held is not None and state.held.reason == "operator"
+        return alone(replace(state, held=None) if spoken else state, *given)
+
+    patch.setattr(standing, "alone", deaf)
 
 
 def _send_first(patch: pytest.MonkeyPatch) -> None:
@@ -141,9 +146,8 @@ def _count_nobody_else(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Case, "needed_elsewhere", lambda _self, _host: frozenset())
 
 
-def _repair_nothing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(unlink, "_repair", lambda *_given: None)
-    patch.setattr(restart, "_differences", lambda *_given: {})
+def _restore_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(restore.Restore, "judge", lambda *_given: Done(registry="restored"))
 
 
 def _forget_what_was_open(patch: pytest.MonkeyPatch) -> None:
@@ -189,11 +193,11 @@ def _teeth() -> Iterator[Tooth]:
     yield Tooth("forget convergence", _forget_convergence, frozenset({"phase-is-read-back", "complete-converged"}))
     yield Tooth("ignore at_once", _ignore_at_once, frozenset({"at-once"}))
     yield Tooth("ignore the window", _ignore_the_window, frozenset({"window"}), RESET)
-    yield Tooth("ignore the hold", _ignore_the_hold, frozenset({"held-stands-still"}))
+    yield Tooth("ignore an operator's hold", _ignore_the_hold, frozenset({"held-stands-still"}))
     yield Tooth("send before the intent is on disk", _send_first, frozenset({"intent-first"}))
     yield Tooth("restart a service that was stopped", _restart_what_was_stopped, frozenset({"idle-stays-idle"}))
     yield Tooth("take a switch away that another needs", _count_nobody_else, frozenset({"switch-needed"}))
-    yield Tooth("call it rolled back unrepaired", _repair_nothing, frozenset({"rolled-back-equals-snapshot"}), RESET)
+    yield Tooth("call it restored and write nothing", _restore_nothing, frozenset({"rolled-back-equals-snapshot"}))
     yield Tooth("take over and forget what was open", _forget_what_was_open, unsettled)
     yield Tooth("let two runners drive", _let_two_drive, frozenset({"one-runner"}))
     yield Tooth("keep from the journal what was folded", _keep_waits_to_itself, frozenset({"replay-equals-live"}))
