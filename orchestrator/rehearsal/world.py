@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from orchestrator.clock import EstateClock
@@ -76,6 +76,7 @@ class Rehearsed:
     canonical: dict[str, Any]
     spec: EstateSpec
     registered: Registered | None = None
+    witness: Literal["none", "ldap"] = "none"
     left_out: tuple[str, ...] = ()
     """Migrations of the plan's file that are not rehearsed."""
     of: Rehearsed | None = field(default=None, repr=False, compare=False)
@@ -87,7 +88,7 @@ class Rehearsed:
         """The plan with the estate it is played on in place of its own."""
         controller = self.spec.first_controller.name
         known = self.plan.estate.directory
-        directory = Directory(endpoint=controller, server=controller, witness=known.witness if known else "none")
+        directory = Directory(endpoint=controller, server=controller, witness=known.witness if known else self.witness)
         if known is not None and self.plan.estate.lab is None:
             server = known.server
             directory = Directory(endpoint=server, server=server, converge_on=known.converge_on)
@@ -249,6 +250,15 @@ class World:
 
     def clock_for(self, transport: Any) -> EstateClock:
         """Return a process's clock: between readings it runs with the estate's time, and waiting is the estate's."""
+
+        def own() -> float:
+            return (self.estate.now - self._began).total_seconds() * (1 + self.drift)
+
+        read = self.clock_reader(transport)
+        return EstateClock(read, is_lab=True, monotonic=own, pause=lambda _seconds: self.estate.clock.jump())
+
+    def clock_reader(self, transport: Any) -> Callable[[], datetime | None]:
+        """Return what asks the pinned domain controller for the time."""
         server = self.plan.estate.directory.server if self.plan.estate.directory else ""
         endpoint = self.plan.estate.directory.endpoint if self.plan.estate.directory else ""
         call = Read(endpoint, (cmdlet("Get-ADRootDSE", Properties=("currentTime",), Server=server),))
@@ -271,10 +281,7 @@ class World:
             roots = list(transport.run(call, ticket).of("ADRootDSE")) if ticket else []
             return roots[0].get("currentTime") if roots else None
 
-        def own() -> float:
-            return (self.estate.now - self._began).total_seconds() * (1 + self.drift)
-
-        return EstateClock(read, is_lab=True, monotonic=own, pause=lambda _seconds: self.estate.clock.jump())
+        return read
 
     # Words, and looking back.
 
