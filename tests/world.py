@@ -23,7 +23,7 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.planfile import canonical, digest, load_plan
 from orchestrator.rehearsal.process import Crash, Doing, Life, MortalJournal
-from orchestrator.rehearsal.world import Rehearsed
+from orchestrator.rehearsal.rehearsed import Rehearsed
 from orchestrator.rehearsal.world import World as RehearsedWorld
 
 ROOT = Path(__file__).parent.parent

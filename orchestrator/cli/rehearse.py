@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.errors import Exit
     from orchestrator.planfile import Loaded
     from orchestrator.rehearsal.play import Played
-    from orchestrator.rehearsal.world import Rehearsed
+    from orchestrator.rehearsal.rehearsed import Rehearsed
 
 
 def rehearse(

@@ -237,7 +237,8 @@ class Invariants:
             yield Violation("phase-is-read-back", course.id, said)
         migration = self._plan.migration(course.id)
         excused = {course.id, migration.account} & self._excused
-        agreeing = self._far.controllers if event.dest in _EVERYWHERE else self._far.controllers[:1]
+        everywhere = event.dest in _EVERYWHERE and event.source is not Phase.PREPARED  # nothing was linked from there
+        agreeing = self._far.controllers if everywhere else self._far.controllers[:1]
         for controller in () if proved is None or excused else agreeing:
             found = self._far.pair(course.id, controller)
             if proved is not None and found != _STATES[proved]:

@@ -21,7 +21,8 @@ from orchestrator.rehearsal import hands
 from orchestrator.rehearsal.disturbance import Disturbance, hosts_changed
 from orchestrator.rehearsal.judgements import Violation
 from orchestrator.rehearsal.process import Crash, Doing
-from orchestrator.rehearsal.world import Rehearsed, World
+from orchestrator.rehearsal.rehearsed import Rehearsed
+from orchestrator.rehearsal.world import World
 
 ROUNDS = 12
 """How often an operator attends to what is held before a rehearsal ends where it stands."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.rehearsal.disturbance import Disturbance
 from orchestrator.rehearsal.play import Played, play
-from orchestrator.rehearsal.world import Rehearsed
+from orchestrator.rehearsal.rehearsed import Rehearsed
 
 MOST_TRIES = 60
 

@@ -26,7 +26,8 @@ from orchestrator.lab.estate.spec import (
 from orchestrator.lab.jea import Registered
 from orchestrator.model.plan import Host, Plan
 from orchestrator.planfile import Loaded, canonical
-from orchestrator.rehearsal.world import Rehearsed, World
+from orchestrator.rehearsal.rehearsed import Rehearsed
+from orchestrator.rehearsal.world import World
 
 
 def staged(loaded: Loaded) -> Rehearsed:

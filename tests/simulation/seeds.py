@@ -14,9 +14,9 @@ import structlog
 from orchestrator.planfile import load_plan
 from orchestrator.rehearsal.disturbance import draw
 from orchestrator.rehearsal.play import Played, play
+from orchestrator.rehearsal.rehearsed import Rehearsed
 from orchestrator.rehearsal.shrink import replay_command, shrink
 from orchestrator.rehearsal.stage import staged
-from orchestrator.rehearsal.world import Rehearsed
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL, RESET, QUICK = "tests/simulation/plans/small.yaml", "tests/simulation/plans/reset.yaml", "plans/quickstart.yaml"
