@@ -18,8 +18,10 @@ first, the append is refused; the loop then replays, forgets what it read, and d
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,6 +48,7 @@ from orchestrator.model.event import (
     Moved,
     RetryDue,
     RunBegan,
+    RunnerTook,
     WaitBegan,
 )
 from orchestrator.model.lifecycle import Phase
@@ -63,7 +66,7 @@ class Assignment:
     """What one command asks the conductor to drive.
 
     ``chosen``: ids of migrations. ``until``: a forward phase to stop at. ``patience``: how long a due time may lie
-    ahead to be waited for; None for any.
+    ahead to be waited for; None for any. ``host``, ``pid``: the process, as others are told of it.
     """
 
     plan: Plan
@@ -73,6 +76,8 @@ class Assignment:
     chosen: Collection[str]
     until: Phase | None = None
     patience: timedelta | None = None
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
 
 
 class Conductor:
@@ -122,7 +127,7 @@ class Conductor:
             SafetyRefusal: the gate refused a call; it was journaled, and nothing more was sent.
         """
         try:
-            self._tenure.take_over(self._job.by, self._beginning)
+            self._tenure.take_over(self._who, self._beginning)
             while self._hear():
                 progressed = self._turn()
                 if self._deck.collect(0.0 if progressed else LISTEN) or progressed:
@@ -135,6 +140,10 @@ class Conductor:
         finally:
             self._tenure.leave(self._farewell())
         return self.state
+
+    def _who(self) -> RunnerTook:
+        job = self._job
+        return RunnerTook(by=job.by, host=job.host, pid=job.pid, tool=__version__)
 
     def _beginning(self) -> RunBegan:
         job = self._job

@@ -94,10 +94,10 @@ class RunLog:
         return self._journal.head() != self._head
 
     def hear(self) -> bool:
-        """Fold in what somebody else has appended; say whether there was anything.
+        """Fold in what operators have appended; say whether there was anything.
 
         Raises:
-            LeaseLost: it was a runner who took over.
+            LeaseLost: a runner has appended, or holds the lease: it drives now.
         """
         if not self.spoken_to():
             return False
@@ -119,6 +119,8 @@ class RunLog:
     def _read_new_rows(self) -> None:
         """Fold in the rows after the last one that was read; tell of those that nobody was told of yet."""
         for row in self._journal.read(after=self._head):
+            if row.epoch is not None and row.epoch > self._lease.epoch:
+                raise LeaseLost(self._lease.epoch, row.epoch, None)
             if row.run == self._run:
                 event = fold_in(self.state, row)
                 if row.seq > self._told:

@@ -9,14 +9,11 @@ leaves.
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Callable
 
 import structlog
 
-from orchestrator import __version__
 from orchestrator.clock import EstateClock
 from orchestrator.flightdeck import FlightDeck
 from orchestrator.journal import JournalUnusable, LeaseLost
@@ -43,20 +40,20 @@ class Tenure:
     def __init__(self, deck: FlightDeck, run: RunLog, clock: EstateClock, transport: Transport) -> None:
         self._deck, self._log, self._clock, self._transport = deck, run, clock, transport
 
-    def take_over(self, by: str, first: Callable[[], RunBegan]) -> None:
-        """Delete what was left open, read the time, and say who drives; *first* begins a run that has not begun."""
+    def take_over(self, who: Callable[[], RunnerTook], first: Callable[[], RunBegan]) -> None:
+        """Delete what was left open, read the time, and say *who* drives; *first* begins a run that has not begun."""
         left = self._deck.shells.left()
         self._deck.flights.sweep(left, SWEEP_TAKES)
         if still := self._deck.shells.left():
             log.warning("shells of an earlier run could not be deleted", hosts=sorted(set(still.values())))
         if self._clock.ask() is None:
             self._clock.ask()  # one lost reading must not make every migration a question that nobody answered
-        self._deck.surely(lambda: self._say_who_drives(by, first))
+        self._deck.surely(lambda: self._say_who_drives(who, first))
 
-    def _say_who_drives(self, by: str, first: Callable[[], Event]) -> None:
+    def _say_who_drives(self, who: Callable[[], Event], first: Callable[[], Event]) -> None:
         if self._deck.state.digest is None:
             self._log.write(first())
-        self._log.write(RunnerTook(by=by, host=socket.gethostname(), pid=os.getpid(), tool=__version__))
+        self._log.write(who())
         self._give_up_open_attempts("the runner ended before the outcome was known")
 
     def _give_up_open_attempts(self, why: str) -> None:

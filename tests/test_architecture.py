@@ -33,6 +33,7 @@ FLOORS = {
     "conductor": 4,
     "views": 5,
     "cluster": 5,
+    "rehearsal": 5,
     "cli": 6,
     "__main__": 7,
     "__init__": 0,

@@ -30,7 +30,15 @@ from orchestrator.views.status_schema import HELD_REASONS, REGISTRY, status_sche
 from tests.documents import ASKED_ELSEWHERE, PAGES, PART, PARTS, ROOT, RUNBOOKS, refreshed
 
 README = ROOT / "README.md"
-RUN = ("first-run.md", "roll-back.md", "resume-after-crash.md", "lost-journal.md", "probe-windows.md", "jea.md")
+RUN = (
+    "first-run.md",
+    "rehearse.md",
+    "roll-back.md",
+    "resume-after-crash.md",
+    "lost-journal.md",
+    "probe-windows.md",
+    "jea.md",
+)
 """Pages whose commands are run."""
 
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)

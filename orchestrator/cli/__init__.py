@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import amend, by_hand, drive, jea, journal, lab, lifecycle, plans, probe, status, words
+from orchestrator.cli import amend, by_hand, drive, jea, journal, lab, lifecycle, plans, probe, rehearse, status, words
 
 app = typer.Typer(
     name="dmsa",
@@ -58,6 +58,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     jea.jea,
     lifecycle.lifecycle,
     probe.probe_windows,
+    rehearse.rehearse,
 )
 for _verb in _VERBS:
     app.command()(_verb)

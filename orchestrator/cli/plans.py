@@ -26,6 +26,7 @@ class Document(StrEnum):
     RESTORE = "restore"
     PROBE = "probe"
     AMEND = "amend"
+    REHEARSE = "rehearse"
 
 
 def check(
@@ -64,8 +65,8 @@ def schema(
     """Print the JSON Schema of the plan, or of what a verb prints with --json.
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
-    check, status (also the end of run), journal show, export (each line), verify, restore, probe-windows or amend may
-    rely on.
+    check, status (also the end of run), journal show, export (each line), verify, restore, probe-windows, amend or
+    rehearse may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -73,43 +74,27 @@ def schema(
 
 
 def _schema(of: Document) -> dict[str, Any]:
-    match of:
-        case Document.PLAN:
-            from orchestrator.planfile import json_schema
+    from orchestrator.planfile import json_schema
+    from orchestrator.views.amendment import amendment_schema
+    from orchestrator.views.check_schema import check_schema
+    from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
+    from orchestrator.views.probe_schema import probe_schema
+    from orchestrator.views.rehearsal import rehearsal_schema
+    from orchestrator.views.status_schema import status_schema
 
-            return json_schema()
-        case Document.CHECK:
-            from orchestrator.views.check_schema import check_schema
-
-            return check_schema()
-        case Document.AMEND:
-            from orchestrator.views.amendment import amendment_schema
-
-            return amendment_schema()
-        case Document.STATUS:
-            from orchestrator.views.status_schema import status_schema
-
-            return status_schema()
-        case Document.JOURNAL:
-            from orchestrator.views.journal_schema import history_schema
-
-            return history_schema()
-        case Document.EXPORT:
-            from orchestrator.views.journal_schema import line_schema
-
-            return line_schema()
-        case Document.RESTORE:
-            from orchestrator.views.journal_schema import rebuilt_schema
-
-            return rebuilt_schema()
-        case Document.VERIFY:
-            from orchestrator.views.journal_schema import soundness_schema
-
-            return soundness_schema()
-        case Document.PROBE:
-            from orchestrator.views.probe_schema import probe_schema
-
-            return probe_schema()
+    schemas = {
+        Document.PLAN: json_schema,
+        Document.CHECK: check_schema,
+        Document.STATUS: status_schema,
+        Document.JOURNAL: history_schema,
+        Document.EXPORT: line_schema,
+        Document.VERIFY: soundness_schema,
+        Document.RESTORE: rebuilt_schema,
+        Document.PROBE: probe_schema,
+        Document.AMEND: amendment_schema,
+        Document.REHEARSE: rehearsal_schema,
+    }
+    return schemas[of]()
 
 
 def _as_json(result: Loaded | PlanInvalid) -> dict[str, Any]:

@@ -23,7 +23,8 @@ PLAIN_CONFIGURATION = "Microsoft.PowerShell"
 _DIRECTORY = "Microsoft.ActiveDirectory.Management."
 _REMEMBERED = 4096
 """How many of the directory's objects are remembered in translation."""
-_CALL_TAKES = timedelta(milliseconds=20)
+CALL_TAKES = timedelta(milliseconds=20)
+"""The estate time that a call takes."""
 
 
 class Shells(Protocol):
@@ -110,7 +111,7 @@ class MemoryTransport:
             return reply
 
     def _run(self, request: Request) -> Reply:
-        self._estate.advance(_CALL_TAKES)
+        self._estate.advance(CALL_TAKES)
         fault = self._estate.fault_for(request)
         if fault is not None and not fault.executes:
             return _refused(fault, request.host)

@@ -161,6 +161,8 @@ class Lab:
                 extra["acting"] = inside.principal
             if late is not None:
                 extra |= {"late": late.total_seconds(), "outcome": "late"}
+                if self._estate.outlives(request.pipeline):
+                    extra["outlives"] = True
             if any(command.refused for statement in inside.statements for command in statement):
                 extra |= {"refused": True, "outcome": "refused"}
             rows = [row | extra for row in commandlog.rows(request, result, self._seq, at)]
@@ -245,7 +247,8 @@ def _repeat(estate: Estate, rows: list[dict[str, Any]]) -> None:
     request = commandlog.request(rows)
     # What an endpoint refused had no effect then, and must not have one now that the endpoint is another.
     if "late" in rows[0] and "refused" not in rows[0]:
-        estate.expect_late(request.pipeline, timedelta(seconds=rows[0]["late"]))
+        late = timedelta(seconds=rows[0]["late"])
+        estate.expect_late(request.pipeline, late, outlives=rows[0].get("outlives", False))
     if "refused" not in rows[0] and ("late" in rows[0] or estate.writes(request)):
         estate.execute(request)
     else:

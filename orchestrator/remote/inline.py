@@ -37,6 +37,7 @@ class InlinePool(Generic[Token]):
         self._choose = choose
         self._together = together
         self._waiting: list[tuple[Token, Callable[[], Reply | bool]]] = []
+        self._calls: dict[Token, tuple[Call, Ticket]] = {}
         self._ended: deque[tuple[Token, Reply | bool | Exception]] = deque()
 
     @property
@@ -44,8 +45,14 @@ class InlinePool(Generic[Token]):
         """How many calls were started and not yet handed out."""
         return len(self._waiting) + len(self._ended)
 
+    @property
+    def waiting(self) -> tuple[tuple[Call, Ticket], ...]:
+        """The calls that were started and never carried; also once the pool is closed."""
+        return tuple(self._calls.values())
+
     def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
         """Let a call wait for its turn."""
+        self._calls[token] = call, ticket
         self._waiting.append((token, lambda: self._transport.run(call, ticket, leave)))
 
     def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
@@ -64,6 +71,7 @@ class InlinePool(Generic[Token]):
 
     def _carry(self) -> None:
         token, work = self._waiting.pop(self._choose(len(self._waiting)))
+        self._calls.pop(token, None)
         try:
             self._ended.append((token, work()))
         except Exception as error:  # noqa: BLE001 - handed to whoever can act on it

@@ -29,6 +29,7 @@ from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.check_schema import check_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
+from orchestrator.views.rehearsal import rehearsal_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
 from tests.cli.running import Running, Stream, running
@@ -195,6 +196,7 @@ SHAPES = {
     ("journal", "verify"): soundness_schema,
     ("journal", "restore"): rebuilt_schema,
     ("probe-windows",): probe_schema,
+    ("rehearse",): rehearsal_schema,
 }
 """The verbs whose ``--json`` has a schema."""
 

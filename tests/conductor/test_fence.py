@@ -17,6 +17,7 @@ from orchestrator.model.call import Call, Read, Ticket
 from orchestrator.model.event import AttemptFinished, AttemptStarted
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.observation import Fault, FaultKind, Outcome, Reply
+from orchestrator.rehearsal.process import Doing
 from orchestrator.remote.transport import NOT_SENT, Leave
 from tests.conductor.test_takeover import Shelled, small
 from tests.conductor.test_weather import BATCH
@@ -43,7 +44,8 @@ class Frost(Doom):
         super().__init__(at)
         self._still = still
 
-    def moment(self) -> None:
+    def moment(self, doing: Doing = "append") -> None:
+        del doing
         self.passed += 1
         if self.passed == self.at:
             self._still()
@@ -56,9 +58,9 @@ class FreezingJournal:
         self._inner, self._frost = inner, frost
 
     def append(self, entries: Sequence[Entry], *, expected: int, lease: Lease | None) -> int:
-        self._frost.moment()
+        self._frost.moment("write")
         head = self._inner.append(entries, expected=expected, lease=lease)
-        self._frost.moment()
+        self._frost.moment("write")
         return head
 
     def __getattr__(self, name: str) -> Any:
@@ -70,18 +72,18 @@ class FreezingTransport:
 
     world: Shelled
 
-    def __init__(self, inner: MemoryTransport, frost: Frost) -> None:
+    def __init__(self, inner: MemoryTransport, frost: Frost, _shells: object) -> None:
         self._inner, self._frost = inner, frost
 
     def run(self, call: Call, ticket: Ticket, leave: Leave | None = None) -> Reply:
         if isinstance(call, Read):
             return self._sent(call, ticket)
-        self._frost.moment()
+        self._frost.moment("write")
         assert leave is not None, "a write travels under the fence"
         refused = leave()
-        self._frost.moment()
+        self._frost.moment("write")
         reply = self._sent(call, ticket) if refused is None else self._inner.run(call, ticket, lambda: refused)
-        self._frost.moment()
+        self._frost.moment("write")
         return reply
 
     def _sent(self, call: Call, ticket: Ticket) -> Reply:

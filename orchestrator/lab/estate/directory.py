@@ -48,6 +48,17 @@ class Directory:
         self._next_rid = identity.FIRST_FREE_RID
         self._created = 0
 
+    def begin_like(self, other: Directory) -> None:
+        """Take over what another directory of the same specification holds on its first day."""
+        self.replicas = {dc: replica.copy() for dc, replica in other.replicas.items()}
+        self._next_rid, self._created = other._next_rid, other._created
+
+    def copy(self) -> Directory:
+        """Return one that holds the same, for :meth:`begin_like`; nothing is on its way between its copies."""
+        kept = Directory(self.spec, self._clock)
+        kept.begin_like(self)
+        return kept
+
     def take_rid(self) -> str:
         """Return a security identifier that nobody had before."""
         rid = self._next_rid

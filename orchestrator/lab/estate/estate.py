@@ -30,11 +30,14 @@ class Estate:
 
     Not thread-safe: whoever shares it serialises the calls (:class:`orchestrator.lab.record.Lab` does).
 
+    *first_day* is the directory of another estate of the same specification (weather and machines' clocks aside) on its
+    first day; to begin like it is faster than to begin anew.
+
     Raises:
         EstateInvalid: the specification names an object or a container that it does not define.
     """
 
-    def __init__(self, spec: EstateSpec) -> None:
+    def __init__(self, spec: EstateSpec, first_day: Directory | None = None) -> None:
         self.spec = spec
         self.clock = Clock(spec.clock.start)
         self.directory = Directory(spec, self.clock)
@@ -48,10 +51,14 @@ class Estate:
         self._read_clock_last = False
         self._late: dict[UUID, timedelta] = {}
         self._running_late: set[tuple[UUID, UUID]] = set()
-        self._first_day()
+        self._outliving: set[UUID] = set()
+        self._begin(first_day)
 
-    def _first_day(self) -> None:
-        Genesis(self.spec, self.directory).run()
+    def _begin(self, first_day: Directory | None) -> None:
+        if first_day is not None:
+            self.directory.begin_like(first_day)
+        else:
+            Genesis(self.spec, self.directory).run()
         self.authority.begin_security_logs(
             self.spec.clock.start, {dc.name.lower(): dc.security_log for dc in self.spec.dcs}
         )
@@ -133,16 +140,25 @@ class Estate:
             return WeatherFault("down")
         fault = self.weather.fault_for(request)
         if fault is not None and fault.kind == "lost-reply" and fault.delay:
-            self.expect_late(request.pipeline, fault.delay)
+            self.expect_late(request.pipeline, fault.delay, outlives=fault.outlives)
         return fault
 
     def fault_at(self, host: str, operation: str, request: Request | None) -> WeatherFault | None:
         """Say what befalls one message of the wire by its operation; to be asked once per message."""
         return self.weather.fault_at(host, operation, request)
 
-    def expect_late(self, pipeline: UUID, delay: timedelta) -> None:
-        """Let the effect of a pipeline that is about to be executed come *delay* later."""
+    def expect_late(self, pipeline: UUID, delay: timedelta, *, outlives: bool = False) -> None:
+        """Let the effect of a pipeline that is about to be executed come *delay* later.
+
+        With *outlives* it comes even if the shell is deleted meanwhile.
+        """
         self._late[pipeline] = delay
+        if outlives:
+            self._outliving.add(pipeline)
+
+    def outlives(self, pipeline: UUID) -> bool:
+        """Whether the late effect of a pipeline comes even if its shell is deleted."""
+        return pipeline in self._outliving
 
     def late_by(self, pipeline: UUID) -> timedelta | None:
         """By how much the effect of a pipeline will be late."""
@@ -157,7 +173,7 @@ class Estate:
         self.arrive(request)
         delay = self._late.pop(request.pipeline, None)
         if delay is None:
-            return self._run(request)
+            return self.perform(request)
         token = (request.shell, request.pipeline)
         self._running_late.add(token)
         self.clock.after(delay, lambda: self._run_late(token, request))
@@ -176,13 +192,14 @@ class Estate:
             self._schedule(event, self.now + event.delay)
 
     def discard(self, shell: UUID) -> bool:
-        """Delete a shell: whatever still runs in it ends without its effect. Say whether anything did."""
-        kept = {token for token in self._running_late if token[0] != shell}
+        """Delete a shell: what still runs in it ends without its effect, if it can. Say whether anything did."""
+        kept = {token for token in self._running_late if token[0] != shell or token[1] in self._outliving}
         stopped = kept != self._running_late
         self._running_late = kept
         return stopped
 
-    def _run(self, request: Request) -> Result:
+    def perform(self, request: Request) -> Result:
+        """Let a pipeline take effect now, and return what it gave; the clock and lateness are none of its affair."""
         result = run_pipeline(self, request)
         self.after_effects(request)
         return result
@@ -190,7 +207,7 @@ class Estate:
     def _run_late(self, token: tuple[UUID, UUID], request: Request) -> None:
         if token in self._running_late:
             self._running_late.discard(token)
-            self._run(request)
+            self.perform(request)
 
     def _schedule(self, event: Event, when: datetime) -> None:
         self.clock.at(when, lambda: carry_out(self, event))

@@ -76,6 +76,14 @@ class Entry:
         self.linked_at = 0
         """The USN at which a link from elsewhere to this object last changed."""
 
+    def copy(self) -> Entry:
+        """Return one with the same values."""
+        other = Entry(self.guid)
+        for name in Entry.__slots__:
+            setattr(other, name, getattr(self, name))
+        other.cells = dict(self.cells)
+        return other
+
     def get(self, name: str) -> object:
         """Return a value as stored; None if it is unset."""
         cell = self.cells.get(name.lower())
@@ -116,6 +124,14 @@ class Replica:
         self._index: dict[tuple[str, Hashable], dict[UUID, None]] = {}
         self._dns: dict[UUID, str] = {}
         self._shown: dict[UUID, tuple[object, dict[Hashable, object]]] = {}
+
+    def copy(self) -> Replica:
+        """Return one that knows the same, and goes on by itself."""
+        other = Replica(self.dc)
+        other.usn, other.names = self.usn, self.names
+        other.entries = {guid: entry.copy() for guid, entry in self.entries.items()}
+        other._index = {key: dict(guids) for key, guids in self._index.items()}
+        return other
 
     def apply(self, change: Change, now: datetime) -> bool:
         """Take a change over if its stamp wins; say whether it did."""

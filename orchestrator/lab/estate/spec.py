@@ -201,6 +201,8 @@ class HostSpec(Spec):
     listening: bool = True
     """False for a host that exists but offers no endpoint."""
     boots_in: Duration = timedelta(seconds=90)
+    clock_ahead: Duration = timedelta(0)
+    """By how much the machine's own clock is ahead of the estate's."""
     services: tuple[ServiceSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
     app_pools: tuple[PoolSpec, ...] = ()

@@ -44,6 +44,8 @@ class WeatherFault:
 
     kind: FaultName
     delay: timedelta = timedelta(0)
+    outlives: bool = False
+    """Whether the late effect comes even if the shell is deleted meanwhile."""
 
     @property
     def executes(self) -> bool:
@@ -108,7 +110,7 @@ def _fault(rule: WeatherSpec) -> WeatherFault | None:
         case Event():
             return None
         case LostReply():
-            return WeatherFault("lost-reply", rule.late)
+            return WeatherFault("lost-reply", rule.late, rule.outlives)
         case Slow():
             return WeatherFault("slow", rule.takes)
         case Hang(arrives=False):

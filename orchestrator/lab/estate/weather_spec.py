@@ -64,11 +64,16 @@ class LostRequest(Spec):
 
 
 class LostReply(Spec):
-    """The request takes effect, after ``late`` if given; the connection is reset before its reply."""
+    """The request takes effect, after ``late`` if given; the connection is reset before its reply.
+
+    What is late ends without its effect when its shell is deleted, unless it ``outlives`` that: the directory was at it
+    already.
+    """
 
     kind: Literal["lost-reply"]
     when: Trigger
     late: Duration = timedelta(0)
+    outlives: bool = False
 
     @model_validator(mode="after")
     def _only_pipelines_are_late(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from xml.sax.saxutils import escape
 
 from orchestrator.lab.command import LabError, LabObject
@@ -16,6 +17,10 @@ _NAMESPACE = "Root/Microsoft/Windows/TaskScheduler"
 def _types(name: str) -> tuple[str, ...]:
     base = "Microsoft.Management.Infrastructure.CimInstance"
     return (f"{base}#{_NAMESPACE}/{name}", f"{base}#{name}", base, "System.Object")
+
+
+def _by_own_clock(call: Invocation, at: datetime | None) -> datetime | None:
+    return None if at is None else at + call.machine.spec.clock_ahead
 
 
 def _tasks(call: Invocation) -> Iterator[Task]:
@@ -70,9 +75,9 @@ def get_task_info(call: Invocation) -> Iterator[object]:
             {
                 "TaskPath": task.folder,
                 "TaskName": task.name,
-                "LastRunTime": task.last_run,
+                "LastRunTime": _by_own_clock(call, task.last_run),
                 "LastTaskResult": task.last_result,
-                "NextRunTime": task.next_run(call.estate.now),
+                "NextRunTime": _by_own_clock(call, task.next_run(call.estate.now)),
                 "NumberOfMissedRuns": 0,
             },
         )

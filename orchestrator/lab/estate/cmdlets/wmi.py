@@ -55,8 +55,8 @@ def _operating_system(call: Invocation) -> Iterator[dict[str, object]]:
         "BuildNumber": str(call.machine.spec.build),
         "Version": f"10.0.{call.machine.spec.build}",
         "ProductType": product,
-        "LocalDateTime": call.estate.now,
-        "LastBootUpTime": call.machine.boot,
+        "LocalDateTime": call.estate.now + call.machine.spec.clock_ahead,
+        "LastBootUpTime": call.machine.boot + call.machine.spec.clock_ahead,
         "CSName": call.machine.short.upper(),
     }
 
@@ -92,11 +92,11 @@ def _service(call: Invocation) -> Iterator[dict[str, object]]:
 
 def _process(call: Invocation) -> Iterator[dict[str, object]]:
     for service in call.machine.services.values():
-        if service.running:
+        if service.running and service.started is not None:
             yield {
                 "ProcessId": service.pid,
                 "Name": f"{service.spec.name}.exe",
-                "CreationDate": service.started,
+                "CreationDate": service.started + call.machine.spec.clock_ahead,
                 "ParentProcessId": 700,
             }
 

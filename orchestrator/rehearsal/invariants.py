@@ -1,0 +1,361 @@
+"""What must hold at every step of every run, judged by the journal's events and the far side alone.
+
+:class:`Invariants` is fed in the order in which things happen: a row once it is on disk (:meth:`~Invariants.told`), a
+command once it was executed at the far side (:meth:`~Invariants.arrived`), the end of a shell
+(:meth:`~Invariants.shell_gone`), a lease (:meth:`~Invariants.leased`). Each answers with what is violated, as values.
+Nothing here asks the engine whether it was right: the rules are said a second time.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from orchestrator.engine.waves import admissible
+from orchestrator.model.event import Admitted as AdmittedEvent
+from orchestrator.model.event import AttemptSettled, AttemptStarted, Event, Moved, RunBegan, SnapshotTaken
+from orchestrator.model.lifecycle import MOVES, Pair, Phase
+from orchestrator.model.plan import Migration, Plan
+from orchestrator.model.run import RunState
+from orchestrator.rehearsal.course import COMPLETE, DISRUPTIVE, RESET, START, UNDO, Course
+from orchestrator.rehearsal.far_side import Arrival, FarSide
+from orchestrator.rehearsal.judgements import Violation, as_before, before_of, complete_is_legal, unfinished
+from orchestrator.rehearsal.windows import may_begin
+
+CLOCKS_AGREE = timedelta(minutes=5)
+_ONCE = {START: "Start", COMPLETE: "Complete", UNDO: "Undo", RESET: "Reset"}
+_DESTROYS = ("remove-ad", "move-ad", "rename-ad", "disable-ad")
+_ROWS = {(row.trigger, row.source, row.dest) for row in MOVES}
+_STATES = {Pair.UNLINKED: (0, 0), Pair.STARTED: (1, 1), Pair.COMPLETED: (2, 2)}
+_PROVES = {
+    Phase.PREPARED: Pair.UNLINKED,
+    Phase.STARTED: Pair.STARTED,
+    Phase.LINKED: Pair.STARTED,
+    Phase.RESTARTED: Pair.STARTED,
+    Phase.SOAKED: Pair.STARTED,
+    Phase.SWITCHED: Pair.COMPLETED,
+    Phase.REOPENED: Pair.STARTED,
+    Phase.UNLINKED: Pair.UNLINKED,
+    Phase.ROLLED_BACK: Pair.UNLINKED,
+}
+"""What a phase that is reached by reading the pair says of it (runbooks/lifecycle.md)."""
+_EVERYWHERE = frozenset({Phase.LINKED, Phase.SWITCHED, Phase.REOPENED, Phase.UNLINKED, Phase.ROLLED_BACK})
+"""Phases that every domain controller which must agree was read for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row of the journal: what it says, when by its own word, and under which lease (None: an operator's word)."""
+
+    event: Event
+    at: datetime | None
+    epoch: int | None = None
+
+
+@dataclass
+class _Shared:
+    """What is known beside the migrations."""
+
+    epoch: int = 0
+    announced: dict[UUID, tuple[str, str]] = field(default_factory=dict)
+    """Every pipeline that an intent names: its migration and its subject."""
+    gone: dict[UUID, datetime] = field(default_factory=dict)
+    excused: set[str] = field(default_factory=set)
+    stamp: Any = None
+    seen_at: datetime | None = None
+    """When something happened last; a row is decided on between then and now."""
+
+
+class Invariants:
+    """The rules, and as much of the past as they need."""
+
+    def __init__(self, plan: Plan, far: FarSide) -> None:
+        self._plan, self._far = plan, far
+        self._courses = {one.id: Course(one.id) for one in plan.migrations()}
+        self._shared = _Shared()
+        self.replayed = RunState(plan.name)
+        """The state that the rows give, folded from what they hold on disk."""
+
+    def fork(self, far: FarSide) -> Invariants:
+        """Return a copy that goes on by itself with another far side: for a search that tries every way on."""
+        other = Invariants.__new__(Invariants)
+        other._plan, other._far = self._plan, far
+        other._courses, other._shared = copy.deepcopy((self._courses, self._shared))
+        other.replayed = self.copied()
+        return other
+
+    def copied(self) -> RunState:
+        """Return a copy of the replayed state, to fold other events into."""
+        state = copy.copy(self.replayed)
+        state.migrations, state.registry = dict(state.migrations), dict(state.registry)
+        state.touched = list(state.touched)
+        return state
+
+    def excuse(self, *subjects: str) -> None:
+        """Let what somebody else changes be no fault of ours: an account's DN, a host, or a migration's id."""
+        self._excused.update(subjects)
+
+    @property
+    def _excused(self) -> set[str]:
+        return self._shared.excused
+
+    def leased(self, epoch: int) -> None:
+        """Take in that a runner took the lease."""
+        self._shared.epoch = epoch
+
+    def shell_gone(self, shell: UUID) -> None:
+        """Take in that the far side acknowledged the end of a shell."""
+        self._shared.gone.setdefault(shell, self._far.now)
+
+    def told(self, row: Told) -> list[Violation]:
+        """Take in a row that is on disk now."""
+        found = list(self._fenced(row))
+        found += self._looked()
+        try:
+            self.replayed.apply(row.event, row.at)
+        except Exception as error:  # noqa: BLE001 - whatever the law says against it is the violation
+            found.append(Violation("legal-history", "the journal", f"replay refuses {row.event.kind}: {error}"))
+        if isinstance(row.event, RunBegan):
+            return found
+        course = self._courses.get(getattr(row.event, "migration", ""))
+        if course is None:
+            return found
+        found += self._judged(course, row)
+        course.take_in(row.event)
+        if isinstance(row.event, AttemptStarted):
+            self._shared.announced[row.event.pipeline] = (course.id, row.event.subject)
+        if isinstance(row.event, Moved):
+            found += self._looked(anew=True)
+        return found
+
+    def arrived(self, arrival: Arrival) -> list[Violation]:
+        """Take in a command that was executed."""
+        self._shared.seen_at = self._far.now
+        found = list(self._asked_for(arrival))
+        if arrival.writes:
+            found += self._sent_rightly(arrival) if arrival.ours else self._by_others(arrival)
+        return found + self.look()
+
+    def live(self, state: RunState, ids: Iterable[str | None]) -> list[Violation]:
+        """Compare a runner's live state with the replay of all rows; to be asked right after its append.
+
+        Args:
+            state: what the runner believes.
+            ids: the migrations that the appended rows are about; None among them is about none.
+        """
+        replayed = self.replayed
+        return [
+            Violation("replay-equals-live", id_, f"live {state[id_]}, replayed {replayed[id_]}")
+            for id_ in ids
+            if id_ is not None and replayed[id_] != state[id_]
+        ] + [
+            Violation("replay-equals-live", "the run", f"{name} differs after a replay")
+            for name in ("digest", "controllers", "registry", "refused")
+            if getattr(state, name) != getattr(replayed, name)
+        ]
+
+    @staticmethod
+    def ended(state: RunState, plan: Plan, at: datetime | None) -> list[Violation]:
+        """Judge where a run has ended by itself: everything is final, held with a reason, or waits with one.
+
+        ``at`` is None where the estate's time could no longer be read, and then a due time may lie ahead.
+        """
+        answers = admissible(state, plan, at)
+        return [
+            Violation("ends-with-a-reason", one.id, sentence)
+            for one in plan.migrations()
+            if (sentence := unfinished(state[one.id], answers[one.id], at)) is not None
+        ]
+
+    # What a row says.
+
+    def _fenced(self, row: Told) -> Iterator[Violation]:
+        if row.epoch is not None and row.epoch != self._shared.epoch:
+            sentence = f"a row of lease {row.epoch} was appended while lease {self._shared.epoch} is the current one"
+            yield Violation("fenced", row.event.kind, sentence)
+        seen, now = self._shared.seen_at or self._far.now, self._far.now
+        ours = row.epoch is not None and row.at is not None
+        if ours and not seen - CLOCKS_AGREE <= (row.at or now) <= now + CLOCKS_AGREE:
+            yield Violation("estate-time", row.event.kind, f"the row says {row.at}, the estate {now}")
+
+    def _judged(self, course: Course, row: Told) -> Iterator[Violation]:
+        match row.event:
+            case SnapshotTaken():
+                course.before = before_of(self._plan, self._far, course.id, self._courses.values())
+            case AttemptStarted():
+                yield from self._may_perform(course, row.event, row.at)
+            case AttemptSettled():
+                yield from self._settled(course, row.event)
+            case Moved():
+                yield from self._moved(course, row.event)
+            case AdmittedEvent():
+                yield from self._admitted(course, row.event)
+            case _:
+                return
+
+    def _may_perform(self, course: Course, event: AttemptStarted, at: datetime | None) -> Iterator[Violation]:
+        last = course.open.get(event.subject)
+        if last is not None:
+            said = f"{event.cmdlet} begins at {event.subject} while {last.event.cmdlet} there was never settled"
+            yield Violation("no-perform-after-unsettled", course.id, said)
+        if course.held is not None:
+            yield Violation("held-stands-still", course.id, f"{event.cmdlet} begins while held: {course.held.reason}")
+        begins = not course.begun or event.cmdlet in DISRUPTIVE
+        if not course.back and begins and not may_begin(self._plan.wave_of(course.id), event.step, at):
+            yield Violation("window", course.id, f"{event.step} begins with {event.cmdlet} at {at}, outside its window")
+        if event.cmdlet in DISRUPTIVE:
+            for other in self._courses.values():
+                sent = other.open.get(event.subject) if other is not course else None
+                if sent is not None and not sent.unknown and sent.event.cmdlet in DISRUPTIVE:
+                    said = f"{event.cmdlet} begins at {event.subject} while {other.id} restarts there"
+                    yield Violation("one-restart-a-host", course.id, said)
+
+    def _settled(self, course: Course, event: AttemptSettled) -> Iterator[Violation]:
+        sent = course.open.get(event.subject)
+        if sent is None:
+            return
+        gone = self._shared.gone.get(sent.event.shell)
+        settle = self._plan.policy_of(course.id).settle
+        if gone is None:
+            said = f"{sent.event.cmdlet} at {event.subject} counts as settled, and nobody ended its shell"
+            yield Violation("shell-ended-first", course.id, said)
+        elif self._far.now - gone < settle:
+            said = f"{sent.event.cmdlet} at {event.subject} counts as settled {self._far.now - gone} after its shell"
+            yield Violation("settling-time", course.id, f"{said} ended, not {settle}")
+
+    def _moved(self, course: Course, event: Moved) -> Iterator[Violation]:
+        if (event.trigger, event.source, event.dest) not in _ROWS or event.source is not course.phase:
+            said = f"{event.source} -> {event.dest} by {event.trigger}, from {course.phase}, is no row of the table"
+            yield Violation("move-in-table", course.id, said)
+        proved = _PROVES.get(event.dest)
+        if proved is not None and event.pair not in {None, proved}:
+            said = f"moves to {event.dest}, which stands for a pair at {proved}, and read {event.pair}"
+            yield Violation("phase-is-read-back", course.id, said)
+        migration = self._plan.migration(course.id)
+        excused = {course.id, migration.account} & self._excused
+        everywhere = event.dest in _EVERYWHERE and event.source is not Phase.PREPARED  # nothing was linked from there
+        agreeing = self._far.controllers if everywhere else self._far.controllers[:1]
+        for controller in () if proved is None or excused else agreeing:
+            found = self._far.pair(course.id, controller)
+            if proved is not None and found != _STATES[proved]:
+                said = f"moves to {event.dest}, which stands for a pair at {proved}; {controller} has {found}"
+                yield Violation("phase-is-read-back", course.id, said)
+        for subject, sent in course.open.items():
+            said = f"moves to {event.dest} while {sent.event.cmdlet} at {subject} was never settled"
+            yield Violation("no-move-past-unsettled", course.id, said)
+        if event.dest is Phase.ROLLED_BACK:
+            yield from as_before(self._plan, self._far, course, self._courses.values(), self._excused)
+
+    def _admitted(self, course: Course, event: AdmittedEvent) -> Iterator[Violation]:
+        wave = self._plan.wave_of(course.id)
+        others = [one.id for one in wave.migrations if one.id != course.id and self._courses[one.id].in_flight]
+        if len(others) + 1 > wave.at_once:
+            said = f"admitted to {event.step} beside {', '.join(others)}; wave {wave.name} allows {wave.at_once}"
+            yield Violation("at-once", course.id, said)
+
+    # What arrived.
+
+    def _asked_for(self, arrival: Arrival) -> Iterator[Violation]:
+        name = arrival.cmdlet.lower()
+        unprotects = arrival.parameters.get("ProtectedFromAccidentalDeletion") is False
+        if arrival.ours and (name.startswith(_DESTROYS) or unprotects):
+            said = f"{arrival.cmdlet} arrived at {arrival.host}; nothing may delete, move, rename or disable an object"
+            yield Violation("original-safe", str(arrival.parameters.get("Identity")), said)
+
+    def _sent_rightly(self, arrival: Arrival) -> Iterator[Violation]:
+        known = self._shared.announced.get(arrival.pipeline)
+        if known is None:
+            yield Violation("intent-first", arrival.host, f"{arrival.cmdlet} arrived, and no row announces it")
+            return
+        course = self._courses[known[0]]
+        gone = self._shared.gone.get(arrival.shell)
+        if gone is not None and self._far.now - gone > self._plan.policy_of(course.id).settle:
+            said = f"{arrival.cmdlet} arrived {self._far.now - gone} after the end of its shell was acknowledged"
+            yield Violation("fenced", course.id, said)
+        if arrival.cmdlet == COMPLETE:
+            yield from complete_is_legal(self._plan, self._far, course, self._excused)
+        if arrival.took_effect:
+            yield from self._takes_effect(course, known[1], arrival)
+
+    def _takes_effect(self, course: Course, subject: str, arrival: Arrival) -> Iterator[Violation]:
+        cmdlet = arrival.cmdlet
+        if cmdlet in _ONCE:
+            course.effects[cmdlet] += 1
+            if course.effects[cmdlet] > 1:
+                said = f"{cmdlet} took effect {course.effects[cmdlet]} times where once is right"
+                yield Violation(f"one-{_ONCE[cmdlet].lower()}", course.id, said)
+        name = str(arrival.parameters.get("Name", ""))
+        if cmdlet in {"Restart-Service", "Start-Service"}:
+            ran = course.before.running.get(subject, {}) if course.before else {}
+            if not ran.get(name, True) and subject not in self._excused:
+                yield Violation(
+                    "idle-stays-idle", course.id, f"{cmdlet} started {name} at {subject}, which did not run"
+                )
+        if cmdlet == "Restart-Service" and subject not in self._excused:
+            course.restarts[subject, name] += 1
+            if course.restarts[subject, name] > 1:
+                yield Violation("one-restart", course.id, f"{name} at {subject} was restarted twice in {course.phase}")
+        if cmdlet == "Remove-ItemProperty" or (cmdlet == "New-ItemProperty" and arrival.parameters.get("Value") != 1):
+            needing = [one.id for one in self._courses.values() if one is not course and subject in one.switched]
+            if needing:
+                said = f"{cmdlet} took the switch of {subject} away, which {', '.join(needing)} needs"
+                yield Violation("switch-needed", course.id, said)
+
+    def _by_others(self, arrival: Arrival) -> Iterator[Violation]:
+        for id_ in _ids_of(arrival, self._plan.migrations()):
+            self._courses[id_].foreign_hand()
+            self._excused.add(id_)
+        if arrival.host in {host.name for one in self._plan.migrations() for host in one.hosts}:
+            self._excused.add(arrival.host)
+        yield from ()
+
+    # How things stand.
+
+    def look(self) -> list[Violation]:
+        """Look at the far side; to be asked whenever something may have happened there."""
+        self._shared.seen_at = self._far.now
+        return self._looked()
+
+    def _looked(self, *, anew: bool = False) -> list[Violation]:
+        """Look where something is not as it was."""
+        stamp = self._far.stamp()
+        if stamp == self._shared.stamp and not anew:
+            return []
+        self._shared.stamp = stamp
+        found: list[Violation] = []
+        for migration in self._plan.migrations():
+            self._look_at(migration, self._courses[migration.id])
+            excused = {migration.account, migration.id} & self._excused
+            found.extend(
+                Violation("original-safe", migration.account, f"it is not on {controller}")
+                for controller in (() if excused else self._far.controllers)
+                if not self._far.has_account(migration.id, controller)
+            )
+        return found
+
+    def _look_at(self, migration: Migration, course: Course) -> None:
+        now = self._far.now
+        if course.phase is Phase.PLANNED and not course.effects:
+            return
+        linked = all(self._far.pair(course.id, dc) == (1, 1) for dc in self._far.controllers)
+        course.converged_at = (course.converged_at or now) if linked else None
+        for name in self._far.principals(course.id):
+            course.member_at.setdefault(name, now)
+        for host in migration.hosts:
+            if self._far.switch(host.name) == 1:
+                course.switch_at.setdefault(host.name, now)
+            else:
+                course.switch_at.pop(host.name, None)
+
+
+def _ids_of(arrival: Arrival, migrations: Iterable[Migration]) -> Iterator[str]:
+    """Return the migrations whose objects a command names."""
+    named = {str(value).lower() for value in arrival.parameters.values() if isinstance(value, str | UUID)}
+    for one in migrations:
+        starts = tuple(f"cn={name}," for name in (one.id.lower(), one.account.partition(",")[0][3:].lower()))
+        if any(value.startswith(starts) for value in named) or {one.id.lower(), f"{one.id.lower()}$"} & named:
+            yield one.id
