@@ -1,4 +1,4 @@
-"""One migration's state after one more event: the only place where a state changes.
+"""One migration's state after one more event: the only place where a state changes (with ``fold_words``).
 
 Each fold takes the state before, the event and estate time, and returns the state after. It raises
 :class:`~orchestrator.model.lifecycle.IllegalEvent` where the law has no such move, or where a write ends that was
@@ -20,35 +20,30 @@ from orchestrator.model.event import (
     AttemptSettled,
     AttemptStarted,
     BaselineRead,
-    Held,
     HostSnapshotTaken,
     LedgerRead,
     Moved,
     Recovered,
-    Released,
     RetryDue,
     ShellEnded,
     SnapshotTaken,
     SubjectDone,
     WaitBegan,
-    WayBackAsked,
 )
-from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way, move
+from orchestrator.model.fold_words import OF_WORDS
+from orchestrator.model.lifecycle import IllegalEvent, IllegalMove, Phase, Trigger, move
 from orchestrator.model.observation import Outcome
 from orchestrator.model.state import (
     MIGRATION_CMDLETS,
     RESTARTS,
     Attempt,
-    Hold,
     HostProgress,
     Ledger,
-    Lost,
     MigrationState,
     Waiting,
     spelled,
     thing,
 )
-from orchestrator.model.words import AdoptAsked, AssertedDone, HostReleased
 
 Fold: TypeAlias = Callable[[MigrationState, Any, datetime | None], MigrationState]
 
@@ -170,7 +165,6 @@ def _ledger(state: MigrationState, event: LedgerRead, at: datetime | None) -> Mi
     return replace(state, ledger=ledger)
 
 
-_BACK = frozenset({Trigger.UNDO, Trigger.RESET})
 _SENT = {
     trigger: frozenset({f"{verb}-ADServiceAccountMigration"})
     for trigger, verb in ((Trigger.START, "Start"), (Trigger.COMPLETE, "Complete"))
@@ -247,137 +241,6 @@ def _recovered(state: MigrationState, event: Recovered, _at: datetime | None) ->
     return replace(state, tries=tries, waits=_without(state.waits, event.subject))
 
 
-_NO_FAILURE = {"operator", "undone", "budget-spent"}
-
-
-def _held(state: MigrationState, event: Held, at: datetime | None) -> MigrationState:
-    hold = Hold(event.reason, event.detail, event.release, at, event.subject, event.by)
-    failure = state.failure
-    admitted = state.admitted
-    if event.reason.startswith("guard:") and "Start-ADServiceAccountMigration" not in state.sent:
-        failure, admitted = "refused", None
-    elif event.reason not in _NO_FAILURE:
-        failure = "failed"
-    return replace(_unasserted(state), held=hold, failure=failure, admitted=admitted)
-
-
-def _unasserted(state: MigrationState) -> MigrationState:
-    """Return a migration without the word of a person that its step was done by hand, or that it is to be adopted."""
-    if state.asserted is None:
-        return replace(state, adopting=None) if state.adopting else state
-    other = state.asserted.step in _BACK and state.intention is Intention.FORWARD
-    return replace(
-        state, asserted=None, done=frozenset() if other else state.done, reached=None if other else state.reached
-    )
-
-
-def _released(state: MigrationState, event: Released, at: datetime | None) -> MigrationState:
-    released = replace(
-        _unasserted(state),
-        held=None,
-        failure=None,
-        waits={},
-        deadlines={},
-        tries={},
-        faults={},
-        performed={},
-        asked={},
-        landed=frozenset(),
-    )
-    if not event.forward or state.intention is Intention.FORWARD:
-        return released
-    if state.phase is Phase.ROLLED_BACK:
-        return replace(
-            released,
-            intention=Intention.FORWARD,
-            way=None,
-            attempt=state.attempt + 1,
-            sent=frozenset(),
-            touched=frozenset(),
-            snapshot=None,
-            adopted=False,
-            lost={},
-            ledger=Ledger(),
-            converged_at=None,
-            registry_at=None,
-            anew_at=None,
-        )
-    row = move(state.phase, Trigger.RELEASE, Pair.STARTED)
-    return replace(
-        released,
-        phase=row.dest,
-        since=at,
-        intention=Intention.FORWARD,
-        way=None,
-        done=frozenset(),
-        baselines={},
-        wish=None,
-        reached=None,
-    )
-
-
-def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) -> MigrationState:
-    if state.phase is Phase.PLANNED:
-        move(state.phase, Trigger(event.way) if event.way is not Way.ROLLBACK else Trigger.UNDO)
-    same_step = state.intention is Intention.BACK and state.way is event.way
-    return replace(
-        state,
-        intention=Intention.BACK,
-        way=event.way,
-        asserted=None,
-        adopting=None,
-        held=None,
-        waits={},
-        deadlines={},
-        tries={},
-        faults={},
-        performed={},
-        asked={},
-        landed=frozenset(),
-        done=state.done if same_step else frozenset(),
-        baselines=state.baselines if same_step else {},
-        wish=state.wish if same_step else None,
-        reached=state.reached if same_step else None,
-    )
-
-
-def _host_released(state: MigrationState, event: HostReleased, at: datetime | None) -> MigrationState:
-    if state.snapshot is None or event.host not in state.snapshot.hosts:
-        raise IllegalEvent(f"{state.id} has no {event.host} that could be lost: it was never written down")
-    about = state.held is not None and state.held.subject == event.host
-    return replace(
-        state,
-        lost={**state.lost, event.host: Lost(event.by, event.reason, at)},
-        waits=_without(state.waits, event.host),
-        held=None if about else state.held,
-        failure=None if about else state.failure,
-    )
-
-
-def _asserted(state: MigrationState, event: AssertedDone, _at: datetime | None) -> MigrationState:
-    if not any(row.trigger is event.step and row.source is state.phase for row in MOVES):
-        raise IllegalMove(state.phase, event.step, None, None)
-    other = event.step in _BACK and state.intention is Intention.FORWARD
-    calm: dict[str, Any] = {"waits": {}, "deadlines": {}, "tries": {}, "faults": {}, "performed": {}}
-    return replace(
-        state,
-        asserted=event,
-        held=None,
-        failure=None,
-        **calm,
-        done=frozenset() if other else state.done,
-        wish=None if other else state.wish,
-        reached=None if other else state.reached,
-    )
-
-
-def _adopt_asked(state: MigrationState, event: AdoptAsked, _at: datetime | None) -> MigrationState:
-    if state.phase is not Phase.PLANNED or (state.snapshot is not None and not state.snapshot.late):
-        raise IllegalEvent(f"{state.id} is {state.phase} in this journal: it was begun here")
-    calm: dict[str, Any] = {"waits": {}, "deadlines": {}, "tries": {}, "faults": {}}
-    return replace(state, adopting=event, snapshot=None, held=None, failure=None, **calm)
-
-
 FOLDS: dict[type[Any], Fold] = {
     SnapshotTaken: _snapshot,
     HostSnapshotTaken: _host_snapshot,
@@ -393,10 +256,5 @@ FOLDS: dict[type[Any], Fold] = {
     WaitBegan: _waiting,
     RetryDue: _retry,
     Recovered: _recovered,
-    Held: _held,
-    Released: _released,
-    WayBackAsked: _way_back,
-    HostReleased: _host_released,
-    AssertedDone: _asserted,
-    AdoptAsked: _adopt_asked,
+    **OF_WORDS,
 }
