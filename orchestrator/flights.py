@@ -85,8 +85,8 @@ class Flights:
 
     @property
     def any(self) -> bool:
-        """Whether anything is in the air."""
-        return bool(self._air)
+        """Whether anything is in the air that can still land: what the pool no longer carries never will."""
+        return bool(self._air) and bool(self._pool.in_flight)
 
     def busy(self, key: Key) -> bool:
         """Whether something is under way for a subject."""
