@@ -23,6 +23,7 @@ class Document(StrEnum):
     JOURNAL = "journal"
     VERIFY = "verify"
     PROBE = "probe"
+    JEA = "jea"
 
 
 def check(
@@ -54,13 +55,13 @@ def check(
 
 def schema(
     of: Annotated[
-        Document, typer.Argument(metavar="[DOCUMENT]", help="plan, check, status, journal, verify or probe.")
+        Document, typer.Argument(metavar="[DOCUMENT]", help="plan, check, status, journal, verify, probe or jea.")
     ] = (Document.PLAN),
 ) -> None:
     """Print the JSON Schema of the plan, or of what a verb prints with --json.
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
-    check, status (also the end of run), journal show, journal verify or probe-windows may rely on.
+    check, status (also the end of run), journal show, journal verify, probe-windows or jea may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -93,6 +94,10 @@ def _schema(of: Document) -> dict[str, Any]:
             from orchestrator.views.probe_schema import probe_schema
 
             return probe_schema()
+        case Document.JEA:
+            from orchestrator.views.jea_schema import jea_schema
+
+            return jea_schema()
 
 
 def _as_json(result: Loaded | PlanInvalid) -> dict[str, Any]:

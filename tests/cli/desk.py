@@ -26,6 +26,7 @@ from orchestrator.cli.history import replay
 from orchestrator.journal import open_journal
 from orchestrator.planfile import load_plan
 from orchestrator.views.check_schema import check_schema
+from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.status import status_document
@@ -190,6 +191,7 @@ SHAPES = {
     ("journal", "show"): history_schema,
     ("journal", "verify"): soundness_schema,
     ("probe-windows",): probe_schema,
+    ("jea",): jea_schema,
 }
 """The verbs whose ``--json`` has a schema."""
 
