@@ -27,6 +27,7 @@ class Document(StrEnum):
     PROBE = "probe"
     AMEND = "amend"
     REHEARSE = "rehearse"
+    JEA = "jea"
 
 
 def check(
@@ -59,14 +60,17 @@ def check(
 def schema(
     of: Annotated[
         Document,
-        typer.Argument(metavar="[DOCUMENT]", help="plan, check, status, journal, export, verify, restore or probe."),
+        typer.Argument(
+            metavar="[DOCUMENT]",
+            help="plan, check, status, journal, export, verify, restore, probe, amend, rehearse or jea.",
+        ),
     ] = (Document.PLAN),
 ) -> None:
     """Print the JSON Schema of the plan, or of what a verb prints with --json.
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
-    check, status (also the end of run), journal show, export (each line), verify, restore, probe-windows, amend or
-    rehearse may rely on.
+    check, status (also the end of run), journal show, export (each line), verify, restore, probe-windows, amend,
+    rehearse or jea may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -77,6 +81,7 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.planfile import json_schema
     from orchestrator.views.amendment import amendment_schema
     from orchestrator.views.check_schema import check_schema
+    from orchestrator.views.jea_schema import jea_schema
     from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
     from orchestrator.views.probe_schema import probe_schema
     from orchestrator.views.rehearsal import rehearsal_schema
@@ -93,6 +98,7 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.PROBE: probe_schema,
         Document.AMEND: amendment_schema,
         Document.REHEARSE: rehearsal_schema,
+        Document.JEA: jea_schema,
     }
     return schemas[of]()
 

@@ -27,6 +27,7 @@ from orchestrator.journal import open_journal
 from orchestrator.planfile import load_plan
 from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.check_schema import check_schema
+from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.rehearsal import rehearsal_schema
@@ -197,6 +198,7 @@ SHAPES = {
     ("journal", "restore"): rebuilt_schema,
     ("probe-windows",): probe_schema,
     ("rehearse",): rehearsal_schema,
+    ("jea",): jea_schema,
 }
 """The verbs whose ``--json`` has a schema."""
 
