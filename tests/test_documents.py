@@ -22,10 +22,11 @@ from orchestrator.cli import app
 from orchestrator.engine.outcome import WaveState
 from orchestrator.errors import Exit
 from orchestrator.guards import all_guards
-from orchestrator.model.event import WaitFor, WorkloadSeen
+from orchestrator.model.event import WorkloadSeen
 from orchestrator.model.guard_ids import GUARDS
 from orchestrator.model.lifecycle import Phase, mermaid
 from orchestrator.model.plan import Plan
+from orchestrator.model.waiting import WaitFor
 from orchestrator.views.status_schema import HELD_REASONS, REGISTRY, status_schema
 from tests.documents import ASKED_ELSEWHERE, PAGES, PART, PARTS, ROOT, RUNBOOKS, refreshed
 

@@ -21,7 +21,7 @@ from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Ticket, Write
 from orchestrator.model.event import Event, RunBegan, WayBackAsked
 from orchestrator.model.lifecycle import Phase, Way
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import Directory, Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.words import AdoptAsked
 from orchestrator.planfile import canonical, digest, load_plan
@@ -70,6 +70,7 @@ class World(RehearsedWorld):
         self.digest, self.canonical = digest(original), canonical(original)
         rehearsed = Rehearsed(original, self.digest, self.canonical, spec, registered, witness)
         super().__init__(rehearsed, journal, watch=False)
+        self.plan = self._pinned()
         self._file, self._changes = ROOT / plan, [change_plan] if change_plan else []
         self.seconds = 0.0
         """What the runner's own clock shows; it stands still unless a test moves it."""
@@ -111,9 +112,16 @@ class World(RehearsedWorld):
         self.say(*found.events(digest(original), after, "operator", "because"))
         self.digest, self.canonical = digest(original), after
         self.rehearsed = replace(self.rehearsed, plan=original, digest=self.digest, canonical=after)
-        self.plan = self.rehearsed.resolved
+        self.plan = self._pinned()
         self.ids = [migration.id for migration in self.plan.migrations()]
         return found
+
+    def _pinned(self) -> Plan:
+        """Return the plan, pinned to the same domain controller whatever the estate makes of that one."""
+        estate = self.rehearsed.resolved.estate
+        witness = estate.directory.witness if estate.directory else "none"
+        directory = Directory(endpoint=DC, server=DC, witness=witness)
+        return self.rehearsed.resolved.model_copy(update={"estate": estate.model_copy(update={"directory": directory})})
 
     def _change(self, data: dict[str, Any]) -> None:
         for change in self._changes:

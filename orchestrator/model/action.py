@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from orchestrator.model.call import Read, Write
-from orchestrator.model.event import Event, WaitFor, WorkloadSeen
+from orchestrator.model.event import Event, WorkloadSeen
 from orchestrator.model.lifecycle import Pair
+from orchestrator.model.waiting import WaitFor
 
 
 @dataclass(frozen=True)

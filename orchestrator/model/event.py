@@ -17,32 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
 from orchestrator.model.upcast import EventUnknown, upcast
+from orchestrator.model.waiting import HoldReason, WaitFor
 from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 
 VERSION = 2
-
-HoldReason: TypeAlias = str
-"""``guard:<id>``, or one of ``fault``, ``retries-spent``, ``unknown-outcome``, ``operator``, ``undone``,
-``original-missing``, ``restored-by-hand``, ``clock``, ``budget-spent``, ``not-converged``, ``hosts-missing``,
-``witness-disagrees``."""
-
-WaitFor: TypeAlias = Literal[
-    "dwell",
-    "ledger",
-    "window",
-    "blackout",
-    "approval:start",
-    "approval:complete",
-    "replication",
-    "retry",
-    "needs",
-    "at-once",
-    "task-run",
-    "reboot",
-    "settle",
-    "registration",
-    "witness",
-]
 
 DIRECTORY = "directory"
 """The subject that stands for the pair in Active Directory; every other subject is a host's name."""

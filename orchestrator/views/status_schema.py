@@ -9,9 +9,10 @@ from typing import Any, get_args
 
 from orchestrator.engine.outcome import WaveState
 from orchestrator.errors import Exit
-from orchestrator.model.event import SubjectDone, WaitFor, WorkloadSeen
+from orchestrator.model.event import SubjectDone, WorkloadSeen
 from orchestrator.model.guard_ids import GUARDS
 from orchestrator.model.lifecycle import Intention, Phase
+from orchestrator.model.waiting import WaitFor
 from orchestrator.views.shape import DIALECT, closed, one_of, or_null
 
 HELD_REASONS = (

@@ -97,7 +97,7 @@ def test_the_status_document_is_the_contract(finished):
     ]
     report = document["waves"][0]["migrations"][0]
     assert set(report) == {
-        "account", "dmsa", "phase", "intention", "attempt", "held", "waiting", "dwell", "hosts",
+        "account", "dmsa", "phase", "intention", "attempt", "held", "waiting", "dwell", "hosts", "adopted",
     }  # fmt: skip
     assert report["account"] == "CN=svc-report,OU=Service Accounts,DC=corp,DC=example"
     assert report["hosts"] == [
@@ -111,6 +111,7 @@ def test_the_status_document_is_the_contract(finished):
                 {"kind": "service", "name": "ReportServer", "state": "running"},
                 {"kind": "task", "name": "\\Reports\\Nightly", "state": "idle"},
             ],
+            "lost": None,
         }
     ]
     assert report["dwell"]["started"] < report["dwell"]["due"] < document["estate_time"]

@@ -37,7 +37,6 @@ class Restless(World):
             self.names.append(request.statements[0][0].name)
             if len(self.names) == self.at:
                 self._move()
-            self.record.append(request)
             return execute(request)
 
         self.estate.execute = watched  # type: ignore[method-assign]

@@ -108,7 +108,7 @@ def sent(folder: Path) -> Sent:
         world.run()
     assert set(world.phases().values()) == {Phase.ROLLED_BACK}
     runs = tuple(seen.values())
-    transport = MemoryTransport(world.estate, world.principal, registered=world.registered)
+    transport = MemoryTransport(world.estate, world.principal, registered=world.rehearsed.registered)
     for host, statements in rest().items():
         for statement in statements:
             writes = CATALOGUE[statement.name].effect is Effect.WRITES
@@ -139,7 +139,7 @@ def test_without_the_endpoints_the_same_operator_does_nothing():
 
 def test_role_functions_do_their_work(folder):
     world = World(change_estate=nobody, registered=registered(folder))
-    transport = MemoryTransport(world.estate, world.principal, registered=world.registered)
+    transport = MemoryTransport(world.estate, world.principal, registered=world.rehearsed.registered)
     (*_, descriptor) = reads_of_a_controller(DC)
     reply = transport.run(Read(DC, (descriptor,)), transport.ticket(DC))
     assert [record.text("Sddl")[:2] for record in reply.of("ActiveDirectorySecurity")] == ["O:"]
@@ -224,6 +224,6 @@ def test_requests_are_told_apart_by_their_endpoint(folder):
     request = Request(HOSTS[0], UUID(int=1), UUID(int=2), "CORP\\operator", (), "DmsaDirectory")
     assert registered(folder).through(request) is request, "a host has no such endpoint"
     world = World(change_estate=nobody, registered=registered(folder))
-    transport = MemoryTransport(world.estate, "CORP\\svc-web", registered=world.registered)
+    transport = MemoryTransport(world.estate, "CORP\\svc-web", registered=world.rehearsed.registered)
     reply = transport.run(Read(DC, statement), transport.ticket(DC))
     assert (reply.outcome, reply.fault.code) == (Outcome.FAILED, "access-denied")

@@ -85,7 +85,7 @@ class Bench:
             passed[0] += seconds
             self.world.estate.advance(timedelta(seconds=seconds))
 
-        read = self.world.clock_reader(transport)
+        read = self.world.clock_reader(transport, lambda _ticket: None)
         clock = EstateClock(read, is_lab=True, monotonic=lambda: passed[0], pause=pause)
         clock.ask()
         carrier = Carrier(transport, clock, self.world.plan.policy_of(DMSA), stopped)
