@@ -64,6 +64,9 @@ class FarSide(Protocol):
     def switch(self, host: str) -> int | None:
         """Return the host's ``DelegatedMSAEnabled``."""
 
+    def restarting(self, host: str) -> bool:
+        """Say whether the host is on its way up again, so that nothing runs there for a moment."""
+
     def running(self, host: Host) -> Mapping[str, bool]:
         """Return for each service and application pool that the plan names whether it runs."""
 
@@ -151,6 +154,11 @@ class EstateFarSide:
         """Return the host's switch; a key without a value is no value."""
         value = self._estate.machine(host).kerberos
         return value if isinstance(value, int) else None
+
+    def restarting(self, host: str) -> bool:
+        """Say whether the host is down until a time that is known."""
+        until = self._estate.machine(host).down_until
+        return until is not None and until > self._estate.now
 
     def running(self, host: Host) -> Mapping[str, bool]:
         """Return for each service and application pool of the plan whether it runs."""

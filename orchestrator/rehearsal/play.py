@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from orchestrator.journal import JournalHeld, LeaseLost
 from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.estate.weather_spec import RegistryChanged
-from orchestrator.model.event import Event
-from orchestrator.model.lifecycle import Intention
+from orchestrator.model.event import Event, WayBackAsked
+from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 from orchestrator.rehearsal import hands
@@ -107,6 +107,8 @@ class _Play:
         self._moments = 0
         self._depth = 0
         self._happened: set[int] = set()
+        self._asked_back: set[str] = set()
+        """Who was asked to go back while a process ran: the verb that asked drives itself once nobody else does."""
 
     def run(self) -> Played:
         """Play to the end, or to the first violation."""
@@ -149,6 +151,9 @@ class _Play:
             if self.world.violations:
                 raise Crash from None
             return False
+        asked, self._asked_back = self._asked_back, set()
+        if any(state[id_].intention is Intention.BACK and not _rests(state[id_]) for id_ in asked):
+            return False
         self.world.judge_end(state)
         return True
 
@@ -180,6 +185,8 @@ class _Play:
         event = hands.word(self.world.state()[act.whom], act.kind)
         if event is not None:
             self.world.say(event)
+            if isinstance(event, WayBackAsked):
+                self._asked_back.add(act.whom)
 
     def _second_runner(self, _act: Disturbance) -> None:
         try:
@@ -230,6 +237,11 @@ class _Play:
         way = self._person.choice(("undo", "reset", "rollback", "forward"))
         words = (hands.word(state[id_], way) for id_ in self.world.ids)
         return [event for event in words if event is not None]
+
+
+def _rests(state: MigrationState) -> bool:
+    """Whether the verb that asked for a way back has nothing more to do."""
+    return state.held is not None or bool(state.waits) or state.phase is Phase.ROLLED_BACK
 
 
 _ACTS: dict[str, Callable[[_Play, Disturbance], None]] = {

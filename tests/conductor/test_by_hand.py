@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.engine.asserted import why_not
 from orchestrator.lab.command import Command, Request
+from orchestrator.lab.estate.estate import Estate
 from orchestrator.model.event import AttemptStarted, Released
 from orchestrator.model.lifecycle import PATH, IllegalMove, Intention, Phase, Trigger, Way
 from orchestrator.model.words import AssertedDone
@@ -30,7 +31,7 @@ def by_hand(one: World, host: str, name: str, **parameters: object) -> None:
     """Let a person do something at a console, and replication follow."""
     one.estate.advance_to(one.estate.now + MINUTE)
     request = Request(host, UUID(int=9), UUID(int=9), one.principal, ((Command(name, parameters),),))
-    result = type(one.estate).execute(one.estate, request)
+    result = Estate.execute(one.estate, request)
     assert not result.errors, result.errors
     one.estate.advance_to(one.estate.now + MINUTE)
 
