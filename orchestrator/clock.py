@@ -66,12 +66,19 @@ class EstateClock:
 
     def ask(self) -> datetime | None:
         """Read estate time anew; where that fails, return what :meth:`now` would."""
-        reading = self._read()
+        reading = self._read_quickly()
         self._unread = reading is None
         self._asked_at = self._monotonic()
         if reading is not None:
             self._last, self._last_at = reading, self._asked_at
         return self.reckoned()
+
+    def _read_quickly(self) -> datetime | None:
+        """Read once more what took long: the machine may have slept after the answer came, and that is old then."""
+        began = self._monotonic()
+        reading = self._read()
+        took = self._monotonic() - began
+        return self._read() if reading is not None and took > FRESH_FOR.total_seconds() else reading
 
     def reckoned(self) -> datetime | None:
         """Return what :meth:`now` would if nothing could be read: nothing is asked."""

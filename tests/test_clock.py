@@ -13,7 +13,7 @@ class Hands:
     """A monotonic clock that only a pause, or the test, moves; readings come from a list."""
 
     def __init__(self, *readings: datetime | None) -> None:
-        self.seconds, self.asked = 0.0, 0
+        self.seconds, self.asked, self.sleeps = 0.0, 0, 0.0
         self._readings: Iterator[datetime | None] = iter(readings)
 
     def clock(self, *, is_lab: bool = False, last: datetime | None = None) -> EstateClock:
@@ -24,6 +24,7 @@ class Hands:
 
     def _read(self) -> datetime | None:
         self.asked += 1
+        self.seconds, self.sleeps = self.seconds + self.sleeps, 0.0
         return next(self._readings, None)
 
 
@@ -42,6 +43,14 @@ def test_and_is_made_anew_when_it_is_old():
     clock.now()
     hands.pause(FRESH + 1)
     assert clock.now() == AT + timedelta(minutes=5)
+    assert hands.asked == 2
+
+
+def test_an_answer_after_which_the_machine_slept_is_asked_for_anew():
+    later = AT + timedelta(hours=2)
+    hands = Hands(AT, later)
+    hands.sleeps = 7200.0
+    assert hands.clock().now() == later
     assert hands.asked == 2
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from orchestrator.model.event import (
+    AttemptFinished,
+    AttemptSettled,
     AttemptStarted,
     CallRefused,
     ControllersFound,
@@ -29,6 +31,7 @@ from orchestrator.model.event import (
 )
 from orchestrator.model.fold import FOLDS
 from orchestrator.model.lifecycle import Trigger
+from orchestrator.model.observation import Outcome
 from orchestrator.model.state import MigrationState
 from orchestrator.model.words import Amended, HostReleased
 
@@ -57,6 +60,10 @@ class RunState:
     driver: str | None = None
     """Who drove last, or drives."""
     last_at: datetime | None = None
+    restoring: dict[str, str] = field(default_factory=dict)
+    """Hosts (in small letters) whose switch a write is putting back right now, or may be, and for which migration."""
+    restored_at: dict[str, datetime] = field(default_factory=dict)
+    """When such a write last ended at a host: what was read there before says nothing about its switch."""
     touched: list[str] = field(default_factory=list)
     """The migrations that events were about, in the order of the events."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
@@ -87,6 +94,7 @@ class RunState:
             elif isinstance(event, HostSnapshotTaken):
                 after = replace(after, originals={**after.originals, **self._originals({event.host: event.before})})
             self._count_registry(event, after)
+            self._watch_restoring(event, self[id_], at)
             self.migrations[id_] = after
             self.touched.append(id_)
         elif isinstance(event, RunBegan | Amended):
@@ -146,6 +154,16 @@ class RunState:
             self.registry[host] = RegistryUse(original, needed)
         elif event.step is Trigger.RESTORE and isinstance(event, SubjectDone):
             self._needs_no_longer(host, after.id)
+
+    def _watch_restoring(self, event: Event, before: MigrationState, at: datetime | None) -> None:
+        if isinstance(event, AttemptStarted) and event.step is Trigger.RESTORE:
+            self.restoring[event.subject.lower()] = before.id
+        elif isinstance(event, AttemptSettled) or (
+            isinstance(event, AttemptFinished) and event.outcome is not Outcome.UNKNOWN
+        ):
+            host = event.subject.lower()
+            if before.open[event.subject].started.step is Trigger.RESTORE and self.restoring.pop(host, "") and at:
+                self.restored_at[host] = at
 
     def _needs_no_longer(self, host: str, id_: str) -> None:
         use = self.registry.pop(host, None)

@@ -46,7 +46,8 @@ class Before:
     """A migration's account and hosts at the far side, when the snapshot was taken."""
 
     account: Mapping[str, object]
-    running: Mapping[str, Mapping[str, bool]]
+    running: Mapping[str, Mapping[str, bool] | None]
+    """None of a host that was on its way up again."""
     switches: Mapping[str, int | None]
 
 
@@ -71,6 +72,10 @@ class Course:
     """How often a command took effect, since the last move, word or foreign hand that makes it right again."""
     restarts: Counter[tuple[str, str]] = field(default_factory=Counter)
     converged_at: datetime | None = None
+    heard: bool = False
+    """Whether every copy has shown the pair linked: one that has not cannot be told from one that has heard of the way
+    back, and shows the link for a moment when it hears of both.
+    """
     switch_at: dict[str, datetime] = field(default_factory=dict)
     member_at: dict[str, datetime] = field(default_factory=dict)
 
@@ -129,6 +134,7 @@ class Course:
         self.begun = self.begun or not self.back
         if event.cmdlet == START:
             self.effects["announced"] += 1
+            self.heard = False
         if event.step is Trigger.REGISTRY:
             self.switched.add(event.subject)
 

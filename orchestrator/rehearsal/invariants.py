@@ -67,7 +67,7 @@ class _Shared:
     excused: set[str] = field(default_factory=set)
     stamp: Any = None
     seen_at: datetime | None = None
-    """When something happened last; a row is decided on between then and now."""
+    """When the process did something last; a row is decided on between then and now."""
 
 
 class Invariants:
@@ -134,7 +134,6 @@ class Invariants:
 
     def arrived(self, arrival: Arrival) -> list[Violation]:
         """Take in a command that was executed."""
-        self._shared.seen_at = self._far.now
         found = list(self._asked_for(arrival))
         if arrival.writes:
             found += self._sent_rightly(arrival) if arrival.ours else self._by_others(arrival)
@@ -238,6 +237,8 @@ class Invariants:
         migration = self._plan.migration(course.id)
         excused = {course.id, migration.account} & self._excused
         everywhere = event.dest in _EVERYWHERE and event.source is not Phase.PREPARED  # nothing was linked from there
+        if proved is Pair.UNLINKED:
+            everywhere = everywhere and course.heard
         agreeing = self._far.controllers if everywhere else self._far.controllers[:1]
         for controller in () if proved is None or excused else agreeing:
             found = self._far.pair(course.id, controller)
@@ -290,7 +291,7 @@ class Invariants:
                 yield Violation(f"one-{_ONCE[cmdlet].lower()}", course.id, said)
         name = str(arrival.parameters.get("Name", ""))
         if cmdlet in {"Restart-Service", "Start-Service"}:
-            ran = course.before.running.get(subject, {}) if course.before else {}
+            ran = (course.before.running.get(subject) if course.before else None) or {}
             if not ran.get(name, True) and subject not in self._excused:
                 yield Violation(
                     "idle-stays-idle", course.id, f"{cmdlet} started {name} at {subject}, which did not run"
@@ -317,8 +318,11 @@ class Invariants:
 
     def look(self) -> list[Violation]:
         """Look at the far side; to be asked whenever something may have happened there."""
-        self._shared.seen_at = self._far.now
         return self._looked()
+
+    def moment(self) -> None:
+        """Take in that the process does something: what it writes down next was decided on no earlier than now."""
+        self._shared.seen_at = self._far.now
 
     def _looked(self, *, anew: bool = False) -> list[Violation]:
         """Look where something is not as it was."""
@@ -343,6 +347,7 @@ class Invariants:
             return
         linked = all(self._far.pair(course.id, dc) == (1, 1) for dc in self._far.controllers)
         course.converged_at = (course.converged_at or now) if linked else None
+        course.heard = course.heard or linked
         for name in self._far.principals(course.id):
             course.member_at.setdefault(name, now)
         for host in migration.hosts:

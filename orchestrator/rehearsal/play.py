@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from orchestrator.journal import JournalHeld, LeaseLost
 from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.estate.weather_spec import RegistryChanged
-from orchestrator.model.event import Event, WayBackAsked
-from orchestrator.model.lifecycle import Intention, Phase
+from orchestrator.model.event import Event
+from orchestrator.model.lifecycle import FINAL, Intention
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 from orchestrator.rehearsal import hands
@@ -107,8 +107,8 @@ class _Play:
         self._moments = 0
         self._depth = 0
         self._happened: set[int] = set()
-        self._asked_back: set[str] = set()
-        """Who was asked to go back while a process ran: the verb that asked drives itself once nobody else does."""
+        self._spoken_of: set[str] = set()
+        """Of whom an operator spoke while a process ran: where it ended without a look at that, he runs another."""
 
     def run(self) -> Played:
         """Play to the end, or to the first violation."""
@@ -151,8 +151,8 @@ class _Play:
             if self.world.violations:
                 raise Crash from None
             return False
-        asked, self._asked_back = self._asked_back, set()
-        if any(state[id_].intention is Intention.BACK and not _rests(state[id_]) for id_ in asked):
+        spoken_of, self._spoken_of = self._spoken_of, set()
+        if not all(_rests(state[id_]) for id_ in spoken_of):
             return False
         self.world.judge_end(state)
         return True
@@ -185,8 +185,7 @@ class _Play:
         event = hands.word(self.world.state()[act.whom], act.kind)
         if event is not None:
             self.world.say(event)
-            if isinstance(event, WayBackAsked):
-                self._asked_back.add(act.whom)
+            self._spoken_of.add(act.whom)
 
     def _second_runner(self, _act: Disturbance) -> None:
         try:
@@ -240,8 +239,8 @@ class _Play:
 
 
 def _rests(state: MigrationState) -> bool:
-    """Whether the verb that asked for a way back has nothing more to do."""
-    return state.held is not None or bool(state.waits) or state.phase is Phase.ROLLED_BACK
+    """Whether there is nothing more to do about a migration now."""
+    return state.held is not None or bool(state.waits) or state.phase in FINAL
 
 
 _ACTS: dict[str, Callable[[_Play, Disturbance], None]] = {

@@ -67,13 +67,15 @@ class WitnessedEstate(SimulatedEstate):
 class _Watched:
     """A life that ends as soon as something is violated."""
 
-    def __init__(self, life: Life, violations: Sequence[Violation]) -> None:
-        self._life, self._violations = life, violations
+    def __init__(self, life: Life, violations: Sequence[Violation], invariants: Invariants | None) -> None:
+        self._life, self._violations, self._invariants = life, violations, invariants
 
     def moment(self, doing: Doing) -> None:
         """Let the moment pass, if nothing is violated."""
         if self._violations:
             raise Crash
+        if self._invariants is not None:
+            self._invariants.moment()
         self._life.moment(doing)
 
 
@@ -126,7 +128,7 @@ class World:
             JournalHeld: another process holds the lease.
             LeaseLost: another process took it meanwhile.
         """
-        life = _Watched(life or Immortal(), self.violations)
+        life = _Watched(life or Immortal(), self.violations, self.invariants)
         handle = self.journal.another() if isinstance(self.journal, MemoryJournal) else self.journal
         self._handles.append(handle)
         try:

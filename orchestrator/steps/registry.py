@@ -29,6 +29,8 @@ from orchestrator.steps.inventory import is_known, join
 from orchestrator.steps.step import LOOK_AGAIN, Groups, Step, did
 
 REBOOT_TAKES = timedelta(minutes=30)
+RESTORING_TAKES = timedelta(minutes=30)
+"""How long another migration's write to the host's switch is waited for; one of unknown outcome is settled sooner."""
 _PROVED = frozenset({"set", "was-set"})
 
 
@@ -48,6 +50,9 @@ class Registry(Step):
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Write a host that joined down; make the key, set the value, reboot; each read back before the next."""
+        in_flux = None if case.needs_switch(subject) else self._in_flux(case, subject, seen)
+        if in_flux is not None:
+            return in_flux
         host = seen.host(subject)
         if not is_known(case, subject):
             return join(case, subject, host, seen)
@@ -67,6 +72,18 @@ class Registry(Step):
             rebooted=True if reboots else None,
             evidence={ENABLED: host.value, "boot_time": host.boot_time.isoformat()},
         )
+
+    def _in_flux(self, case: Case, subject: str, seen: Seen) -> Answer | None:
+        """Return what comes first where another migration is putting the host's switch back; None if none is.
+
+        It decided that before this one was known to need the switch; what is read until then may be over at once.
+        """
+        other = case.run.restoring.get(subject.lower())
+        if other is not None:
+            return _restoring(case, subject, other)
+        ended = case.run.restored_at.get(subject.lower())
+        stale = ended is not None and seen.since is not None and seen.since < ended
+        return Observe(self.reads(case, subject)) if stale else None
 
     def on_fault(self, case: Case, subject: str, fault: Fault) -> Wait | None:
         """Expect a host that was told to reboot to be away for a while."""
@@ -135,6 +152,19 @@ def _reboot(case: Case, subject: str) -> Answer:
         "fault",
         f"{subject} was told to reboot and has not done so within {REBOOT_TAKES}; its switch is set.",
         "reboot it, then `dmsa release`",
+    )
+
+
+def _restoring(case: Case, subject: str, other: str) -> Answer:
+    until = case.deadline(subject, "retry", RESTORING_TAKES)
+    if case.at is None or until is None or case.at < until:
+        again = case.at + LOOK_AGAIN if case.at else None
+        return Wait("retry", until, again, f"{other} is putting the switch of {subject} back")
+    return Stop(
+        "unknown-outcome",
+        f"{subject}: whether the write with which {other} puts the host's switch back will still take effect is not "
+        f"known after {RESTORING_TAKES}.",
+        f"let `dmsa rollback PLAN --only {other}` end, then `dmsa release`",
     )
 
 
