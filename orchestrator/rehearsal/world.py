@@ -43,6 +43,7 @@ class WitnessedEstate(SimulatedEstate):
         self.record: list[Request] = []
         self.keeps_record = True
         self.performed: Callable[[Request, Result], None] = lambda _request, _result: None
+        self.waited: Callable[[timedelta], None] = lambda _passed: None
         self._last: Request | None = None
 
     def execute(self, request: Request) -> Result:
@@ -51,6 +52,12 @@ class WitnessedEstate(SimulatedEstate):
             self.record.append(request)
         self._last = request
         return super().execute(request)
+
+    def arrive(self, request: Request) -> None:
+        """Let a request arrive; what passes then, whoever asks has waited for."""
+        before = self.now
+        super().arrive(request)
+        self.waited(self.now - before)
 
     def again(self) -> None:
         """Let the last request arrive a second time: a read is answered again, a write's pipeline is known already."""
@@ -103,6 +110,9 @@ class World:
         self._numbers = itertools.count(1)
         self._shells = Shells(self._shell_gone)
         self._began = self.estate.now
+        self._waited = timedelta(0)
+        """What the process that runs now has waited for by reading the time."""
+        self.estate.waited = self._wait
         self.far_side = EstateFarSide(self.estate, self.plan)
         self.invariants = Invariants(self.plan, self.far_side) if watch else None
         if self.invariants is not None:
@@ -131,6 +141,7 @@ class World:
         life = _Watched(life or Immortal(), self.violations, self.invariants)
         handle = self.journal.another() if isinstance(self.journal, MemoryJournal) else self.journal
         self._handles.append(handle)
+        frozen, self._waited = self._waited, timedelta(0)
         try:
             lease = handle.acquire(f"runner {self.processes + 1}")
             self.processes += 1
@@ -143,6 +154,7 @@ class World:
                 self._let_astray(transport, pool)
                 raise
         finally:
+            self._waited = frozen
             self._handles.pop()
             if handle is not self.journal:
                 handle.close()
@@ -207,7 +219,14 @@ class World:
         """Return a process's clock: it is its own between readings, and waiting is the estate's."""
         read = self.clock_reader(transport, announce)
         jump = self.estate.clock.jump
-        return EstateClock(read, is_lab=True, monotonic=self.seconds_passed, pause=lambda _seconds: jump())
+        return EstateClock(read, is_lab=True, monotonic=self._seconds_reckoned, pause=lambda _seconds: jump())
+
+    def _seconds_reckoned(self) -> float:
+        """Return the seconds that have passed without being waited for: on a lab, a reading that waits takes no time."""
+        return self.seconds_passed() - self._waited.total_seconds()
+
+    def _wait(self, passed: timedelta) -> None:
+        self._waited += passed
 
     def clock_reader(self, transport: Any, announce: Callable[[Ticket], None]) -> Callable[[], datetime | None]:
         """Return what asks the pinned domain controller for the time; *announce* hears under which ids."""
