@@ -25,6 +25,7 @@ from orchestrator.model.lifecycle import MOVES, mermaid
 from orchestrator.model.plan import Plan, Policy, Window
 from orchestrator.model.written import write_duration
 from orchestrator.planfile.crosschecks import CHECKS
+from orchestrator.probe.out_of_reach import OUT_OF_REACH
 from orchestrator.remote.catalogue import CATALOGUE
 from orchestrator.remote.rows import Effect, Form, Row
 from tests import claims
@@ -117,6 +118,14 @@ def _form(form: Form) -> str:
 
 def _kind(name: str) -> str:
     return name.replace("\\\\", "\\").replace("*", r"\*")
+
+
+# Questions that nobody but a person can ask.
+
+
+def out_of_reach() -> str:
+    head = ("question", "why it is not asked", "to find out")
+    return table(head, ((f"{each.asks} ({code(each.id)})", each.why, each.instead) for each in OUT_OF_REACH))
 
 
 # Claims about Windows.
@@ -289,6 +298,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "switches": switches,
     "sessions": sessions,
     "weather": weather,
+    "out-of-reach": out_of_reach,
     "claims": believed,
 }
 

@@ -129,27 +129,28 @@ def sam_account_name(dmsa: str) -> str:
     return f"{dmsa}$"
 
 
-def pair_reads(server: str, dmsa: str, account: str) -> tuple[Cmdlet, ...]:
+def pair_reads(server: str, dmsa: str, account: str, also: tuple[str, ...] = ()) -> tuple[Cmdlet, ...]:
     """Ask one domain controller for both objects.
 
     Args:
         server: FQDN of the domain controller whose copy is meant.
         dmsa: the dMSA's name (``[A-Za-z0-9._-]``, checked with the plan).
         account: objectGUID where it is known, else the DN of the plan.
+        also: attributes that are to be watched beside the usual ones, on both.
     """
     return (
         cmdlet(
             "Get-ADServiceAccount",
             LDAPFilter=f"(sAMAccountName={sam_account_name(dmsa)})",
-            Properties=DMSA_PROPERTIES,
+            Properties=(*DMSA_PROPERTIES, *also),
             Server=server,
         ),
-        cmdlet("Get-ADUser", Identity=account, Properties=ACCOUNT_PROPERTIES, Server=server),
+        cmdlet("Get-ADUser", Identity=account, Properties=(*ACCOUNT_PROPERTIES, *also), Server=server),
     )
 
 
-def pair_seen(server: str, reply: Reply, dmsa: str) -> PairSeen:
-    """Read both objects out of a reply.
+def pair_seen(server: str, reply: Reply, dmsa: str, also: tuple[str, ...] = ()) -> PairSeen:
+    """Read both objects out of a reply; *also* as it was asked for.
 
     Raises:
         Unreadable: the reply does not say whether an object is there.
@@ -163,8 +164,8 @@ def pair_seen(server: str, reply: Reply, dmsa: str) -> PairSeen:
         raise Unreadable(f"{server} did not answer for the account: {complaint(reply)}")
     return PairSeen(
         server,
-        _account(accounts[0]) if accounts else None,
-        _dmsa(dmsas[0]) if dmsas else None,
+        _account(accounts[0], also) if accounts else None,
+        _dmsa(dmsas[0], also) if dmsas else None,
     )
 
 
@@ -218,7 +219,7 @@ def plain(value: Value) -> Any:
             return str(value)
 
 
-_SEVERAL = frozenset({"servicePrincipalName", "memberOf", "msDS-AllowedToDelegateTo"})
+_SEVERAL = frozenset({"servicePrincipalName", "memberOf", "msDS-AllowedToDelegateTo", "msDS-AuthNPolicySiloMembersBL"})
 
 
 def _watched(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
@@ -230,7 +231,7 @@ def _watched(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
     return watched
 
 
-def _account(record: Record) -> Account:
+def _account(record: Record, also: tuple[str, ...]) -> Account:
     return Account(
         guid=_guid(record),
         dn=record.text("DistinguishedName"),
@@ -242,11 +243,11 @@ def _account(record: Record) -> Account:
         state=_number(record, ACCOUNT_STATE),
         link=_text(record, ACCOUNT_LINK),
         spns=frozenset(record.texts("servicePrincipalName")),
-        watched=_watched(record, ACCOUNT_PROPERTIES),
+        watched=_watched(record, (*ACCOUNT_PROPERTIES, *also)),
     )
 
 
-def _dmsa(record: Record) -> DmsaSeen:
+def _dmsa(record: Record, also: tuple[str, ...]) -> DmsaSeen:
     return DmsaSeen(
         guid=_guid(record),
         dn=record.text("DistinguishedName"),
@@ -257,5 +258,5 @@ def _dmsa(record: Record) -> DmsaSeen:
         principals=record.texts(PRINCIPALS),
         spns=frozenset(record.texts("servicePrincipalName")),
         description=_text(record, "Description") or "",
-        watched=_watched(record, DMSA_PROPERTIES),
+        watched=_watched(record, (*DMSA_PROPERTIES, *also)),
     )

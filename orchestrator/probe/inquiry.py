@@ -18,17 +18,20 @@ from orchestrator.model.lifecycle import Pair
 from orchestrator.model.observation import Outcome, Reply, Unreadable
 from orchestrator.probe.arrival import Controller, askable, controllers
 from orchestrator.probe.found import Found
-from orchestrator.probe.judge import Answer, unknown
+from orchestrator.probe.judge import Answer, under, unknown
 from orchestrator.probe.look import Asking, Did, Look, Subject, look
+from orchestrator.probe.out_of_reach import OUT_OF_REACH
 from orchestrator.probe.questions import (
+    CIRCUMSTANCES,
     EXPERIMENTS,
-    OUT_OF_REACH,
     QUESTIONS,
     READINGS,
+    START_LINKS,
     SWITCHES,
     Act,
     Experiment,
 )
+from orchestrator.probe.reads import Reading, read_out
 
 _BACK = ("Undo", "Reset")
 """Ways towards an unlinked pair, in the order in which they are tried."""
@@ -140,13 +143,21 @@ class Inquiry:
 
     def _ask_all(self) -> Asking[None]:
         for each in OUT_OF_REACH:
-            self.findings[each.id] = Finding(unknown(each.why))
-        for reading, _ in READINGS:
-            self.doing = f"ask: {QUESTIONS[reading.id]}"
-            answer, evidence = yield from reading.ask(self.subject, self._others)
-            self.findings[reading.id] = Finding(answer, tuple(evidence))
+            self.findings[each.id] = Finding(unknown(f"{each.why}; instead, {each.instead}"))
+        for reading in READINGS:
+            self.findings[reading.id] = yield from self._read(reading)
         for experiment in EXPERIMENTS:
             yield from self._try(experiment)
+        started = self.findings[START_LINKS.id]
+        for circumstance in CIRCUMSTANCES:
+            holds = yield from self._read(circumstance)
+            answer = under(holds.answer, started.answer)
+            self.findings[circumstance.id] = Finding(answer, (*holds.evidence, *started.evidence))
+
+    def _read(self, reading: Reading) -> Asking[Finding]:
+        self.doing = f"ask: {reading.asks}"
+        answer, evidence = yield from read_out(reading, self.subject, self._others)
+        return Finding(answer, evidence)
 
     def _try(self, experiment: Experiment) -> Asking[None]:
         """Carry one experiment out, and let each of its questions that is still open judge what was seen."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from orchestrator.model.lifecycle import Pair
-from orchestrator.probe.look import Did, Look, Went, delegation
+from orchestrator.probe.look import Did, Look, Went, delegation, policies, silos
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,13 @@ Judge: TypeAlias = Callable[[Trail], Answer]
 def unknown(why: str) -> Answer:
     """Return that there is no answer, and why."""
     return Answer(None, why)
+
+
+def under(circumstance: Answer, answer: Answer) -> Answer:
+    """Return an answer as that to a question about a circumstance: unknown unless it was there (true)."""
+    if circumstance.value is not True:
+        return unknown(circumstance.why)
+    return replace(answer, why=f"{circumstance.why}; {answer.why}")
 
 
 def _sent(trail: Trail, verb: str, pair: Pair) -> Did | None:
@@ -71,13 +78,14 @@ def outcome(verb: str, pair: Pair, done: Pair | None = None) -> Judge:
 
 
 def _effect(verb: str, pair: Pair, to: Pair, of: Callable[[Look, Look, Look], Answer]) -> Judge:
-    """Judge what an operation changed beside the states, where it led to the state that was expected.
+    """Judge what an operation changed beside the states, the first time that it led to the state that was expected.
 
     *of* is given the pair as it was arranged, before this operation, and after it.
     """
 
     def judge(trail: Trail) -> Answer:
-        did = _sent(trail, verb, pair)
+        led = (did for did in trail if did.verb == verb and did.before.pair is pair and did.after.pair is to)
+        did = next(led, None) or _sent(trail, verb, pair)
         unfit = _unfit(did, verb, pair)
         if unfit or did is None:
             return unfit or unknown("")
@@ -112,6 +120,17 @@ def _returns_spns(origin: Look, before: Look, after: Look) -> Answer:
     if not moved:
         return unknown("no SPN had moved to the dMSA; give the disposable account one before you ask")
     return _share(moved, after.account.spns, "back on the account")
+
+
+def _returns_delegation(origin: Look, before: Look, after: Look) -> Answer:
+    first, then, now = (delegation(one.account) | policies(one.account) for one in (origin, before, after))
+    if not first:
+        return unknown(
+            "the account has no delegation and no policy (any more); give the disposable account some before you ask"
+        )
+    if first <= then:
+        return unknown("Complete had left delegation and policy on the account")
+    return _share(first - then, now, "back on the account")
 
 
 def _removes_copies(origin: Look, before: Look, after: Look) -> Answer:
@@ -177,6 +196,18 @@ def _keeps_delegation(_: Look, before: Look, after: Look) -> Answer:
     return _share(delegation(before.account), delegation(after.account), "still on the account")
 
 
+def _keeps_policies(_: Look, before: Look, after: Look) -> Answer:
+    if not policies(before.account):
+        return unknown("the account has no authentication policy and is in no silo; give it one before you ask")
+    return _share(policies(before.account), policies(after.account), "still on the account")
+
+
+def _joins_silos(_: Look, before: Look, after: Look) -> Answer:
+    if not silos(before.account):
+        return unknown("the account is in no authentication policy silo; put it into one before you ask")
+    return _share(silos(before.account), silos(after.dmsa), "on the dMSA")
+
+
 def _restores(origin: Look, before: Look, after: Look) -> Answer:
     """Judge the three together: the lab has one switch for them."""
     parts = [part(origin, before, after) for part in (_enables, _returns_spns, _removes_copies)]
@@ -193,9 +224,12 @@ COMPLETE_TAKES_SPNS = _effect("Complete", _S, _C, _takes_spns)
 COMPLETE_GIVES_SPNS = _effect("Complete", _S, _C, _gives_spns)
 COMPLETE_COPIES = _effect("Complete", _S, _C, _copies)
 COMPLETE_KEEPS_DELEGATION = _effect("Complete", _S, _C, _keeps_delegation)
+COMPLETE_KEEPS_POLICIES = _effect("Complete", _S, _C, _keeps_policies)
+COMPLETE_JOINS_SILOS = _effect("Complete", _S, _C, _joins_silos)
 COMPLETE_WITHDRAWS = _effect("Complete", _S, _C, _withdraws)
 UNDO_ENABLES = _effect("Undo", _C, _S, _enables)
 UNDO_RETURNS_SPNS = _effect("Undo", _C, _S, _returns_spns)
+UNDO_RETURNS_DELEGATION = _effect("Undo", _C, _S, _returns_delegation)
 UNDO_REMOVES_COPIES = _effect("Undo", _C, _S, _removes_copies)
 UNDO_GRANTS_AGAIN = _effect("Undo", _C, _S, _grants_again)
 UNDO_CLEARS = _effect("Undo", _S, _U, _clears_membership)
@@ -205,6 +239,7 @@ RESET_WITHDRAWS = _effect("Reset", _S, _U, _withdraws)
 RESET_RESTORES = _effect("Reset", _C, _U, _restores)
 RESET_ENABLES = _effect("Reset", _C, _U, _enables)
 RESET_RETURNS_SPNS = _effect("Reset", _C, _U, _returns_spns)
+RESET_RETURNS_DELEGATION = _effect("Reset", _C, _U, _returns_delegation)
 RESET_REMOVES_COPIES = _effect("Reset", _C, _U, _removes_copies)
 
 

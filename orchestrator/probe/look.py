@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias, TypeVar
@@ -20,7 +20,10 @@ Asking: TypeAlias = Generator[Call, Reply, T]
 TRUSTED_TO_AUTHENTICATE = 0x1000000
 """userAccountControl bit TRUSTED_TO_AUTH_FOR_DELEGATION (MS-ADTS 2.2.16)."""
 
-_COPIED = ("msDS-AllowedToDelegateTo", "msDS-AssignedAuthNPolicy")
+POLICY = "msDS-AssignedAuthNPolicy"
+SILOS = ("msDS-AssignedAuthNPolicySilo", "msDS-AuthNPolicySiloMembersBL")
+"""Both sides of an authentication policy silo: the silo that applies, and those that list the account (MS-ADA2)."""
+_COPIED = ("msDS-AllowedToDelegateTo", POLICY)
 _ENTRY = re.compile(r"\([^()]*\)")
 _DENIED = frozenset({"PermissionDenied", "SecurityError", "AuthenticationError"})
 _INSUFFICIENT_RIGHTS = "ActiveDirectoryServer:8344"
@@ -90,8 +93,10 @@ class Look:
             "account_enabled": self.account.enabled,
             "account_spns": sorted(self.account.spns),
             "account_delegation": sorted(delegation(self.account)),
+            "account_policies": sorted(policies(self.account)),
             "dmsa_spns": sorted(self.dmsa.spns),
             "dmsa_delegation": sorted(delegation(self.dmsa)),
+            "dmsa_policies": sorted(policies(self.dmsa)),
             "dmsa_principals": sorted(self.dmsa.principals),
             "dmsa_grant": None if self.grant is None else sorted(self.grant),
         }
@@ -99,13 +104,28 @@ class Look:
 
 def delegation(one: Account | DmsaSeen) -> frozenset[str]:
     """Return what Complete is said to copy, besides SPNs (Microsoft Learn, dMSA overview)."""
-    found = set()
-    for name in _COPIED:
-        value = one.watched.get(name, ())
-        found |= {f"{name}: {item}" for item in (value if isinstance(value, list) else [value])} if value else set()
+    found = _values(one, _COPIED)
     if int(one.watched.get("userAccountControl", 0)) & TRUSTED_TO_AUTHENTICATE:
         found.add("userAccountControl: TRUSTED_TO_AUTH_FOR_DELEGATION")
     return frozenset(found)
+
+
+def silos(one: Account | DmsaSeen) -> frozenset[str]:
+    """Return which authentication policy silos it is in, by either side."""
+    return frozenset(_values(one, SILOS))
+
+
+def policies(one: Account | DmsaSeen) -> frozenset[str]:
+    """Return its authentication policy and its silos."""
+    return frozenset(_values(one, (POLICY, *SILOS)))
+
+
+def _values(one: Account | DmsaSeen, names: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for name in names:
+        value = one.watched.get(name) or []
+        found |= {f"{name}: {item}" for item in (value if isinstance(value, list) else [value])}
+    return found
 
 
 def look(subject: Subject) -> Asking[Look]:
@@ -114,8 +134,8 @@ def look(subject: Subject) -> Asking[Look]:
     Raises:
         Unreadable: the answer does not say how the pair stands.
     """
-    reply = yield Read(subject.endpoint, pair_reads(subject.server, subject.dmsa, subject.account))
-    seen = pair_seen(subject.server, reply, subject.dmsa)
+    reply = yield Read(subject.endpoint, pair_reads(subject.server, subject.dmsa, subject.account, SILOS))
+    seen = pair_seen(subject.server, reply, subject.dmsa, SILOS)
     if seen.account is None or seen.dmsa is None:
         return Look(seen, None)
     asked = cmdlet(

@@ -1,8 +1,9 @@
 """The questions, and the experiments that ask them: how the pair is arranged, which acts follow, who judges.
 
-Order matters: what needs an empty list of principals comes first, for the catalogue can fill it and not empty it. A
-question that stands in several experiments is answered by the first that can. ``switch`` names the key under
-``switches`` of an estate file that takes the answer as it is.
+Order matters: what needs an empty list of principals comes first, for the catalogue can fill it and not empty it; and
+a Complete that is judged comes before one that only arranges the pair. A question that stands in several experiments is
+answered by the first that can. ``switch`` names the key under ``switches`` of an estate file that takes the answer as
+it is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from dataclasses import dataclass
 
 from orchestrator.model.lifecycle import Pair
 from orchestrator.probe import judge
+from orchestrator.probe.forest import (
+    BACK_LINK_CLASSES,
+    BACK_LINK_FLAGS,
+    KERBEROS_LOG,
+    KEY_DELAY,
+    LEVEL_BELOW,
+    LINK_CLOSED,
+)
 from orchestrator.probe.judge import Judge, outcome
+from orchestrator.probe.out_of_reach import OUT_OF_REACH
 from orchestrator.probe.reads import BATCH, HOP, Reading
 
 
@@ -49,12 +59,43 @@ class Experiment:
 
 _U, _S, _C = Pair.UNLINKED, Pair.STARTED, Pair.COMPLETED
 
+START_LINKS = Question("start_links", "Does Start link an unlinked pair, at 1/1?", outcome("Start", _U, _S))
 _START_OF_DISABLED = Question(
     "start_refuses_disabled_account",
     "Does Start refuse an account that is disabled?",
     judge.start_of_disabled,
     switch=True,
 )
+_FIRST_TIME = (
+    Question("complete_copies_delegation", "Does Complete copy delegation data?", judge.COMPLETE_COPIES),
+    Question(
+        "complete_keeps_delegation",
+        "Does the account keep its delegation data and policy after Complete?",
+        judge.COMPLETE_KEEPS_DELEGATION,
+    ),
+    Question(
+        "complete_keeps_policies",
+        "Does the account keep its authentication policy and silos after Complete?",
+        judge.COMPLETE_KEEPS_POLICIES,
+    ),
+    Question(
+        "complete_joins_silos",
+        "Does Complete bring the dMSA into the account's silos?",
+        judge.COMPLETE_JOINS_SILOS,
+    ),
+    Question(
+        "undo_restores_delegation",
+        "Does Undo after Complete return delegation and policy that Complete took?",
+        judge.UNDO_RETURNS_DELEGATION,
+    ),
+    Question(
+        "undo_removes_copies",
+        "Does Undo after Complete remove the copies of delegation data from the dMSA?",
+        judge.UNDO_REMOVES_COPIES,
+        switch=True,
+    ),
+)
+"""Answered when the pair is completed for the first time: what Complete takes and Undo keeps may be gone for good."""
 
 
 def _refusal(verb: str, pair: Pair, *, switch: bool = False) -> Question:
@@ -76,7 +117,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         None,
         (Act("Start", _U), Act("Start", _S)),
         (
-            Question("start_links", "Does Start link an unlinked pair, at 1/1?", outcome("Start", _U, _S)),
+            START_LINKS,
             Question("start_grants", "Which rights does Start give the account on the dMSA?", judge.START_GRANTS),
             _refusal("Start", _S),
         ),
@@ -84,7 +125,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         _S,
         False,
-        (Act("Complete", _S), Act("Allow", _S), Act("Complete", _S)),
+        (Act("Complete", _S), Act("Allow", _S), Act("Complete", _S), Act("Undo", _C)),
         (
             Question(
                 "complete_refuses_empty_membership",
@@ -92,6 +133,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
                 judge.complete_of_empty,
                 switch=True,
             ),
+            *_FIRST_TIME,
         ),
     ),
     Experiment(
@@ -124,7 +166,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Question("reset_withdraws_grant", "Does Reset take back what Start granted?", judge.RESET_WITHDRAWS),
         ),
     ),
-    Experiment(_C, True, (Act("Complete", _C), Act("Start", _C)), (_refusal("Complete", _C), _refusal("Start", _C))),
     Experiment(
         _S,
         True,
@@ -134,12 +175,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Question("complete_disables_account", "Does Complete disable the account?", judge.COMPLETE_DISABLES),
             Question("complete_takes_spns", "Does Complete take the account's SPNs?", judge.COMPLETE_TAKES_SPNS),
             Question("complete_gives_spns", "Does Complete put them on the dMSA?", judge.COMPLETE_GIVES_SPNS),
-            Question("complete_copies_delegation", "Does Complete copy delegation data?", judge.COMPLETE_COPIES),
-            Question(
-                "complete_keeps_delegation",
-                "Does the account keep its delegation data and policy after Complete?",
-                judge.COMPLETE_KEEPS_DELEGATION,
-            ),
+            *_FIRST_TIME,
             Question(
                 "complete_withdraws_grant", "Does Complete take back what Start granted?", judge.COMPLETE_WITHDRAWS
             ),
@@ -151,12 +187,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
                 "undo_restores_spns",
                 "Does Undo after Complete return the SPNs to the account?",
                 judge.UNDO_RETURNS_SPNS,
-                switch=True,
-            ),
-            Question(
-                "undo_removes_copies",
-                "Does Undo after Complete remove the copies of delegation data from the dMSA?",
-                judge.UNDO_REMOVES_COPIES,
                 switch=True,
             ),
             Question("undo_grants_again", "Does Undo after Complete grant again?", judge.UNDO_GRANTS_AGAIN),
@@ -178,6 +208,11 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             Question("reset_enables_account", "Does Reset after Complete enable the account?", judge.RESET_ENABLES),
             Question("reset_restores_spns", "Does Reset after Complete return the SPNs?", judge.RESET_RETURNS_SPNS),
             Question(
+                "reset_restores_delegation",
+                "Does Reset after Complete return delegation and policy that Complete took?",
+                judge.RESET_RETURNS_DELEGATION,
+            ),
+            Question(
                 "reset_removes_copies",
                 "Does Reset after Complete remove the copies from the dMSA?",
                 judge.RESET_REMOVES_COPIES,
@@ -185,55 +220,24 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             _START_OF_DISABLED,
         ),
     ),
+    Experiment(_C, True, (Act("Complete", _C), Act("Start", _C)), (_refusal("Complete", _C), _refusal("Start", _C))),
 )
 
+READINGS: tuple[Reading, ...] = (BATCH, HOP, BACK_LINK_CLASSES, BACK_LINK_FLAGS, KEY_DELAY, KERBEROS_LOG)
 
-@dataclass(frozen=True)
-class OutOfReach:
-    """A question that the catalogue cannot ask of one disposable pair, and why."""
-
-    id: str
-    asks: str
-    why: str
-
-
-OUT_OF_REACH: tuple[OutOfReach, ...] = (
-    OutOfReach(
-        "start_of_standalone",
-        "What does Start do to a dMSA in state 3?",
-        "only Set-ADServiceAccount -Replace makes a standalone dMSA, and the catalogue does not have it",
-    ),
-    OutOfReach(
-        "operation_on_mismatched_pair",
-        "What do Complete, Undo and Reset answer for two objects that do not name each other?",
-        "it takes a second pair, and one is what was given",
-    ),
-    OutOfReach(
-        "start_of_other_accounts",
-        "Is a computer, an inetOrgPerson, a privileged or a foreign account refused?",
-        "it takes accounts that nobody should link to try",
-    ),
-    OutOfReach(
-        "right_to_migrate",
-        "Which right does the operation ask for?",
-        "it takes a second operator who lacks it; this one has it, or is denied",
-    ),
-)
-
-READINGS: tuple[tuple[Reading, str], ...] = (
-    (BATCH, "Does the rest of a batch of commands run after one of them failed?"),
-    (HOP, "Does a domain controller's endpoint answer for another domain controller?"),
-)
+CIRCUMSTANCES: tuple[Reading, ...] = (LINK_CLOSED, LEVEL_BELOW)
+"""Readings that say whether something holds in this forest; if it does, their answer is what Start did all the same."""
 
 QUESTIONS: dict[str, str] = {
-    **{reading.id: asks for reading, asks in READINGS},
+    **{reading.id: reading.asks for reading in READINGS},
     **{question.id: question.asks for experiment in EXPERIMENTS for question in experiment.questions},
+    **{reading.id: reading.asks for reading in CIRCUMSTANCES},
     **{question.id: question.asks for question in OUT_OF_REACH},
 }
 """Every question by its id."""
 
 SWITCHES: frozenset[str] = frozenset(
-    {reading.id for reading, _ in READINGS}
+    {reading.id for reading in READINGS if reading.switch}
     | {question.id for experiment in EXPERIMENTS for question in experiment.questions if question.switch}
 )
 """The ids that are keys under ``switches`` of an estate file."""

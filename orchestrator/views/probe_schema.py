@@ -19,8 +19,10 @@ def probe_schema() -> dict[str, Any]:
         account_enabled=flag,
         account_spns=texts,
         account_delegation=texts,
+        account_policies=texts,
         dmsa_spns=texts,
         dmsa_delegation=texts,
+        dmsa_policies=texts,
         dmsa_principals=texts,
         dmsa_grant=or_null(texts),
     )

@@ -91,6 +91,19 @@ class Bench:
         carrier = Carrier(transport, clock, self.world.plan.policy_of(DMSA), stopped)
         hold(inquiry, carrier, stopped, before)
 
+    def put(self, dn: str, **values: Any) -> None:
+        """Let an object of the directory always have been so; two underscores stand for a hyphen."""
+        self.write(dn, **values)
+        self.before = self.objects()
+
+    def write(self, dn: str, **values: Any) -> None:
+        """Write to an object on every domain controller at once."""
+        directory = self.world.estate.directory
+        entry = directory.replicas[DC].at_dn(dn)
+        assert entry is not None
+        for replica in directory.replicas:
+            directory.write(replica, entry.guid, {name.replace("__", "-"): value for name, value in values.items()})
+
     def objects(self) -> dict[str, Any]:
         """Return the account as the estate itself has it."""
         shown: Any = self.world.estate.describe()

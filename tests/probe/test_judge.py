@@ -77,6 +77,56 @@ def test_half_an_effect_is_no_answer(case):
     assert "some and not all" in answer.why
 
 
+SILO, LISTED = "msDS-AssignedAuthNPolicySilo", "msDS-AuthNPolicySiloMembersBL"
+GUARDED = {**DELEGATED, "msDS-AssignedAuthNPolicy": "CN=P", SILO: "CN=S", LISTED: ["CN=S", "CN=T"]}
+"""What an account with a policy and two silos shows; the one that applies to it lists it."""
+
+
+def completed(account: dict[str, Any], dmsa: dict[str, Any]) -> list[Did]:
+    return [
+        Did("Complete", pair(1, account_watched=GUARDED), pair(2, account_watched=account, dmsa_watched=dmsa), DONE)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("account", "dmsa", "keeps", "joins"),
+    [
+        (GUARDED, GUARDED, True, True),
+        (DELEGATED, GUARDED, False, True),
+        (GUARDED, DELEGATED, True, False),
+        (DELEGATED, {SILO: "CN=S", LISTED: "CN=S"}, False, None),
+        ({**DELEGATED, SILO: "CN=S"}, {}, None, False),
+    ],
+    ids=["copied", "moved", "kept", "moved in part", "taken in part"],
+)
+def test_where_policy_and_silos_are_after_complete(account, dmsa, keeps, joins):
+    assert judge.COMPLETE_KEEPS_POLICIES(completed(account, dmsa)).value is keeps
+    assert judge.COMPLETE_JOINS_SILOS(completed(account, dmsa)).value is joins
+
+
+@pytest.mark.parametrize(
+    ("asked", "verb", "to"),
+    [(judge.UNDO_RETURNS_DELEGATION, "Undo", 1), (judge.RESET_RETURNS_DELEGATION, "Reset", 0)],
+    ids=["Undo", "Reset"],
+)
+@pytest.mark.parametrize(
+    ("origin", "left", "back", "value", "says"),
+    [
+        (GUARDED, {}, GUARDED, True, "back on the account: all of"),
+        (GUARDED, DELEGATED, DELEGATED, False, "back on the account: none of"),
+        (GUARDED, {}, DELEGATED, None, "some and not all"),
+        (GUARDED, GUARDED, GUARDED, None, "Complete had left"),
+        ({}, {}, {}, None, "give the disposable account some"),
+    ],
+    ids=["all", "none", "half", "never taken", "nothing to take"],
+)
+def test_delegation_that_complete_took_comes_back_or_does_not(asked: Judge, verb, to, origin, left, back, value, says):
+    started, ended = pair(1, account_watched=origin), pair(2, account_watched=left)
+    answer = asked([Did("Complete", started, ended, DONE), Did(verb, ended, pair(to, account_watched=back), DONE)])
+    assert answer.value is value
+    assert says in answer.why
+
+
 def test_a_reset_that_restores_only_some_of_it_is_named_and_set_to_nothing():
     answer = judge.RESET_RESTORES(reset(account_spns=frozenset()))
     assert answer.value is None

@@ -93,15 +93,16 @@ def test_what_is_no_switch_is_answered_too():
     granted = findings["start_grants"].answer.value
     assert isinstance(granted, str)
     assert "888eedd6-ce04-df40-b462-b8a50e41ba38" in granted
-    for id_ in ("start_of_standalone", "right_to_migrate"):
+    for id_ in ("operations_on_standalone", "right_to_migrate"):
         assert findings[id_].answer.value is None
 
 
 def test_the_evidence_is_what_the_estate_had_at_that_moment():
     tried = Bench(complete_refuses_empty_membership=True).ask().findings["complete_refuses_empty_membership"].evidence
-    assert [(act["went"], bool(act["before"]["dmsa_principals"])) for act in tried] == [
-        ("refused", False),
-        ("done", True),
+    assert [(act["act"], act["went"], bool(act["before"]["dmsa_principals"])) for act in tried] == [
+        ("Complete", "refused", False),
+        ("Complete", "done", True),
+        ("Undo", "done", True),
     ]
 
 

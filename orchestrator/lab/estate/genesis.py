@@ -33,6 +33,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "configuration": ("top", "configuration"),
     "crossRefContainer": ("top", "crossRefContainer"),
     "classSchema": ("top", "classSchema"),
+    "attributeSchema": ("top", "attributeSchema"),
     "msKds-ProvRootKey": ("top", "msKds-ProvRootKey"),
 }
 _GROUPS = {
@@ -57,6 +58,18 @@ _BUILTIN = {
     "Replicator": 552,
 }
 _MARKED = {"Domain Admins", "Schema Admins", "Enterprise Admins", "Domain Controllers", *_BUILTIN}
+_LEVEL_2016 = 7
+"""The functional level of a domain before Windows Server 2025 (MS-ADTS 6.1.4.3)."""
+_LINKS = {
+    "ms-DS-Superseded-Managed-Account-Link": ("msDS-SupersededManagedAccountLink", 2222, 16),
+    "ms-DS-Superseded-Managed-Account-Link-BL": ("msDS-SupersededManagedAccountLinkBL", 2223, 17),
+    "ms-DS-Managed-Account-Preceded-By-Link": ("msDS-ManagedAccountPrecededByLink", 2224, 16),
+    "ms-DS-Managed-Account-Preceded-By-Link-BL": ("msDS-ManagedAccountPrecededByLinkBL", 2225, 17),
+}
+"""The links of a pair in the schema (MS-ADA2): ldapDisplayName, linkID, systemFlags; a back link's linkID is odd.
+
+Where the document and a published dump differ (17 for a back link, as for what is not replicated), this is the dump.
+"""
 _AGE = timedelta(days=400)
 
 
@@ -109,7 +122,7 @@ class Genesis:
     def _naming_contexts(self) -> None:
         root, domain = self._directory.dn, self._spec.domain
         head = {"objectSid": self._directory.sid, "ncHead": True}
-        self._seed(root, root, None, "domainDNS", dict(head))
+        self._seed(root, root, None, "domainDNS", head | {"msDS-Behavior-Version": _LEVEL_2016})
         for name in ("Users", "Computers", "Builtin", "System", "Managed Service Accounts"):
             self._put(f"CN={name},{root}", "container")
         hidden = of_deleted_objects(self._directory.sid)
@@ -120,17 +133,25 @@ class Genesis:
         schema = f"CN=Schema,{config}"
         self._put(schema, "dMD", objectVersion=domain.schema_version, ncHead=True)
         if domain.schema_version >= 91:
-            self._put(
-                f"CN=ms-DS-Delegated-Managed-Service-Account,{schema}",
-                "classSchema",
-                lDAPDisplayName=DMSA_CLASS,
-                governsID="1.2.840.113556.1.5.302",
-                schemaIDGUID=UUID("0feb936f-47b3-49f2-9386-1dedc2c23765").bytes_le,
-            )
+            self._dmsa_schema(schema)
         feature = f"CN=Recycle Bin Feature,CN=Optional Features,CN=Directory Service,CN=Windows NT,CN=Services,{config}"
         enabled = (feature,) if domain.recycle_bin else ()
         self._put(f"CN=Partitions,{config}", "crossRefContainer", msDS__EnabledFeature=enabled)
         self._keys(config)
+
+    def _dmsa_schema(self, schema: str) -> None:
+        self._put(
+            f"CN=ms-DS-Delegated-Managed-Service-Account,{schema}",
+            "classSchema",
+            lDAPDisplayName=DMSA_CLASS,
+            governsID="1.2.840.113556.1.5.302",
+            schemaIDGUID=UUID("0feb936f-47b3-49f2-9386-1dedc2c23765").bytes_le,
+        )
+        for cn, (name, link, flags) in _LINKS.items():
+            values = {"lDAPDisplayName": name, "linkID": link, "systemFlags": flags, "systemOnly": False}
+            self._put(f"CN={cn},{schema}", "attributeSchema", **values)
+        back = tuple(name for name, link, _ in _LINKS.values() if link % 2)
+        self._put(f"CN=Top,{schema}", "classSchema", lDAPDisplayName="top", systemMayContain=back)
 
     def _keys(self, config: str) -> None:
         path = config

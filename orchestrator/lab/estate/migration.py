@@ -27,7 +27,12 @@ MEMBERSHIP = "msDS-GroupMSAMembership"
 SPNS = "servicePrincipalName"
 CONTROL = "userAccountControl"
 
-_COPIED = ("msDS-AllowedToDelegateTo", "msDS-AllowedToActOnBehalfOfOtherIdentity", "msDS-AssignedAuthNPolicy")
+_COPIED = (
+    "msDS-AllowedToDelegateTo",
+    "msDS-AllowedToActOnBehalfOfOtherIdentity",
+    "msDS-AssignedAuthNPolicy",
+    "msDS-AssignedAuthNPolicySilo",
+)
 _TAKEN_SPNS = "labTakenSpns"
 """Which SPNs Complete moved, so that an Undo that restores knows; the real directory's way is not published."""
 
