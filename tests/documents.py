@@ -107,7 +107,7 @@ def _row(row: Row) -> tuple[str, ...]:
     effect = "reads" if row.effect is Effect.READS else "writes" if row.idempotent else "writes; a second one differs"
     role = f" (JEA: {code(row.role_function)})" if row.role_function else ""
     forms = "<br>or ".join(_form(form) for form in row.forms)
-    return code(row.cmdlet) + role, forms, effect, ", ".join(row.used_by), row.source
+    return code(row.cmdlet) + role, forms, effect, ", ".join(row.used_by) or "nothing yet", row.source
 
 
 def _form(form: Form) -> str:

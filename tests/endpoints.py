@@ -45,25 +45,27 @@ def files(found: dict[str, Role], name: str, runners: str = RUNNER) -> dict[str,
 
 def lay_out(folder: Path, name: str = "quickstart", runners: str = RUNNER) -> Path:
     """Write the files of a plan that ships."""
-    for path, text in files(roles(plan(name), DOMAIN), name, runners).items():
+    write(folder, files(roles(plan(name), DOMAIN), name, runners))
+    return folder
+
+
+def write(folder: Path, texts: dict[str, str]) -> None:
+    for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
-    return folder
 
 
 def registered(folder: Path, name: str = "quickstart") -> Registered:
     return Registered.of(spec(name), ROOT / "x", folder)
 
 
-def lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines that say something, with their places: all but the comments."""
-    for place, line in enumerate(text.splitlines()):
-        if line.strip() and not line.strip().startswith("#"):
-            yield place, line.strip()
-
-
-def without(text: str, place: int) -> str:
-    """Return a text without one of its lines."""
-    kept = text.splitlines()
-    del kept[place]
-    return "\n".join(kept) + "\n"
+def less(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each thing that a file says, a line (all but the comments) or a whole entry, and the file without it."""
+    given = text.splitlines(keepends=True)
+    for place, line in enumerate(given):
+        if not line.strip() or line.strip().startswith("#"):
+            continue
+        yield line.strip(), "".join(given[:place] + given[place + 1 :])
+        if line.strip() == "@{" and line[0] == " ":
+            end = given.index(line.replace("@{", "}"), place)
+            yield f"the entry {given[place + 1].strip()}", "".join(given[:place] + given[end + 1 :])

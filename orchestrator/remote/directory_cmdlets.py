@@ -37,12 +37,19 @@ _ENCRYPTION = one_of("RC4", "AES128", "AES256")
 _DMSA_NAME = matching("a dMSA's name of at most 15 characters", r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _MARK = matching("the mark 'dmsa run <id>'", r"dmsa run [A-Za-z0-9._:-]{1,128}")
 _TARGET = {"Target": one_or_many(HOST)}
+_AN_OBJECT = {"Identity": OBJECT, "Server": DIRECTORY_SERVER}
+_OBJECTS = {
+    "LDAPFilter": LDAP_FILTER,
+    "SearchBase": DN | EMPTY,
+    "SearchScope": _SCOPE,
+    "Server": DIRECTORY_SERVER,
+}
 
 
 def _found_by() -> tuple[Form, ...]:
     """Return the two parameter sets of a cmdlet that finds by identity or by filter."""
     return (
-        form({"Identity": OBJECT | SID | ACCOUNT_NAME, "Server": HOST}, Properties=ATTRIBUTES),
+        form({"Identity": OBJECT | SID | ACCOUNT_NAME, "Server": HOST}, Properties=ATTRIBUTES).by(),
         form({"LDAPFilter": LDAP_FILTER, "Server": HOST}, Properties=ATTRIBUTES),
     )
 
@@ -64,7 +71,7 @@ READS = (
         by="clock preflight",
         source=_PAGES + "Get-ADRootDSE",
     ),
-    reads("Get-ADDomain", form({"Server": HOST}), by="preflight", source=_PAGES + "Get-ADDomain"),
+    reads("Get-ADDomain", form({"Server": HOST}), by="", source=_PAGES + "Get-ADDomain"),
     reads(
         "Get-ADDomainController",
         form({"Filter": one_of("*"), "Server": HOST}),
@@ -73,22 +80,11 @@ READS = (
     ),
     reads(
         "Get-ADObject",
-        form(
-            {"Identity": OBJECT, "Server": DIRECTORY_SERVER},
-            Properties=ATTRIBUTES,
-            IncludeDeletedObjects=SWITCH,
-        ),
-        form(
-            {
-                "LDAPFilter": LDAP_FILTER,
-                "SearchBase": DN | EMPTY,
-                "SearchScope": _SCOPE,
-                "Server": DIRECTORY_SERVER,
-            },
-            Properties=ATTRIBUTES,
-            IncludeDeletedObjects=SWITCH,
-        ),
-        by="guards verify",
+        form(_AN_OBJECT, Properties=ATTRIBUTES),
+        form(_OBJECTS, Properties=ATTRIBUTES),
+        form({**_AN_OBJECT, "IncludeDeletedObjects": SWITCH}, Properties=ATTRIBUTES).by(),
+        form({**_OBJECTS, "IncludeDeletedObjects": SWITCH}, Properties=ATTRIBUTES).by(),
+        by="guards",
         source=_PAGES + "Get-ADObject",
     ),
     reads(
@@ -113,20 +109,20 @@ READS = (
     reads(
         "Get-DmsaDescriptor",
         form({"Identity": OBJECT, "Attribute": _DESCRIPTORS, "Server": HOST}),
-        by="guards prepare",
+        by="probe",
         source=_PAGES + "Get-ADObject; the descriptor carries Sddl only as a top-level object",
         role_function="Get-DmsaDescriptor",
     ),
     reads(
         "Get-ADReplicationPartnerMetadata",
         form(_TARGET, Scope=one_of("Server")),
-        by="guards",
+        by="",
         source=_PAGES + "Get-ADReplicationPartnerMetadata",
     ),
     reads(
         "Get-ADReplicationFailure",
         form(_TARGET, Scope=one_of("Server")),
-        by="guards",
+        by="",
         source=_PAGES + "Get-ADReplicationFailure",
     ),
     reads("Get-KdsRootKey", form(), by="preflight", source="Microsoft Learn, Kds module, Get-KdsRootKey"),
@@ -134,7 +130,7 @@ READS = (
 
 LOGON_EVENTS = form(
     {"LogName": one_of("Security"), "FilterXPath": EVENT_QUERY, "MaxEvents": whole(1, 100_000)},
-)
+).by()
 """The form of Get-WinEvent that reads log-on events on a domain controller; its row is with the hosts'."""
 
 WRITES = (
@@ -174,7 +170,7 @@ WRITES = (
                 "PrincipalsAllowedToRetrieveManagedPassword": many(PRINCIPAL),
                 "Server": HOST,
             }
-        ),
+        ).by("link", "probe"),
         form(
             {
                 "Identity": OBJECT,
@@ -182,7 +178,7 @@ WRITES = (
                 "Server": HOST,
             }
         ),
-        by="link undo reset",
+        by="undo reset",
         source=_PAGES + "Set-ADServiceAccount",
     ),
     writes(

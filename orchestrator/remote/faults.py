@@ -45,15 +45,18 @@ from orchestrator.remote.logons import (
     AFTER_CODES,
     ALERTS,
     BEFORE_CODES,
+    CLOCKS_APART,
     HUNG_UP,
     KRB5_CODES,
     LOGON,
+    OF_TIME,
     REFUSED_BY,
     SECURITY_CODES,
     UNAUTHORIZED,
 )
 from orchestrator.remote.wording import PLAIN_CONFIGURATION, in_role_file
 
+_APART = "orchestrator.remote.negotiation.Apart"
 _T, _P = FaultKind.TRANSIENT, FaultKind.PERMANENT
 
 
@@ -102,7 +105,7 @@ def cause_of(error: BaseException) -> tuple[Cause, str]:
     return (
         _by_tls(chain)
         or _by_security_code(chain)
-        or _by_type(error, chain, (*EXCEPTIONS, *AFTER_CODES))
+        or _by_type(chain[1] if _is(error, _APART) else error, chain, (*EXCEPTIONS, *AFTER_CODES))
         or (
             GARBLED,
             type(error).__name__,
@@ -124,11 +127,13 @@ def _by_security_code(chain: tuple[BaseException, ...]) -> tuple[Cause, str] | N
     found = _by_type(chain[0], chain, BEFORE_CODES)
     if found is not None:
         return found
+    apart = str(chain[0]) if _is(chain[0], _APART) else ""
     for each, name in itertools.product(chain, ("err_code", "min_code", "winerror")):
         code = getattr(each, name, None)
         number = code & _32_BITS if isinstance(code, int) else 0
         if number in SECURITY_CODES:
-            return SECURITY_CODES[number], ""
+            row = SECURITY_CODES[number]
+            return (CLOCKS_APART, apart) if apart and row in OF_TIME else (row, "")
         if number in KRB5_CODES:
             return LOGON, f"Kerberos error {number - KRB5_CODES.start}"
     return None

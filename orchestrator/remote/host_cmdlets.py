@@ -38,8 +38,8 @@ _ENABLE_LOG = Kind(
     lambda value: value in {("sl", log, "/e:true") for log in EVENT_LOGS} if type(value) is tuple else False,
 )
 
-BUILD = form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))})
-"""The form of Get-ItemProperty that reads a machine's build; domain controllers are asked for theirs too."""
+BUILD = form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))}).by("probe")
+"""The form of Get-ItemProperty that reads a machine's build: a domain controller's."""
 
 READS = (
     reads(
@@ -49,7 +49,7 @@ READS = (
             {"Namespace": one_of("root/MSCluster"), "ClassName": one_of("MSCluster_Resource")},
             Filter=WQL_CONDITION,
             Property=ATTRIBUTES,
-        ),
+        ).by("discover"),
         by="guards discover restart",
         source=_LEARN + "CimCmdlets module, Get-CimInstance",
     ),
@@ -108,7 +108,7 @@ READS = (
         LOGON_EVENTS,
         form({"ListLog": one_of("*Kerberos*")}),
         form({"FilterHashtable": _EVENT_TABLE}, MaxEvents=whole(1, 100_000)),
-        by="guards restart confirm",
+        by="",
         source=_LEARN + "Microsoft.PowerShell.Diagnostics, Get-WinEvent",
     ),
 )
@@ -145,7 +145,7 @@ WRITES = (
     writes(
         "wevtutil",
         form({"arguments": _ENABLE_LOG}),
-        by="restart",
+        by="",
         source=_LEARN + "wevtutil, set-log",
         role_function="Enable-DmsaEventLog",
     ),

@@ -1,4 +1,4 @@
-"""What the JEA endpoints of a plan show: the catalogue, narrowed to what this plan can need.
+"""What the JEA endpoints of a plan show: the catalogue, narrowed to what is asked in the course of this plan.
 
 Every command and parameter comes out of the catalogue's rows and nothing is added, so that what the gate refuses here
 is, as far as a role file can say it, refused there too. A role file knows a command's parameters but not its parameter
@@ -8,12 +8,13 @@ runbooks/jea.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from orchestrator.model.plan import Plan
 from orchestrator.remote import directory_cmdlets, host_cmdlets
+from orchestrator.remote.catalogue import CATALOGUE
 from orchestrator.remote.jea_limits import (
     ABSENT,
     Limit,
@@ -25,7 +26,7 @@ from orchestrator.remote.jea_limits import (
     workloads_of,
 )
 from orchestrator.remote.kinds import literally
-from orchestrator.remote.rows import Effect, Form, Row
+from orchestrator.remote.rows import Row
 
 DIRECTORY = "DmsaDirectory"
 """Name of the endpoint, module and role on domain controllers."""
@@ -133,13 +134,13 @@ def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
         NotSeparable: a host of the plan is also where the directory is reached.
     """
     limits = directory_limits(plan, domain.name)
-    found = {domain.endpoint.lower(): _directory(limits, one_of((domain.server,)), writes=True)}
+    probed = any(migration.drill for migration in plan.migrations())
+    found = {domain.endpoint.lower(): _pinned(limits, one_of((domain.server,)), probed=probed)}
     if domain.converge_on is None:
-        within = Limit(pattern=rf"[a-z0-9-]+\.{literally(domain.name)}")
-        found[OTHER_CONTROLLERS] = _directory(limits, within, writes=False)
+        found[OTHER_CONTROLLERS] = _copy(limits, Limit(pattern=rf"[a-z0-9-]+\.{literally(domain.name)}"))
     else:
         for name in domain.converge_on:
-            found.setdefault(name.lower(), _directory(limits, one_of((name,)), writes=False))
+            found.setdefault(name.lower(), _copy(limits, one_of((name,))))
     for name, workloads in workloads_of(plan).items():
         if name in found:
             raise NotSeparable(f"{name} is an endpoint of the directory and a host of the plan")
@@ -147,22 +148,32 @@ def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
     return found
 
 
-def _directory(limits: Limits, server: Limit, *, writes: bool) -> Role:
-    """Return what a domain controller's endpoint shows: the directory, its own log-on events, its own build."""
-    rows = [row for row in directory_cmdlets.ROWS if writes or row.effect is Effect.READS]
-    rows += [replace(row, forms=(form,)) for row, form in _of_the_machine()]
+def _pinned(limits: Limits, server: Limit, *, probed: bool) -> Role:
+    """Return what the pinned endpoint shows: the directory and, where a pair may be probed, its own build."""
+    rows = (*directory_cmdlets.ROWS, replace(CATALOGUE["Get-ItemProperty"], forms=(host_cmdlets.BUILD,)))
+    return Role(Part.DIRECTORY, _at(server, _asked(rows, lambda user: probed or user != "probe"), limits))
+
+
+def _copy(limits: Limits, server: Limit) -> Role:
+    """Return what another domain controller shows: the reads of the pair, which must agree."""
+    return Role(Part.COPY, _at(server, _asked(directory_cmdlets.READS, lambda user: user == "every-step"), limits))
+
+
+def _at(server: Limit, rows: Iterable[Row], limits: Limits) -> tuple[Shown, ...]:
+    """Hold the rows of the directory to one domain controller."""
     own = dict(limits)
-    for row in rows:
+    for row in directory_cmdlets.ROWS:
         own[row.cmdlet, "Server"] = own[row.cmdlet, "Target"] = server
     own["Get-ADObject", "Server"] = _with_catalog(server)
-    return Role(Part.DIRECTORY if writes else Part.COPY, tuple(_shown(rows, own)))
+    return tuple(_shown(rows, own))
 
 
-def _of_the_machine() -> Iterator[tuple[Row, Form]]:
-    """Yield the hosts' rows that are asked of domain controllers, with the form that is meant for them."""
-    by_name = {row.cmdlet: row for row in host_cmdlets.ROWS}
-    yield by_name["Get-WinEvent"], directory_cmdlets.LOGON_EVENTS
-    yield by_name["Get-ItemProperty"], host_cmdlets.BUILD
+def _asked(rows: Iterable[Row], counts: Callable[[str], bool]) -> Iterator[Row]:
+    """Yield the rows with those of their forms that a user who counts here sends."""
+    for row in rows:
+        forms = tuple(form for form in row.forms if any(map(counts, form.used_by or ())))
+        if forms:
+            yield replace(row, forms=forms)
 
 
 def _with_catalog(server: Limit) -> Limit:
@@ -172,11 +183,9 @@ def _with_catalog(server: Limit) -> Limit:
 
 
 def _host(workloads: Workloads) -> Role:
-    rows = [row for row in host_cmdlets.ROWS if _has_use_for(row, workloads)]
-    events = next(row for row in rows if row.cmdlet == "Get-WinEvent")
-    forms = tuple(form for form in events.forms if form is not directory_cmdlets.LOGON_EVENTS)
-    rows[rows.index(events)] = replace(events, forms=forms)
-    return Role(Part.HOST, tuple(_shown(rows, host_limits(workloads))))
+    rows = (row for row in host_cmdlets.ROWS if _has_use_for(row, workloads))
+    asked = _asked(rows, lambda user: workloads.discovers if user == "discover" else user != "probe")
+    return Role(Part.HOST, tuple(_shown(asked, host_limits(workloads))))
 
 
 def _has_use_for(row: Row, workloads: Workloads) -> bool:
@@ -187,8 +196,6 @@ def _has_use_for(row: Row, workloads: Workloads) -> bool:
         return True
     if row.cmdlet == "Start-ScheduledTask":
         return bool(workloads.tasks(run_only=True))
-    if row.used_by == ("discover",):
-        return False
     if module_of(row.cmdlet) == "ScheduledTasks":
         return bool(workloads.tasks())
     if module_of(row.cmdlet) == "WebAdministration":

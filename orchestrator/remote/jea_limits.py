@@ -49,7 +49,7 @@ def directory_limits(plan: Plan, domain: str) -> dict[tuple[str, str], Limit]:
     migrations = tuple(plan.migrations())
     dmsas = tuple(migration.dmsa for migration in migrations)
     new = "New-ADServiceAccount"
-    adds = any(plan.policy_of(migration.id).hosts_missing == "add" for migration in migrations)
+    adds = any(plan.policy_of(migration.id).hosts_missing == "add" or migration.drill for migration in migrations)
     limits = {
         (new, "Name"): one_of(dmsa.name for dmsa in dmsas),
         (new, "DNSHostName"): one_of(dmsa.dns_host_name for dmsa in dmsas),

@@ -102,6 +102,12 @@ _SKEW = _row(
     "the clocks of the runner, the domain controller and it differ by more than Kerberos allows",
     "let all of them keep the domain's time; 5 minutes are allowed",
 )
+CLOCKS_APART = _row(
+    "clock-skew",
+    _P,
+    "its clock is {detail}, and Kerberos allows 5 minutes",
+    "find out which of the two keeps the domain's time, and set the other; the log-on works once they agree",
+)
 _NO_SERVICE = _row(
     "unknown-service",
     _P,
@@ -215,6 +221,9 @@ SECURITY_CODES: Mapping[int, Cause] = {
     0x80090331: _NO_ENCRYPTION,  # SEC_E_ALGORITHM_MISMATCH
 }
 """What a security library says, by its number (``err_code`` of krb5, ``min_code`` of GSSAPI, ``winerror`` of SSPI)."""
+
+OF_TIME = (_SKEW, _EXPIRED)
+"""What may mean that two clocks differ: to a host whose clock is ahead, a good ticket has expired."""
 
 BEFORE_CODES: tuple[tuple[str, Cause], ...] = (
     ("orchestrator.remote.negotiation.Unproved", _UNPROVED),

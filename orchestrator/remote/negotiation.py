@@ -2,17 +2,23 @@
 
 pypsrp takes a log-on that worked for good enough. Here a ticket that was to be delegated and was not ends it before
 anything is sent with it, and a host that does not prove itself after it has answered is told apart from one that
-refused: what it was asked may have been done.
+refused: what it was asked may have been done. And where a ticket was refused, the two clocks are compared: that they
+differ explains some refusals, and Kerberos itself names neither the clock nor the difference.
 """
 
 from __future__ import annotations
 
 import re
+import time
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pypsrp.negotiate import HTTPNegotiateAuth
 from requests import PreparedRequest, Response
 from spnego import ContextReq
+
+from orchestrator.model.written import write_duration
 
 _SCHEME = re.compile(r"(?:^|,)\s*([A-Za-z]+)(?=\s|,|$)")
 _SCHEMES = {
@@ -22,6 +28,9 @@ _SCHEMES = {
     "ntlm": {"ntlm", "negotiate"},
 }
 """By which schemes of HTTP each ``auth`` of a plan can travel; a certificate is offered by nobody."""
+
+_ALLOWED = 300
+"""Seconds that clocks may differ by (RFC 4120 1.6, and the default of a Windows domain)."""
 
 
 class NotOffered(Exception):
@@ -34,6 +43,10 @@ class NotDelegated(Exception):
 
 class Unproved(Exception):
     """The host answered, and then did not prove that it is the one that the ticket is for."""
+
+
+class Apart(Exception):
+    """The host refused a log-on, and its clock is not the runner's: the text says by how much, and to which side."""
 
 
 def check_offer(auth: str, response: Response) -> None:
@@ -58,6 +71,8 @@ class Negotiation(HTTPNegotiateAuth):
     ) -> None:
         super().__init__(username, password, auth_provider=provider, delegate=delegate, wrap_required=seal)
         self._answered = False
+        self._shown = False
+        self._apart = ""
 
     def leaving(self, request: PreparedRequest) -> None:
         """Look at a request, or a leg of the handshake, that is about to be sent.
@@ -66,6 +81,7 @@ class Negotiation(HTTPNegotiateAuth):
             NotDelegated: it would carry a log-on that is less than what was asked for.
         """
         self._answered = False
+        self._shown = "Authorization" in request.headers
         if self.delegate and "Authorization" in request.headers:
             for context in self.contexts.values():
                 if not context.context_attr & ContextReq.delegate:
@@ -74,6 +90,7 @@ class Negotiation(HTTPNegotiateAuth):
     def arrived(self, response: Response) -> None:
         """Look at what came back."""
         self._answered = response.status_code != 401
+        self._apart = _apart(response.headers.get("Date", "")) if self._shown and not self._answered else ""
 
     def response_hook(self, response: Response, **kwargs: Any) -> Response:
         """Log on if that is what *response* asks for, and return the answer to the request that was refused.
@@ -81,6 +98,7 @@ class Negotiation(HTTPNegotiateAuth):
         Raises:
             NotDelegated: before anything was sent with the log-on.
             Unproved: the host answered, and did not prove itself.
+            Apart: it refused what the log-on showed it; why is in the cause.
             SpnegoError: there is no log-on.
         """
         try:
@@ -88,5 +106,19 @@ class Negotiation(HTTPNegotiateAuth):
         except Exception as error:
             if self._answered:
                 raise Unproved from error
+            if self._apart:
+                raise Apart(self._apart) from error
             raise
         return answer
+
+
+def _apart(date: str) -> str:
+    """Return how far the host's clock is from the runner's, by the Date of its answer; nothing where it is near."""
+    try:
+        ahead = parsedate_to_datetime(date).timestamp() - time.time()
+    except ValueError:
+        return ""
+    if abs(ahead) < _ALLOWED:
+        return ""
+    by = write_duration(timedelta(minutes=round(abs(ahead) / 60)))
+    return f"{by} {'ahead of' if ahead > 0 else 'behind'} the runner's"

@@ -132,9 +132,9 @@ class Desk:
         assert "Traceback" not in ended.stderr
         return ended.stdout
 
-    def running(self, *args: str, listen_to: Stream = "stdout") -> AbstractContextManager[Running]:
+    def running(self, *args: str, listen_to: Stream = "stdout", **environment: str) -> AbstractContextManager[Running]:
         """Run a command beside the test, which holds it back; it is killed at the end of the context."""
-        return running((*COMMAND, *args), self.folder, _environment({}), listen_to=listen_to)
+        return running((*COMMAND, *args), self.folder, _environment(environment), listen_to=listen_to)
 
     def copy(self, folder: Path) -> Desk:
         """Return a desk in the same state, for a test that goes on from here."""

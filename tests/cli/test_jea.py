@@ -49,6 +49,20 @@ def test_the_quick_start_runs_to_its_end_and_back_through_jea_endpoints(desk):
     assert acting == {"CORP", "WinRM Virtual Users"}
 
 
+def test_a_disposable_pair_is_probed_through_jea_endpoints(tmp_path):
+    desk = Desk(tmp_path)
+    shutil.copy(ROOT / "plans" / "probe.yaml", tmp_path / "plan.yaml")
+    estate = yaml.safe_load((ROOT / "plans" / "estates" / "probe.yaml").read_text(encoding="utf-8"))
+    nobody(estate)
+    (tmp_path / "estates").mkdir()
+    (tmp_path / "estates" / "probe.yaml").write_text(yaml.safe_dump({**estate, "jea": "../jea"}), encoding="utf-8")
+    desk.done("jea", "plan.yaml", "-o", "jea", "--runners", RUNNER)
+    assert "34 of 39 answered" in desk.done("probe-windows", "plan.yaml", "--yes")
+    rows = record(desk.lab)
+    assert {row["configuration"] for row in rows} == {"DmsaDirectory"}
+    assert not [row for row in rows if row["outcome"] == "refused"]
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "says", "entry"),
     [
@@ -127,7 +141,7 @@ def test_an_endpoint_that_is_not_registered_is_said_to_be_so(desk):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("VisibleCmdlets = @(", "", "DmsaHost.psrc:11: expected a key"),
+        ("VisibleCmdlets = @(", "", "DmsaHost.psrc:10: expected a key"),
         ("SessionType = 'RestrictedRemoteServer'", "", "SessionType must be RestrictedRemoteServer"),
         ("ModuleVersion = '1.0.0'", "", "ModuleVersion is missing"),
     ],

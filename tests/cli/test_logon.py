@@ -51,11 +51,26 @@ CALLERS = [
     {"name": "late", "locked": True},
     {"name": "stranger", "remote": False},
 ]
-LABS = {"all": ["ntlm", "kerberos", "basic", "certificate"], "kerberos": ["kerberos"]}
+LABS = {
+    "all": (["ntlm", "kerberos", "basic", "certificate"], ""),
+    "kerberos": (["kerberos"], ""),
+    "an hour ahead": (["kerberos"], "+1h"),
+    "half a day ahead": (["kerberos"], "+12h"),
+    "an hour behind": (["kerberos"], "-1h"),
+}
+"""The methods that each takes, and by how much the clock of its machine is off."""
+
+
+def with_clock(off: str) -> dict[str, str]:
+    """Return the environment of a process whose machine's clock is off by so much."""
+    if not off:
+        return {}
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    return {"LD_PRELOAD": str(library), "FAKETIME": off, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 @contextlib.contextmanager
-def served(folder: Path, kdc: Kdc, methods: list[str]):
+def served(folder: Path, kdc: Kdc, methods: list[str], off: str = ""):
     """Serve the quick start with these methods; what it says when it is ready."""
     desk = Desk.new(folder)
     shutil.copy(kdc.folder / "hosts.keytab", folder / "estates")
@@ -64,19 +79,18 @@ def served(folder: Path, kdc: Kdc, methods: list[str]):
     estate = yaml.safe_load(file.read_text())
     estate["access"] = {"methods": methods, "http": True, "keytab": "hosts.keytab", "callers": CALLERS}
     file.write_text(json.dumps(estate, default=str))
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KRB5_CONFIG", kdc.environment["KRB5_CONFIG"])
-        with desk.running("lab", "serve", str(file), "--state", str(folder / "lab"), "--json") as lab:
-            assert lab.until_line(1)
-            yield json.loads(lab.lines[0])
+    serve = ("lab", "serve", str(file), "--state", str(folder / "lab"), "--json")
+    with desk.running(*serve, KRB5_CONFIG=kdc.environment["KRB5_CONFIG"], **with_clock(off)) as lab:
+        assert lab.until_line(1)
+        yield json.loads(lab.lines[0])
 
 
 @pytest.fixture(scope="module")
 def labs(kdc, tmp_path_factory):
     with contextlib.ExitStack() as stack:
         yield {
-            name: stack.enter_context(served(tmp_path_factory.mktemp(name), kdc, methods))
-            for name, methods in LABS.items()
+            name: stack.enter_context(served(tmp_path_factory.mktemp(name.replace(" ", "-")), kdc, methods, off))
+            for name, (methods, off) in LABS.items()
         }
 
 
@@ -136,10 +150,7 @@ def prepare(case, kdc, empty, folder: Path) -> dict[str, str]:
 
 def dmsa(desk: Desk, *args: str, later: str = "", **environment: str):
     """Run the command, with the clock of its machine so much ahead."""
-    if later:
-        (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-        environment |= {"LD_PRELOAD": str(library), "FAKETIME": f"+{later}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    return desk.dmsa(*args, **environment)
+    return desk.dmsa(*args, **environment, **with_clock(later and f"+{later}"))
 
 
 @pytest.mark.service
@@ -185,7 +196,7 @@ def test_a_migration_is_prepared_by_each_way_to_log_on(kdc, runner, tmp_path, wa
         runner["KRB5CCNAME"] = kdc.tickets(f"{tmp_path.name}.cache", "operator", PASSWORD)
     if way == "keytab, without TLS":
         runner["KRB5_CLIENT_KTNAME"] = str(kdc.keytab(f"{tmp_path.name}.keytab", "operator"))
-    with served(tmp_path / "far", kdc, LABS["all"]) as lab:
+    with served(tmp_path / "far", kdc, LABS["all"][0]) as lab:
         certificates = str(Path(lab["state"]) / "certificates" / "operator")
         connection = json.loads(json.dumps(WAYS[way]).replace("{operator}", certificates))
         desk = planned(tmp_path / "desk", lab, connection, change=hops if way == "a second hop" else None)

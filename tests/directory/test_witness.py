@@ -10,13 +10,16 @@ import pytest
 from orchestrator.lab.wire.certificates import Authority
 from orchestrator.model.call import Read
 from orchestrator.model.directory import Account, DmsaSeen, PairSeen
+from orchestrator.model.lifecycle import Phase
 from orchestrator.model.observation import FaultKind, Outcome, Unreadable
 from orchestrator.model.plan import Connection, Directory, Estate
 from orchestrator.model.witness import contradictions, witness_endpoint, witness_reads, witness_seen
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.ldap import LdapTransport
+from orchestrator.remote.routes import Routes
 from tests import samba
 from tests.directory.copies import LINK, OLD_LINK, OLD_STATE, STATE, SambaCopy
+from tests.world import World
 
 pytestmark = pytest.mark.service
 DC01, DC02 = (f"{name}.{samba.DOMAIN}" for name in samba.CONTROLLERS)
@@ -288,3 +291,50 @@ class Silent:
         self._thread.join(10)
         for one in (*self._taken, self._socket):
             one.close()
+
+
+def test_one_ticket_asks_every_copy(ticket, cut_off, addresses, pairs):
+    """Both copies have the account; of what was done on the first one the other one says nothing."""
+    addresses[DC02] = cut_off.address
+    witness = ticket()
+    seen = [witness.look(f"CN=svc-app,{OU}", "dmsa-app", server) for server in (DC01, DC02)]
+    assert [one.account.state for one in seen] == [1, 0]
+    assert [one.dmsa is not None for one in seen] == [True, False]
+
+
+class Believing(World):
+    """The lab's cmdlets, and beside them the LDAP of real domain controllers, which know nothing of what those do."""
+
+    def __init__(self, witness: LdapTransport) -> None:
+        def only(plan):
+            migrations = [one for wave in plan["waves"] for one in wave["migrations"]]
+            chosen = [one for one in migrations if one["dmsa"]["name"] == "dmsa-batch"]
+            plan["waves"] = [{"name": "only", "migrations": chosen}]
+
+        super().__init__(change_plan=only, witness="ldap")
+        self._ldap = witness
+
+    def transport_for(self, inner, life):
+        return super().transport_for(Routes(inner, self._ldap), life)
+
+
+@pytest.mark.usefixtures("pairs")
+def test_a_run_whose_cmdlets_lie_is_held_by_what_ldap_shows(ticket, cut_off, addresses):
+    """The cmdlets say that both copies show the pair linked; neither copy has heard of it when asked by LDAP."""
+    addresses[DC02] = cut_off.address
+    world = Believing(ticket().transport)
+    state = world.run()["dmsa-batch"]
+    assert (state.held.reason, state.phase) == ("witness-disagrees", Phase.STARTED)
+    for server in (DC01, DC02):
+        assert f"{server}: dMSA: the cmdlet shows it, LDAP none" in state.held.detail
+    assert len(world.arrived("Start-ADServiceAccountMigration")) == 1
+    assert not world.arrived("Complete-ADServiceAccountMigration")
+
+
+@pytest.mark.usefixtures("pairs")
+def test_a_run_is_not_believed_while_a_copy_cannot_be_asked(ticket, addresses):
+    """One copy answers; nobody listens at the other's address."""
+    addresses[DC02] = samba.address(2)
+    state = Believing(ticket().transport).run()["dmsa-batch"]
+    assert (state.held.reason, state.phase) == ("retries-spent", Phase.STARTED)
+    assert "dc02.corp.example by LDAP: it refuses connections on port 389" in state.held.detail

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from orchestrator.cli.inquire import Carrier, hold
 from orchestrator.cli.probe import subject_of
 from orchestrator.clock import EstateClock
+from orchestrator.lab.jea import Registered
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Call, Ticket, Write
 from orchestrator.model.observation import Reply
@@ -45,15 +47,21 @@ class Gated:
 
 
 class Bench:
-    """The estate of ``plans/estates/probe.yaml``, changed as a test needs it."""
+    """The estate of ``plans/estates/probe.yaml``, changed as a test needs it; ``registered``: on JEA endpoints."""
 
-    def __init__(self, change: Callable[[dict[str, Any]], None] | None = None, **switches: Any) -> None:
+    def __init__(
+        self,
+        change: Callable[[dict[str, Any]], None] | None = None,
+        registered: Registered | None = None,
+        **switches: Any,
+    ) -> None:
         def changed(estate: dict[str, Any]) -> None:
             estate["switches"] = switches
             if change:
                 change(estate)
 
         self.world = World("plans/probe.yaml", "plans/estates/probe.yaml", change_estate=changed)
+        self.registered = registered
         self.before = self.objects()
         self.sent: list[str] = []
 
@@ -69,7 +77,8 @@ class Bench:
         return inquiry
 
     def inquiry(self, found: Found | None = None) -> Inquiry:
-        return Inquiry(subject_of(self.world.plan, DMSA), found)
+        subject = subject_of(self.world.plan, DMSA)
+        return Inquiry(replace(subject, delegates=self.registered is not None), found)
 
     def hold(
         self,
@@ -77,7 +86,8 @@ class Bench:
         stopped: Callable[[], bool] = lambda: False,
         before: Callable[[Call], None] = lambda _call: None,
     ) -> None:
-        transport = Gated(MemoryTransport(self.world.estate, self.world.principal), self.world.estate.advance)
+        memory = MemoryTransport(self.world.estate, self.world.principal, registered=self.registered)
+        transport = Gated(memory, self.world.estate.advance)
         self.sent = transport.sent
         passed = [0.0]
 

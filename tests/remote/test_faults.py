@@ -14,7 +14,7 @@ from spnego.exceptions import CredentialsExpiredError, InvalidCredentialError, N
 from orchestrator.model.observation import FaultKind, Outcome, RemoteError
 from orchestrator.remote.faults import Reach, judge, judge_record, unfinished
 from orchestrator.remote.logons import REFUSED_BY, SECURITY_CODES
-from orchestrator.remote.negotiation import NotDelegated, NotOffered, Unproved
+from orchestrator.remote.negotiation import Apart, NotDelegated, NotOffered, Unproved
 
 HOST = "app01.corp.example"
 
@@ -62,6 +62,12 @@ def unproved():
     return error
 
 
+def apart(cause):
+    error = Apart("1h ahead of the runner's")
+    error.__cause__ = cause
+    return error
+
+
 def wsman(code):
     return WSManFaultError(code, None, None, None, None, None)
 
@@ -83,6 +89,11 @@ NEVER_SENT = [
     (kerberos(32), "ticket-expired", FaultKind.PERMANENT, False),
     (kerberos(37), "clock-skew", FaultKind.PERMANENT, False),
     (kerberos(41), "ticket-unreadable", FaultKind.PERMANENT, False),
+    (apart(kerberos(32)), "clock-skew", FaultKind.PERMANENT, False),
+    (apart(kerberos(37)), "clock-skew", FaultKind.PERMANENT, False),
+    (apart(kerberos(41)), "ticket-unreadable", FaultKind.PERMANENT, False),
+    (apart(AuthenticationError("no")), "unauthorized", FaultKind.PERMANENT, False),
+    (apart(SpnegoError(1)), "logon-failed", FaultKind.TRANSIENT, False),
     (kerberos(60), "logon-failed", FaultKind.TRANSIENT, False),
     (kerberos(156), "kdc-unreachable", FaultKind.TRANSIENT, False),
     (sspi(0x80090303), "unknown-service", FaultKind.PERMANENT, False),
