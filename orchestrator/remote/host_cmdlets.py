@@ -41,6 +41,9 @@ _ENABLE_LOG = Kind(
 BUILD = form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))}).by("probe")
 """The form of Get-ItemProperty that reads a machine's build: a domain controller's."""
 
+LOG_NAMES = form({"ListLog": one_of("*Kerberos*")}).by("probe")
+"""The form of Get-WinEvent that lists logs: a domain controller's."""
+
 READS = (
     reads(
         "Get-CimInstance",
@@ -106,7 +109,7 @@ READS = (
     reads(
         "Get-WinEvent",
         LOGON_EVENTS,
-        form({"ListLog": one_of("*Kerberos*")}),
+        LOG_NAMES,
         form({"FilterHashtable": _EVENT_TABLE}, MaxEvents=whole(1, 100_000)),
         by="",
         source=_LEARN + "Microsoft.PowerShell.Diagnostics, Get-WinEvent",

@@ -149,8 +149,9 @@ def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
 
 
 def _pinned(limits: Limits, server: Limit, *, probed: bool) -> Role:
-    """Return what the pinned endpoint shows: the directory and, where a pair may be probed, its own build."""
-    rows = (*directory_cmdlets.ROWS, replace(CATALOGUE["Get-ItemProperty"], forms=(host_cmdlets.BUILD,)))
+    """Return what the pinned endpoint shows: the directory and, where a pair may be probed, its own build and logs."""
+    own = {"Get-ItemProperty": host_cmdlets.BUILD, "Get-WinEvent": host_cmdlets.LOG_NAMES}
+    rows = (*directory_cmdlets.ROWS, *(replace(CATALOGUE[name], forms=(form,)) for name, form in own.items()))
     return Role(Part.DIRECTORY, _at(server, _asked(rows, lambda user: probed or user != "probe"), limits))
 
 

@@ -57,7 +57,7 @@ def test_a_disposable_pair_is_probed_through_jea_endpoints(tmp_path):
     (tmp_path / "estates").mkdir()
     (tmp_path / "estates" / "probe.yaml").write_text(yaml.safe_dump({**estate, "jea": "../jea"}), encoding="utf-8")
     desk.done("jea", "plan.yaml", "-o", "jea", "--runners", RUNNER)
-    assert "34 of 39 answered" in desk.done("probe-windows", "plan.yaml", "--yes")
+    assert "38 of 60 answered" in desk.done("probe-windows", "plan.yaml", "--yes")
     rows = record(desk.lab)
     assert {row["configuration"] for row in rows} == {"DmsaDirectory"}
     assert not [row for row in rows if row["outcome"] == "refused"]
