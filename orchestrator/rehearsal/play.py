@@ -14,7 +14,7 @@ from orchestrator.journal import JournalHeld, LeaseLost
 from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.estate.weather_spec import RegistryChanged
 from orchestrator.model.event import Event
-from orchestrator.model.lifecycle import FINAL, Intention
+from orchestrator.model.lifecycle import FINAL, Intention, Phase
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 from orchestrator.rehearsal import hands
@@ -240,7 +240,8 @@ class _Play:
 
 def _rests(state: MigrationState) -> bool:
     """Whether there is nothing more to do about a migration now."""
-    return state.held is not None or bool(state.waits) or state.phase in FINAL
+    ended = {Phase.ROLLED_BACK} if state.intention is Intention.BACK else FINAL
+    return state.held is not None or bool(state.waits) or state.phase in ended
 
 
 _ACTS: dict[str, Callable[[_Play, Disturbance], None]] = {

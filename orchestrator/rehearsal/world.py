@@ -221,7 +221,7 @@ class World:
         return EstateClock(read, is_lab=True, monotonic=self._seconds_reckoned, pause=lambda _seconds: jump())
 
     def _seconds_reckoned(self) -> float:
-        """Return the seconds that have passed without being waited for: on a lab, a reading that waits takes no time."""
+        """Return the seconds that passed without being waited for: on a lab, a reading that waits takes no time."""
         return self.seconds_passed() - self._waited.total_seconds()
 
     def _wait(self, passed: timedelta) -> None:
@@ -243,8 +243,12 @@ class World:
         fair = not any(_meets_clock(rule) for rule in self.estate.spec.weather)
 
         def read() -> datetime | None:
+            waited = self._waited
             time = transport.read_clock(self.estate, told) if fair and self.invariants is not None else by_call()
-            return time if isinstance(time, datetime) else None
+            if isinstance(time, datetime):
+                return time
+            self._waited = waited  # in vain: nothing has told the process how much time has passed
+            return None
 
         def by_call() -> object:
             ticket = transport.ticket(endpoint)
