@@ -7,7 +7,8 @@ first, so that a journal never holds an illegal history and ``replay(journal) ==
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -74,6 +75,13 @@ class RunState:
         if state is None:
             state = self._planned.setdefault(id_, MigrationState(id=id_))
         return state
+
+    def copied(self) -> RunState:
+        """Return the same state, to fold other events into."""
+        known = {one.name: getattr(self, one.name) for one in fields(self)}
+        return RunState(
+            **{name: copy(value) if type(value) in {dict, list} else value for name, value in known.items()}
+        )
 
     def apply(self, event: Event, at: datetime | None) -> None:
         """Fold one event in.

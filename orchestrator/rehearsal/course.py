@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,10 +31,11 @@ from orchestrator.model.observation import Outcome
 DISRUPTIVE = frozenset({"Restart-Service", "Restart-WebAppPool", "Start-Service", "Restart-Computer"})
 START, COMPLETE = "Start-ADServiceAccountMigration", "Complete-ADServiceAccountMigration"
 UNDO, RESET = "Undo-ADServiceAccountMigration", "Reset-ADServiceAccountMigration"
+_LEADS_TO = {START: (1, 1), COMPLETE: (2, 2)}
 _SLOT_ENDS = frozenset({Phase.RESTARTED, Phase.COMPLETED, Phase.ROLLED_BACK})
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sent:
     """A write that was announced, and is not known to have ended."""
 
@@ -72,9 +74,10 @@ class Course:
     """How often a command took effect, since the last move, word or foreign hand that makes it right again."""
     restarts: Counter[tuple[str, str]] = field(default_factory=Counter)
     converged_at: datetime | None = None
-    heard: bool = False
-    """Whether every copy has shown the pair linked: one that has not cannot be told from one that has heard of the way
-    back, and shows the link for a moment when it hears of both.
+    heard: set[tuple[int, int]] = field(default_factory=set)
+    """What every copy has shown of the pair since the command was announced that leads there: one that has not heard of
+    Start, or of Complete, cannot be told from one that has heard of the way back too, and shows it for a moment when it
+    hears of both.
     """
     switch_at: dict[str, datetime] = field(default_factory=dict)
     member_at: dict[str, datetime] = field(default_factory=dict)
@@ -88,6 +91,15 @@ class Course:
             return True
         rests = bool(self.waits) and set(self.waits.values()) == {"task-run"}
         return self.admitted is not None and not rests
+
+    def fork(self) -> Course:
+        """Return the same course, to go on by itself."""
+        other = copy(self)
+        other.waits, other.open = dict(self.waits), dict(self.open)
+        other.switched, other.heard = set(self.switched), set(self.heard)
+        other.effects, other.restarts = Counter(self.effects), Counter(self.restarts)
+        other.switch_at, other.member_at = dict(self.switch_at), dict(self.member_at)
+        return other
 
     def take_in(self, event: Event) -> None:
         """Follow an event about this migration."""
@@ -134,7 +146,7 @@ class Course:
         self.begun = self.begun or not self.back
         if event.cmdlet == START:
             self.effects["announced"] += 1
-            self.heard = False
+        self.heard.discard(_LEADS_TO.get(event.cmdlet, (0, 0)))
         if event.step is Trigger.REGISTRY:
             self.switched.add(event.subject)
 
@@ -143,7 +155,7 @@ class Course:
         if sent is None:
             return
         if event.outcome is Outcome.UNKNOWN:
-            sent.unknown = True
+            self.open[event.subject] = replace(sent, unknown=True)
         else:
             del self.open[event.subject]
 

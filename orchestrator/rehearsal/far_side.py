@@ -5,12 +5,14 @@ Nothing here asks the orchestrator: this is the witness that the invariants judg
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from orchestrator.lab.command import Request, Result
+from orchestrator.lab.estate.cmdlets import is_write
 from orchestrator.lab.estate.estate import Estate
 from orchestrator.lab.estate.migration import MEMBERSHIP, PRECEDED_BY, STATE, SUPERSEDED_BY, SUPERSEDED_STATE
 from orchestrator.lab.estate.replica import Entry, Replica
@@ -33,6 +35,24 @@ class Arrival:
     writes: bool
     took_effect: bool
     ours: bool = True
+
+
+def arrivals(request: Request, result: Result, at: datetime, principal: str) -> Iterator[Arrival]:
+    """Yield the commands of a pipeline that may have changed something; *principal* is who a runner connects as."""
+    for statement in request.statements:
+        for command in statement:
+            if is_write(command.name) or command.is_script:
+                yield Arrival(
+                    at=at,
+                    host=request.host,
+                    shell=request.shell,
+                    pipeline=request.pipeline,
+                    cmdlet=command.name,
+                    parameters=command.parameters,
+                    writes=True,
+                    took_effect=result.failure is None and not result.errors,
+                    ours=request.principal == principal,
+                )
 
 
 class FarSide(Protocol):

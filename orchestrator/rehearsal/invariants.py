@@ -8,9 +8,9 @@ Nothing here asks the engine whether it was right: the rules are said a second t
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,10 @@ from orchestrator.rehearsal.windows import may_begin
 CLOCKS_AGREE = timedelta(minutes=5)
 _ONCE = {START: "Start", COMPLETE: "Complete", UNDO: "Undo", RESET: "Reset"}
 _DESTROYS = ("remove-ad", "move-ad", "rename-ad", "disable-ad")
+_OF_THE_RUN = tuple(
+    one.name for one in fields(RunState) if one.name not in {"migrations", "plan", "touched", "_planned"}
+)
+"""What a replay must give beside the migrations; the plan is known by its digest."""
 _ROWS = {(row.trigger, row.source, row.dest) for row in MOVES}
 _STATES = {Pair.UNLINKED: (0, 0), Pair.STARTED: (1, 1), Pair.COMPLETED: (2, 2)}
 _PROVES = {
@@ -45,6 +49,9 @@ _PROVES = {
 """What a phase that is reached by reading the pair says of it (runbooks/lifecycle.md)."""
 _EVERYWHERE = frozenset({Phase.LINKED, Phase.SWITCHED, Phase.REOPENED, Phase.UNLINKED, Phase.ROLLED_BACK})
 """Phases that every domain controller which must agree was read for."""
+
+_LEAVES = {Phase.REOPENED: (2, 2), Phase.UNLINKED: (1, 1), Phase.ROLLED_BACK: (1, 1)}
+"""What a way back to a phase leaves behind: copies that have not heard of that prove nothing by what they show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,10 @@ class _Shared:
     seen_at: datetime | None = None
     """When the process did something last; a row is decided on between then and now."""
 
+    def fork(self) -> _Shared:
+        """Return the same, to go on by itself."""
+        return replace(self, announced=dict(self.announced), gone=dict(self.gone), excused=set(self.excused))
+
 
 class Invariants:
     """The rules, and as much of the past as they need."""
@@ -82,18 +93,11 @@ class Invariants:
 
     def fork(self, far: FarSide) -> Invariants:
         """Return a copy that goes on by itself with another far side: for a search that tries every way on."""
-        other = Invariants.__new__(Invariants)
-        other._plan, other._far = self._plan, far
-        other._courses, other._shared = copy.deepcopy((self._courses, self._shared))
-        other.replayed = self.copied()
+        other = copy(self)
+        other._far, other._shared = far, self._shared.fork()
+        other._courses = {id_: course.fork() for id_, course in self._courses.items()}
+        other.replayed = self.replayed.copied()
         return other
-
-    def copied(self) -> RunState:
-        """Return a copy of the replayed state, to fold other events into."""
-        state = copy.copy(self.replayed)
-        state.migrations, state.registry = dict(state.migrations), dict(state.registry)
-        state.touched = list(state.touched)
-        return state
 
     def excuse(self, *subjects: str) -> None:
         """Let what somebody else changes be no fault of ours: an account's DN, a host, or a migration's id."""
@@ -153,7 +157,7 @@ class Invariants:
             if id_ is not None and replayed[id_] != state[id_]
         ] + [
             Violation("replay-equals-live", "the run", f"{name} differs after a replay")
-            for name in ("digest", "controllers", "registry", "refused")
+            for name in _OF_THE_RUN
             if getattr(state, name) != getattr(replayed, name)
         ]
 
@@ -237,8 +241,7 @@ class Invariants:
         migration = self._plan.migration(course.id)
         excused = {course.id, migration.account} & self._excused
         everywhere = event.dest in _EVERYWHERE and event.source is not Phase.PREPARED  # nothing was linked from there
-        if proved is Pair.UNLINKED:
-            everywhere = everywhere and course.heard
+        everywhere = everywhere and _LEAVES.get(event.dest) in {None, *course.heard}
         agreeing = self._far.controllers if everywhere else self._far.controllers[:1]
         for controller in () if proved is None or excused else agreeing:
             found = self._far.pair(course.id, controller)
@@ -345,9 +348,9 @@ class Invariants:
         now = self._far.now
         if course.phase is Phase.PLANNED and not course.effects:
             return
-        linked = all(self._far.pair(course.id, dc) == (1, 1) for dc in self._far.controllers)
-        course.converged_at = (course.converged_at or now) if linked else None
-        course.heard = course.heard or linked
+        shown = {self._far.pair(course.id, dc) for dc in self._far.controllers}
+        course.converged_at = (course.converged_at or now) if shown == {(1, 1)} else None
+        course.heard |= {pair for pair in _LEAVES.values() if shown == {pair}}
         for name in self._far.principals(course.id):
             course.member_at.setdefault(name, now)
         for host in migration.hosts:

@@ -82,7 +82,7 @@ def as_before(
     before, migration = course.before, plan.migration(course.id)
     if before is None or {migration.account, course.id} & excused:
         return
-    for controller in far.controllers if course.heard else far.controllers[:1]:
+    for controller in far.controllers if (1, 1) in course.heard else far.controllers[:1]:
         account = far.account(course.id, controller)
         if account != before.account:
             differs = {name for name, _ in set(_flat(account)) ^ set(_flat(before.account))}

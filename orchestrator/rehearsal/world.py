@@ -17,7 +17,6 @@ from orchestrator.conductor import Assignment, Conductor
 from orchestrator.journal import Entry, JournalConflict, Lease
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.lab.command import Command, Request, Result
-from orchestrator.lab.estate.cmdlets import is_write
 from orchestrator.lab.estate.directory import Directory as SimulatedDirectory
 from orchestrator.lab.estate.estate import Estate as SimulatedEstate
 from orchestrator.lab.estate.spec import EstateSpec
@@ -27,7 +26,7 @@ from orchestrator.model.call import Call, Read, Ticket, Write, cmdlet
 from orchestrator.model.event import VERSION, Event, from_body, to_body
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.run import RunState
-from orchestrator.rehearsal.far_side import Arrival, EstateFarSide
+from orchestrator.rehearsal.far_side import EstateFarSide, arrivals
 from orchestrator.rehearsal.invariants import Invariants, Told
 from orchestrator.rehearsal.judgements import Violation
 from orchestrator.rehearsal.process import Crash, Doing, Immortal, Life, MortalJournal, MortalTransport, Shells
@@ -281,7 +280,7 @@ class World:
     def state(self) -> RunState:
         """Return where everything stands by the journal."""
         if self.invariants is not None:
-            return self.invariants.copied()
+            return self.invariants.replayed.copied()
         state = RunState(self.plan.name)
         for row in self.journal.read(run=self.plan.name):
             state.apply(from_body(row.kind, row.body), row.at)
@@ -349,25 +348,11 @@ class World:
             self.judge(self.invariants.live(driving[0].state, ids))
 
     def _performed(self, request: Request, result: Result) -> None:
-        ours = request.principal == self.principal
-        for statement in request.statements:
-            for command in statement:
-                if self.invariants is None or not (is_write(command.name) or command.is_script):
-                    continue
-                arrival = Arrival(
-                    at=self.estate.now,
-                    host=request.host,
-                    shell=request.shell,
-                    pipeline=request.pipeline,
-                    cmdlet=command.name,
-                    parameters=command.parameters,
-                    writes=True,
-                    took_effect=result.failure is None and not result.errors,
-                    ours=ours,
-                )
-                self.judge(self.invariants.arrived(arrival))
-        if self.invariants is not None:
-            self.judge(self.invariants.look())
+        if self.invariants is None:
+            return
+        for arrival in arrivals(request, result, self.estate.now, self.principal):
+            self.judge(self.invariants.arrived(arrival))
+        self.judge(self.invariants.look())
 
     def _shell_gone(self, shell: UUID) -> None:
         if self.invariants is not None:

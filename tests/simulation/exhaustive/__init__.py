@@ -4,7 +4,8 @@ Theory of operation
 -------------------
 A state is a whole world: the directory's two copies and what is on its way between them, the hosts, the journal, and
 the process with its calls in the air. Engine, conductor, deck, agenda, run log, journal, steps, guards and estate are
-the product's own; the process is forked between two steps of its loop, and the search takes every way on.
+the product's own, and so are the invariants; the process is forked between two steps of its loop, and the search takes
+every way on.
 
 ``far_side`` and ``process`` make the product's estate and conductor forkable; ``world`` is one state; ``happenings`` is
 what may happen next; ``laws`` is what must hold; ``form`` says which worlds are one state; ``search`` visits them all.

@@ -1,7 +1,4 @@
-"""Search the small world and print what was found.
-
-python -m tests.simulation.exhaustive [--faults K] [--back] [--words W] [--at-once N] [--looks N] [--migrations N]
-"""
+"""Search the small world, and print its size and what was found: ``python -m tests.simulation.exhaustive --help``."""
 
 from __future__ import annotations
 
@@ -14,20 +11,35 @@ import structlog
 from tests.simulation.exhaustive.search import Found, Search
 from tests.simulation.exhaustive.world import HOSTS, IDS, Size
 
+ABOUT = """\
+Visit every state of a small world: two migrations, two hosts, two domain controllers, and whatever may go wrong.
+Prints its size, what went wrong how often, and how histories end; exits 1 if an invariant does not hold, with the
+shortest way there."""
+SIZES = """\
+one fault anywhere, forward:          (no flags)
+the way back, nothing goes wrong:     --migrations 1 --faults 0 --back
+the way back, one fault anywhere:     --migrations 1 --back
+"""
+
 
 def main() -> int:
-    """Print the line, the ends, and what was violated; return 1 if anything was."""
-    parser = argparse.ArgumentParser(description="Every state of a small world.")
-    parser.add_argument("--faults", type=int, default=1, metavar="K", help="how much may go wrong in one history")
-    parser.add_argument("--back", action="store_true", help="let an operator say one word at any time (--words 1)")
-    parser.add_argument("--words", type=int, default=0, metavar="W", help="how many words an operator may say")
-    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="how many migrations may be in flight")
-    parser.add_argument("--looks", type=int, default=1, metavar="N", help="looks before replication is too late")
-    parser.add_argument("--migrations", type=int, choices=(1, 2), default=2)
-    parser.add_argument("--hosts", type=int, choices=(1, 2), default=2)
-    parser.add_argument("--most", type=int, metavar="STATES", help="give up after so many states")
+    """Print what was found; return 1 if anything was violated."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation.exhaustive",
+        description=ABOUT,
+        epilog=SIZES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--faults", type=int, default=1, metavar="N", help="how much may go wrong in one history (1)")
+    parser.add_argument("--back", action="store_true", help="an operator says one word at any time: undo, reset, ...")
+    parser.add_argument("--words", type=int, default=0, metavar="N", help="how many words an operator may say (0)")
+    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="how many migrations may be in flight (1)")
+    parser.add_argument("--looks", type=int, default=1, metavar="N", help="looks before replication is too late (1)")
+    parser.add_argument("--migrations", type=int, choices=(1, 2), default=2, help="how many there are (2)")
+    parser.add_argument("--hosts", type=int, choices=(1, 2), default=2, help="how many hosts each has (2)")
+    parser.add_argument("--most", type=int, metavar="N", help="give up after so many states")
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     size = Size(
         faults=given.faults,
         words=max(given.words, int(given.back)),
@@ -46,8 +58,9 @@ def summary(size: Size, found: Found) -> str:
     world = f"{len(size.ids)} migrations x {len(size.hosts)} hosts x 2 DCs, {size.at_once} at once, {size.looks} looks"
     lines = [
         f"{world}: at most {size.faults} faults and {size.words} words in one history",
-        f"{found.states} states, {found.transitions} transitions, depth {found.depth}",
-        f"{sum(found.ends.values())} ends, {found.seconds:.0f} s",
+        f"{found.states} states, {found.transitions} transitions, depth {found.depth}, {found.seconds:.0f} s",
+        *(f"{count:8}  {fault}" for fault, count in found.faults.most_common()),
+        f"{sum(found.ends.values())} ends",
         *(f"{count:8}  {end}" for end, count in found.ends.most_common()),
         *map(str, found.violations),
     ]

@@ -1,17 +1,17 @@
 """The canonical form of a world: two worlds of one form have the same future, whatever their histories.
 
 Times are relative to now, and saturated where nothing that is still to come can tell them apart. Ids of shells and
-pipelines are left out, and with them which shells are open and which are known to be gone: what matters of a shell is
-whether something in it may still take effect, and whether the attempt in it waits for its end. Texts for people are
-left out. On a host only the order of processes and baselines counts. Of a value that two copies of the directory show
-differently, or that is on its way, the order of the stamps counts; of one that they share, only the value.
+pipelines are left out, and how many shells are open: what matters of one is whether something in it may still take
+effect. Texts for people are left out. On a host only the order of processes and baselines counts. Of a value that two
+copies of the directory show differently, or that is on its way, the order of the stamps counts; of one that they share,
+only the value. What the invariants remember is part of a world, or histories would meet that they judge differently.
 
-Whoever adds a field to a state that is formed here is told by a test to say what the form makes of it.
+Whoever adds a field to what is formed here is told by a test to say what the form makes of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from marshal import dumps
@@ -28,15 +28,23 @@ from tests.simulation.exhaustive.process import Waiting
 from tests.simulation.exhaustive.world import TICK, World
 
 Part: TypeAlias = Any
-OVER = 86_400
-"""Seconds after which nothing of the small world tells two moments apart."""
 _NUMBERS: dict[Hashable, int] = {}
-_STATES: dict[int, tuple[MigrationState, Part]] = {}
+_OBJECTS: dict[int, tuple[object, int]] = {}
 
 
 def number(value: Hashable) -> int:
     """Return a small number that stands for a value, the same for equal values."""
     return _NUMBERS.setdefault(value, len(_NUMBERS))
+
+
+def _number_of(value: object, parts: Callable[[Any], Hashable] = repr) -> int:
+    """Return the number of what *parts* makes of a value that never changes; made once for each object."""
+    known = _OBJECTS.get(id(value))
+    if known is None or known[0] is not value:
+        if len(_OBJECTS) > 20_000:
+            _OBJECTS.clear()
+        known = _OBJECTS[id(value)] = (value, number(parts(value)))
+    return known[1]
 
 
 def form_of(world: World) -> bytes:
@@ -47,17 +55,19 @@ def form_of(world: World) -> bytes:
 def parts_of(world: World) -> Part:
     """Return the form of a world, readable enough to compare two of them."""
     now = world.now
-    state = world.state
+    run = world.state
     return (
         world.faults,
         world.words,
-        tuple(_migration(state[id_], now) for id_ in world.size.ids),
-        tuple(sorted((host, number(repr(use))) for host, use in state.registry.items())),
+        tuple(_migration(run[id_], now) for id_ in world.size.ids),
+        tuple(sorted((host, _number_of(use)) for host, use in run.registry.items())),
+        *(run.controllers, tuple(sorted(run.restoring.items()))),
+        tuple(sorted((host, _since(at, now, _LOOK)) for host, at in run.restored_at.items())),
         tuple(_host(world, name) for name in world.size.hosts),
         _directory(world),
-        _process(world, now),
+        "dead" if world.dead else _process(world, now),
         tuple(sorted((*late.key, _said(late.call)) for late in world.late)),
-        tuple(_witness(world, id_, now) for id_ in world.size.ids),
+        tuple(_course(world, id_, now) for id_ in world.size.ids),
     )
 
 
@@ -78,7 +88,7 @@ _LOOK = _SETTLE = _DWELL = TICK
 
 def _migration(state: MigrationState, now: datetime) -> Part:
     return (
-        _timeless(state),
+        _number_of(state, _of_state),
         _since(state.since, now, _LOOK),
         tuple(sorted((subject, w.waiting_for, _until(w.until, now)) for subject, w in state.waits.items())),
         tuple(sorted((*key, _until(at, now)) for key, at in state.deadlines.items())),
@@ -88,16 +98,6 @@ def _migration(state: MigrationState, now: datetime) -> Part:
         _since(state.dwell_started, now, _DWELL),
         _since(state.anew_at, now, _DWELL),
     )
-
-
-def _timeless(state: MigrationState) -> Part:
-    """Return what does not age of a state; computed once for each state object."""
-    known = _STATES.get(id(state))
-    if known is None or known[0] is not state:
-        if len(_STATES) > 20_000:
-            _STATES.clear()
-        known = _STATES[id(state)] = (state, number(_of_state(state)))
-    return known[1]
 
 
 def _of_state(state: MigrationState) -> Part:
@@ -120,7 +120,7 @@ def _of_state(state: MigrationState) -> Part:
             )
         ),
         tuple(sorted(state.done)),
-        tuple(sorted((*key, count) for key, count in state.performed.items())),
+        tuple(sorted((*key, count, repr(state.asked.get(key))) for key, count in state.performed.items())),
         tuple(sorted(state.landed)),
         *(state.wish, state.reached),
         tuple(sorted(state.sent)),
@@ -128,12 +128,11 @@ def _of_state(state: MigrationState) -> Part:
         repr((snapshot.account, snapshot.dmsa, snapshot.hosts)) if snapshot else None,
         repr(state.originals),
         str(state.dmsa_guid),
-        tuple(sorted((host, one.registry, one.rebooted, one.restarted) for host, one in state.hosts.items())),
-        tuple(sorted((*key, repr(parameters)) for key, parameters in state.asked.items())),
-        *(repr(state.asserted), repr(state.adopting), state.adopted, tuple(sorted(state.lost))),
+        tuple(sorted((host, progress.registry, progress.rebooted) for host, progress in state.hosts.items())),
         tuple(sorted((host, one.step) for host, one in state.baselines.items())),
         *(tuple(sorted(ledger.present)), tuple(sorted(ledger.hosts_present)), tuple(sorted(ledger.vanished))),
         dwell,
+        *(state.adopted, str(state.adopting), str(state.asserted), tuple(sorted(state.lost))),
     )
 
 
@@ -171,7 +170,8 @@ def _formed(world: World) -> Part:
         here, there = pinned.entries.get(guid), other.entries.get(guid)
         names = {*(here.cells if here else ()), *(there.cells if there else ())}
         for name in sorted(names - _UNSEEN):
-            one, two = here and here.cells.get(name), there and there.cells.get(name)
+            one = here.cells.get(name) if here is not None else None
+            two = there.cells.get(name) if there is not None else None
             if one is not None and two is not None and one.stamp == two.stamp:
                 shared.append((str(guid), name, number(one.value)))
                 continue
@@ -259,6 +259,23 @@ def _would(world: World, id_: str, subject: str, seen: Any) -> str:
     return f"perform {action.write.statement}" if isinstance(action, Perform) else type(action).__name__
 
 
-def _witness(world: World, id_: str, now: datetime) -> Part:
-    one = world.law.witnesses[id_]
-    return (one.attempt, one.starts, one.completes, _since(one.ready_since, now, _DWELL))
+# What the invariants remember.
+
+
+def _course(world: World, id_: str, now: datetime) -> Part:
+    one, gone = world.law.course(id_), world.law.invariants._shared.gone
+    open_ = sorted((subject, sent.event.cmdlet, sent.unknown, sent.event.shell) for subject, sent in one.open.items())
+    # Of what the dwell begins with, the latest counts: whatever is taken away comes back later than all of it.
+    ready = [at for at in (one.converged_at, *one.switch_at.values(), *one.member_at.values()) if at is not None]
+    timeless = (
+        *(one.phase, one.back, one.attempt, one.admitted, one.begun, *sorted(one.heard), one.held and one.held.reason),
+        *(tuple(sorted(one.waits.items())), tuple(sorted(one.switched)), _number_of(one.before)),
+        *(tuple(sorted(one.effects.items())), tuple(sorted(one.restarts.items()))),
+        *(one.converged_at is None, tuple(sorted(one.switch_at)), tuple(sorted(one.member_at))),
+        tuple(sent[:3] for sent in open_),
+    )
+    return (
+        number(timeless),
+        tuple(_since(gone.get(shell), now, _SETTLE) for *_, shell in open_),
+        _since(max(ready, default=None), now, _DWELL),
+    )

@@ -1,16 +1,16 @@
 """What may happen next in a world: every choice that the far side, the network, an operator or the machine has.
 
-Three choices are left out because another one stands for them:
+Some choices are left out because others stand for them:
 
 - Looks are not interleaved with anything but each other. All that one migration looks at comes back at once, and
   where only one looks it comes back before anything else happens: reading changes nothing, whatever could land in
   between could also have landed before (it was in the air, or has a variant that arrives at once), and the order in
   which two migrations look and decide is tried both ways.
-- A lost request, a lost reply and an effect that comes late are one choice, *unanswered*: the write may take effect at
-  any later moment until its shell is deleted, or never.
 - A change arrives at the other domain controller before time passes or never in that step: until then nobody looks at
   that copy but the migration that wrote, and while that has a write in the air, or one that may still come, the arrival
   may fall anywhere.
+- A write that is lost may also be late: it takes effect at any time until its shell is deleted, or never. A look whose
+  request is lost is one whose reply is lost: nobody can tell them apart.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 
 from orchestrator.errors import SafetyRefusal
 from orchestrator.model.call import Read, Write
@@ -25,21 +27,38 @@ from orchestrator.model.event import Event, Released, WayBackAsked
 from orchestrator.model.lifecycle import IllegalEvent, Phase, Way
 from orchestrator.model.observation import Unreadable
 from tests.simulation.exhaustive.laws import Broken
-from tests.simulation.exhaustive.process import Waiting, forked_state
-from tests.simulation.exhaustive.world import World
+from tests.simulation.exhaustive.process import Waiting
+from tests.simulation.exhaustive.world import DCS, World
+
+
+class Fault(StrEnum):
+    """What may go wrong. All but a late arrival of what is on its way counts against a history's number of faults."""
+
+    CRASH = "crash"
+    LOST_REQUEST = "lost request"
+    LOST_REPLY = "lost reply"
+    LATE_EFFECT = "late effect"
+    DUPLICATE = "duplicate"
+    REPLICATION_DELAY = "replication delay"
 
 
 @dataclass(frozen=True)
 class After:
-    """A world after something happened. ``free``: nothing went wrong, and nobody said anything."""
+    """A world after something happened. ``free``: it took no fault, and nobody said anything."""
 
     what: str
     world: World
     free: bool = True
+    fault: Fault | None = None
 
 
 def after(world: World) -> Iterator[After]:
     """Yield every world that may follow."""
+    if world.dead:
+        yield from _take_overs(world)
+        yield from _effects(world)
+        yield from _arrivals(world)
+        return
     looking = world.reading()
     if looking:
         for id_ in looking:
@@ -49,12 +68,12 @@ def after(world: World) -> Iterator[After]:
     yield from _later(world)
     yield from _words(world)
     if world.faults:
-        yield from _crashes(world, "the process dies; another takes over")
+        yield from _deaths(world, "the process dies")
 
 
 def beginning(world: World) -> Iterator[After]:
     """Yield the worlds in which the first process has begun."""
-    return _at_rest(world, "the process begins", True)
+    return _at_rest(world, "the process begins")
 
 
 Change = Callable[[World], object]
@@ -64,13 +83,13 @@ def _looks(id_: str) -> Change:
     return lambda world: world.look(id_)
 
 
-def _then(world: World, what: str, change: Change, free: bool = True, cost: int = 0) -> Iterator[After]:
+def _then(world: World, what: str, change: Change, *, free: bool = True, fault: Fault | None = None) -> Iterator[After]:
     """Yield what follows a change, with the process at rest again, and every way in which that may be disturbed."""
     with _named(what):
         other = world.fork()
-        other.faults -= cost
+        other.faults -= fault is not None
         change(other)
-        yield from _at_rest(other, what, free and not cost)
+        yield from _at_rest(other, what, free and fault is None, fault)
 
 
 @contextmanager
@@ -82,12 +101,12 @@ def _named(what: str) -> Iterator[None]:
         broken.steps = broken.steps or [what]
         raise
     except (IllegalEvent, SafetyRefusal, Unreadable, LookupError, ValueError, TypeError, AttributeError) as defect:
-        broken = Broken(f"{type(defect).__name__}: {defect}")
-        broken.steps = [what]
-        raise broken from defect
+        found = Broken(f"{type(defect).__name__}: {defect}")
+        found.steps = [what]
+        raise found from defect
 
 
-def _at_rest(world: World, what: str, free: bool) -> Iterator[After]:
+def _at_rest(world: World, what: str, free: bool = True, fault: Fault | None = None) -> Iterator[After]:
     """Let the process go on until all it waits for are answers to writes, time, or a look that another may precede."""
     first = world.reading()
     written = world.journal.head()
@@ -96,7 +115,7 @@ def _at_rest(world: World, what: str, free: bool) -> Iterator[After]:
         looking = world.reading()
         if looking:
             if world.journal.head() != written and world.faults:
-                yield from _crashes(world, f"{what}; the process writes that down and dies; another takes over")
+                yield from _deaths(world, f"{what}; the process writes that down and dies")
                 written = world.journal.head()
             if len(looking) > 1 and looking[0] not in first:
                 break
@@ -106,7 +125,7 @@ def _at_rest(world: World, what: str, free: bool) -> Iterator[After]:
         elif not progressed:
             break
         first = ()
-    yield After(what, world, free)
+    yield After(what, world, free, fault)
 
 
 def _unread(world: World, id_: str, what: str) -> Iterator[After]:
@@ -114,70 +133,74 @@ def _unread(world: World, id_: str, what: str) -> Iterator[After]:
     for place, one in enumerate(world.pool.waiting):
         if isinstance(one.call, Read) and one.migration == id_:
             lost = f"{what}; {one} is not answered"
-            yield from _then(world, lost, lambda other, place=place: _lose(other, place, id_), cost=1)
+            yield from _then(world, lost, _at(place, _look_but_for), fault=Fault.LOST_REPLY)
 
 
-def _lose(world: World, place: int, id_: str) -> None:
-    world.unanswered(world.pool.waiting[place])
-    world.look(id_)
+def _look_but_for(world: World, one: Waiting) -> None:
+    world.lose_reply(one)
+    world.look(one.migration)
 
 
 def _answers(world: World) -> Iterator[After]:
     """Yield how each write in the air may end."""
     for place, one in enumerate(world.pool.waiting):
         yield from _then(world, f"{one}", _at(place, World.land))
-        if isinstance(one.call, Write) and _writes_directory(one):
-            yield from _then(world, f"{one}, and the other domain controller hears of it at once", _prompt(place))
-        if not world.faults:
-            continue
-        yield from _then(world, f"{one} is not answered", _at(place, World.unanswered), cost=1)
-        if one.call is None:
-            yield from _then(world, f"{one} happens and is not acknowledged", _at(place, _unacknowledged), cost=1)
-        else:
-            yield from _then(world, f"{one} arrives twice", _at(place, lambda w, o: w.land(o, 2)), cost=1)
+        if _writes_directory(one):
+            said = f"{one}, and the other domain controller hears of it at once"
+            yield from _then(world, said, _at(place, _land_everywhere))
+        for said, change, fault in _mishaps(one) if world.faults else ():
+            yield from _then(world, f"{one} {said}", _at(place, change), fault=fault)
+
+
+def _land_everywhere(world: World, one: Waiting) -> None:
+    world.land(one)
+    world.replicate()
+
+
+def _mishaps(one: Waiting) -> Iterator[tuple[str, Callable[[World, Waiting], object], Fault]]:
+    yield "is lost", World.lose_request, Fault.LOST_REQUEST
+    yield "happens, and the answer is lost", World.lose_reply, Fault.LOST_REPLY
+    if one.call is not None:
+        yield "happens twice", lambda world, write: world.land(write, 2), Fault.DUPLICATE
 
 
 def _writes_directory(one: Waiting) -> bool:
-    """Whether a write may change the directory: cmdlets there, and a log-on that adds a host to the principals."""
-    assert isinstance(one.call, Write)
-    return one.ticket.endpoint.startswith("dc") or one.call.statement.name in {"Restart-Service", "Start-Service"}
+    """Whether a call may change the directory: cmdlets there, and a log-on that adds a host to the principals."""
+    if not isinstance(one.call, Write):
+        return False
+    return one.ticket.endpoint in DCS or one.call.statement.name in {"Restart-Service", "Start-Service"}
 
 
 def _at(place: int, how: Callable[[World, Waiting], object]) -> Change:
     return lambda world: how(world, world.pool.waiting[place])
 
 
-def _prompt(place: int) -> Change:
-    def change(world: World) -> None:
-        world.land(world.pool.waiting[place])
-        world.replicate()
-
-    return change
-
-
-def _unacknowledged(world: World, one: Waiting) -> None:
-    world.late = tuple(late for late in world.late if late.ticket.shell != one.ticket.shell)
-    world.unanswered(one)
-
-
 def _later(world: World) -> Iterator[After]:
     """Yield what happens by itself: effects that come late, changes that arrive, time that passes."""
+    yield from _effects(world)
+    yield from _arrivals(world)
+    due = world.due()
+    if due is not None and not world.pool.waiting:
+        yield from _then(world, f"{int((due - world.now).total_seconds())} s pass", lambda other: other.pass_time(due))
+
+
+def _effects(world: World) -> Iterator[After]:
     for place, late in enumerate(world.late):
-        with _named(f"late: {late}"):
+        what = f"late: {late}"
+        with _named(what):
             other = world.fork()
             other.take_effect(other.late[place])
-            other.check()
-        yield After(f"late: {late}", other)
+        yield After(what, other, fault=Fault.LATE_EFFECT)
+
+
+def _arrivals(world: World) -> Iterator[After]:
     for source, target in world.estate.directory.outbox:
         if _may_arrive(world, source, target):
             what = f"a change of {source.partition('.')[0]} arrives at {target.partition('.')[0]}"
             with _named(what):
                 other = world.fork()
                 other.deliver(source, target)
-            yield After(what, other)
-    due = world.due()
-    if due is not None and not world.pool.waiting:
-        yield from _then(world, f"{int((due - world.now).total_seconds())} s pass", lambda other: other.pass_time(due))
+            yield After(what, other, fault=Fault.REPLICATION_DELAY)
 
 
 def _may_arrive(world: World, source: str, target: str) -> bool:
@@ -192,14 +215,20 @@ def _may_arrive(world: World, source: str, target: str) -> bool:
     return bool(about & busy)
 
 
-def _crashes(world: World, what: str) -> Iterator[After]:
-    """Yield the worlds in which another process has taken over, and was or was not told that old shells are gone."""
-    sent = any(state.open for state in world.state.migrations.values())
-    for sweeps, told in ((True, ""), (False, ", and no host says that the old shells are gone"))[: 1 + sent]:
-        yield from _then(world, what + told, lambda other, sweeps=sweeps: other.crash(sweeps), cost=1)
-        if any(world.estate.directory.outbox.values()):
-            arrived = f"all changes arrive; {what}{told}"
-            yield from _then(world, arrived, lambda w, sweeps=sweeps: (w.replicate(), w.crash(sweeps)), cost=1)
+def _deaths(world: World, what: str) -> Iterator[After]:
+    with _named(what):
+        other = world.fork()
+        other.faults -= 1
+        other.die()
+        yield After(what, other, free=False, fault=Fault.CRASH)
+
+
+def _take_overs(world: World) -> Iterator[After]:
+    yield from _then(world, "another process takes over", World.take_over)
+    for host in sorted({late.ticket.endpoint for late in world.late} if world.faults else ()):
+        what = f"another process takes over; {host.partition('.')[0]} does not answer it"
+        deaf = partial(World.take_over, deaf={host})
+        yield from _then(world, what, deaf, fault=Fault.LOST_REQUEST)
 
 
 # What an operator may say.
@@ -210,21 +239,19 @@ def _words(world: World) -> Iterator[After]:
         return
     for id_ in world.size.ids:
         for what, event in _sayable(world, id_):
-            yield from _then(world, f"the operator says {what} of {id_}", _saying(event), free=False)
+            said = f"the operator says {what} of {id_}"
+            yield from _then(world, said, partial(_say, event=event), free=False)
             if any(world.estate.directory.outbox.values()):
                 yield from _then(
-                    world, f"all changes arrive; the operator says {what} of {id_}", _saying(event, True), free=False
+                    world, f"all changes arrive; {said}", partial(_say, event=event, settled=True), free=False
                 )
 
 
-def _saying(event: Event, arrived: bool = False) -> Change:
-    def change(world: World) -> None:
-        world.words -= 1
-        if arrived:
-            world.replicate()
-        world.say(event)
-
-    return change
+def _say(world: World, event: Event, settled: bool = False) -> None:
+    if settled:
+        world.replicate()
+    world.words -= 1
+    world.say(event)
 
 
 def _sayable(world: World, id_: str) -> Iterator[tuple[str, Event]]:
@@ -232,20 +259,21 @@ def _sayable(world: World, id_: str) -> Iterator[tuple[str, Event]]:
     state = world.state[id_]
     words: list[tuple[str, Event]] = []
     if state.phase is not Phase.PLANNED:
-        words += [(way.value, WayBackAsked(migration=id_, way=way, by="operator")) for way in Way if _leads(state, way)]
+        words += [
+            (way.value, WayBackAsked(migration=id_, way=way, by="operator")) for way in Way if _leads(state.phase, way)
+        ]
     if state.held is not None:
         words.append(("release", Released(migration=id_, by="operator", reason="mended")))
     if state.phase in {Phase.ROLLED_BACK, Phase.REOPENED}:
         words.append(("release --forward", Released(migration=id_, by="operator", reason="again", forward=True)))
     for what, event in words:
         try:
-            forked_state(world.law.replayed).apply(event, world.now)
+            world.law.replayed.copied().apply(event, world.now)
         except IllegalEvent:
             continue
         yield what, event
 
 
-def _leads(state: object, way: Way) -> bool:
-    phase = state.phase  # type: ignore[attr-defined]
+def _leads(phase: Phase, way: Way) -> bool:
     done = {Phase.ROLLED_BACK} if way is Way.ROLLBACK else {Phase.UNLINKED, Phase.RESTORED, Phase.ROLLED_BACK}
     return phase not in done

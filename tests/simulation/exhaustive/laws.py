@@ -1,28 +1,36 @@
-"""What must hold in every state of the small world, held against journal, live state and far side.
+"""What must hold in every state of the small world: the product's invariants, and what a search alone can ask.
 
-The far side is its own witness: what a Complete needs (convergence, switches, membership, dwell) is watched where it
-is, and not taken from the journal.
+The rules are those of :mod:`orchestrator.rehearsal.invariants`. A search adds what takes all the states: that nothing
+may still take effect of which nobody knows any more, that what a phase stands for is so and stays so, which nobody
+else's hand excuses here, and that an end is what it is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
-from orchestrator.engine.waves import admissible
+from orchestrator.engine.outcome import waiting_of
+from orchestrator.engine.waves import Admission, admissible
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.lab.estate import account_control as uac
-from orchestrator.lab.estate.migration import MEMBERSHIP, PRECEDED_BY, SPNS, STATE, SUPERSEDED_BY, SUPERSEDED_STATE
-from orchestrator.lab.estate.replica import Entry, Replica
-from orchestrator.model.event import Admitted, AttemptSettled, AttemptStarted, Event, Held, Moved, from_body
-from orchestrator.model.lifecycle import MOVES, Intention, Pair, Phase
+from orchestrator.lab.command import Request, Result
+from orchestrator.model.call import Ticket
+from orchestrator.model.event import Event, Moved, from_body
+from orchestrator.model.lifecycle import Phase
 from orchestrator.model.plan import Migration, Plan
 from orchestrator.model.run import RunState
+from orchestrator.model.state import MigrationState
+from orchestrator.rehearsal.course import COMPLETE, START, Course
+from orchestrator.rehearsal.far_side import EstateFarSide, arrivals
+from orchestrator.rehearsal.invariants import Invariants, Told
+from orchestrator.rehearsal.judgements import Violation, as_before
 from tests.simulation.exhaustive.far_side import SmallEstate
-from tests.simulation.exhaustive.process import forked_state
+
+OPERATOR = "CORP\\operator"
+_SWITCHED_ON = frozenset({Phase.REGISTERED, Phase.RESTARTED, Phase.SOAKED, Phase.SWITCHED, Phase.COMPLETED})
+_RESTARTED = frozenset({Phase.RESTARTED, Phase.COMPLETED})
 
 
 class Broken(Exception):
@@ -33,14 +41,24 @@ class Broken(Exception):
         self.what, self.steps = what, list[str]()
 
 
-def must(holds: object, what: str) -> None:
+def must(holds: object, rule: str, about: str, sentence: str) -> None:
     """Say that something must hold.
 
     Raises:
         Broken: it does not.
     """
     if not holds:
-        raise Broken(what)
+        hold_against([Violation(rule, about, sentence)])
+
+
+def hold_against(found: Collection[Violation]) -> None:
+    """Take what the invariants found.
+
+    Raises:
+        Broken: they found something.
+    """
+    if found:
+        raise Broken("; ".join(map(str, found)))
 
 
 class Unanswered(Protocol):
@@ -51,270 +69,117 @@ class Unanswered(Protocol):
         """Its migration and subject."""
 
     @property
-    def ticket(self) -> Any:
+    def ticket(self) -> Ticket:
         """The ticket it was sent under."""
 
 
-_STANDS_FOR = (
-    dict.fromkeys(Phase, Pair.STARTED)
-    | dict.fromkeys((Phase.SWITCHED, Phase.COMPLETED), Pair.COMPLETED)
-    | dict.fromkeys((Phase.PREPARED, Phase.UNLINKED, Phase.RESTORED, Phase.ROLLED_BACK), Pair.UNLINKED)
-)
-"""The pair that each phase stands for."""
-_PAIRS = {(0, 0): Pair.UNLINKED, (1, 1): Pair.STARTED, (2, 2): Pair.COMPLETED}
-_AGREED = frozenset({Phase.LINKED, Phase.SWITCHED, Phase.REOPENED, Phase.UNLINKED, Phase.ROLLED_BACK})
-"""Phases that every domain controller must show."""
-_SWITCHED_ON = frozenset({Phase.REGISTERED, Phase.RESTARTED, Phase.SOAKED, Phase.SWITCHED, Phase.COMPLETED})
-
-
-@dataclass(frozen=True)
-class Witness:
-    """What the far side remembers of one migration, for the law alone."""
-
-    attempt: int = 1
-    starts: int = 0
-    completes: int = 0
-    ready_since: datetime | None = None
-    """Since when both copies show 1/1, every host has its switch and is among the principals."""
-
-
-@dataclass
 class Law:
-    """The law, and what it must remember. A new one for every world."""
+    """The law of one world."""
 
-    plan: Plan
-    replayed: RunState
-    originals: Mapping[str, Any]
-    witnesses: dict[str, Witness] = field(default_factory=dict)
-    head: int = 0
+    def __init__(self, plan: Plan, estate: SmallEstate) -> None:
+        self._plan, self._estate, self._head = plan, estate, 0
+        self._far = EstateFarSide(estate, plan)
+        self.invariants = Invariants(plan, self._far)
 
-    @classmethod
-    def first(cls, plan: Plan, estate: SmallEstate) -> Law:
-        """Return the law of a world on its first day."""
-        law = cls(plan, RunState(plan.name), {}, {one.id: Witness() for one in plan.migrations()})
-        law.originals = {one.id: _account(estate, one) for one in plan.migrations()}
-        law.originals |= {name: estate.machine(name).kerberos for name in _hosts(plan)}  # type: ignore[operator]
-        return law
-
-    def fork(self) -> Law:
-        """Return another one, of another world."""
+    def fork(self, estate: SmallEstate) -> Law:
+        """Return the law of a world that goes on by itself."""
         other = copy(self)
-        other.replayed = forked_state(self.replayed)
-        other.witnesses = dict(self.witnesses)
+        other._estate, other._far = estate, EstateFarSide(estate, self._plan)
+        other.invariants = self.invariants.fork(other._far)
         return other
 
-    # Journal and live state.
+    @property
+    def replayed(self) -> RunState:
+        """The state that the rows give."""
+        return self.invariants.replayed
 
-    def read(self, journal: MemoryJournal, live: RunState, estate: SmallEstate) -> None:
-        """Fold what was written since in, as a replay would; every row must be allowed, and both must agree."""
-        if journal.head() == self.head:
+    def course(self, id_: str) -> Course:
+        """Return what the invariants remember of a migration."""
+        return self.invariants._courses[id_]
+
+    # What is written down.
+
+    def read(self, journal: MemoryJournal, live: RunState) -> None:
+        """Take in every row since the last time; what is replayed must be what is alive."""
+        if journal.head() == self._head:
             return
-        for row in journal.read(after=self.head):
-            event = from_body(row.kind, row.body)
-            self._allowed(event, row.at, estate)
-            self.replayed.apply(event, row.at)
-        self.head = journal.head()
+        about: set[str | None] = set()
+        for row in journal.read(after=self._head):
+            event = from_body(row.kind, row.body, row.version)
+            self._proved(event)
+            hold_against(self.invariants.told(Told(event, row.at, row.epoch)))
+            about.add(getattr(event, "migration", None))
+        self._head = journal.head()
         self.replayed.touched.clear()
-        must(_same(self.replayed, live), "what is replayed is not what is alive")
+        hold_against(self.invariants.live(live, about))
         # Equal, and from here on the same: the next comparison finds what did not change at a glance.
-        self.replayed.migrations, self.replayed.registry = dict(live.migrations), dict(live.registry)
+        self.replayed.migrations = dict(live.migrations)
 
-    def _allowed(self, event: Event, at: datetime | None, estate: SmallEstate) -> None:
-        match event:
-            case AttemptStarted():
-                open_ = self.replayed[event.migration].open.get(event.subject)
-                must(open_ is None, f"{event.cmdlet} is sent while an earlier write there is not settled: {open_}")
-                must(self.replayed[event.migration].held is None, f"{event.cmdlet} is sent although it is held")
-            case Moved():
-                row = (event.trigger, event.source, event.dest)
-                must(any(row == (m.trigger, m.source, m.dest) for m in MOVES), f"{row} is no row of the table")
-                must(
-                    event.source is self.replayed[event.migration].phase, f"{event.migration} is not at {event.source}"
-                )
-                must(event.pair in {None, _STANDS_FOR[event.dest]}, f"{row} on {event.pair}")
-                self._proved(event, estate)
-            case AttemptSettled():
-                since = self.replayed[event.migration].open[event.subject].unsettled_since
-                settle = self.plan.policy_of(event.migration).settle
-                must(at and since and at - since >= settle, f"{event.migration} settles before the settling time")
-            case Held():
-                must(event.reason and event.detail and event.release, "a hold without a reason")
-            case Admitted():
-                wave = self.plan.waves[0]
-                others = [self.replayed[m.id] for m in wave.migrations if m.id != event.migration]
-                must(sum(one.in_flight for one in others) < wave.at_once, "more in flight than at_once")
-                must(at is not None, "admitted at no time")
+    def _proved(self, event: Event) -> None:
+        """A phase that workloads were restarted for: each began after its host's clock was read for that."""
+        if not isinstance(event, Moved) or event.dest not in _RESTARTED:
+            return
+        baselines = self.replayed[event.migration].baselines
+        for host in self._plan.migration(event.migration).hosts:
+            for name in host.services:
+                began = self._estate.machine(host.name).services[name.lower()].started
+                anew = began is not None and began > baselines[host.name].local_time
+                must(anew, "restarted", event.migration, f"moves to {event.dest}, and {name} was not restarted")
 
-    def _proved(self, event: Moved, estate: SmallEstate) -> None:
-        """A phase is proved by what is there at that moment: on the pinned copy, or on every one; at the hosts."""
-        one, dest = self.plan.migration(event.migration), event.dest
-        agree = dest in _AGREED and not (dest is Phase.ROLLED_BACK and event.source is Phase.PREPARED)
-        shown = {_PAIRS.get(_states(replica, one)) for replica in _copies(estate)[: None if agree else 1]}
-        must(shown == {_STANDS_FOR[dest]}, f"{one.id} moves to {dest}, and the directory shows {shown}")
-        if dest in _SWITCHED_ON:
-            off = [host.name for host in one.hosts if estate.machine(host.name).kerberos != 1]
-            must(not off, f"{one.id} moves to {dest}, and {off} are not switched on")
-        if dest in {Phase.RESTARTED, Phase.COMPLETED}:
-            baselines = self.replayed[one.id].baselines
-            for host in one.hosts:
-                for name in host.services:
-                    began = estate.machine(host.name).services[name.lower()].started
-                    anew = began is not None and began > baselines[host.name].local_time
-                    must(anew, f"{one.id} moves to {dest}, and {name} was not restarted")
-
-    def fenced(self, live: RunState, late: Iterable[Unanswered]) -> None:
-        """Nothing may still take effect that nobody remembers."""
+    def remembered(self, live: RunState, late: Iterable[Unanswered]) -> None:
+        """Nothing may still take effect that nobody waits for."""
         for one in late:
             attempt = live[one.key[0]].open.get(one.key[1])
-            known = attempt is not None and attempt.started.shell == one.ticket.shell
-            must(known, f"{one} may still take effect, and nobody waits for that any more")
-            must(attempt is None or not attempt.shell_ended, f"{one} may still take effect after its shell's end")
+            known = attempt is not None and attempt.started.shell == one.ticket.shell and not attempt.shell_ended
+            must(known, "remembered", one.key[0], f"{one} may still take effect, and nobody waits for that any more")
 
-    # The far side.
+    # What takes effect.
 
-    def before(self, estate: SmallEstate) -> dict[str, tuple[int, int]]:
-        """Return both states of every pair."""
-        return {one.id: _states(_pinned(estate), one) for one in self.plan.migrations()}
+    def arrived(self, request: Request, result: Result, again: bool = False) -> None:
+        """Take in what a pipeline did.
 
-    def after_write(self, estate: SmallEstate, live: RunState, before: Mapping[str, tuple[int, int]]) -> None:
-        """Count what took effect, and hold a Complete against what it needs."""
-        for one in self.plan.migrations():
-            was, now = before[one.id], _states(_pinned(estate), one)
-            witness = self.witnesses[one.id]
-            if witness.attempt != live[one.id].attempt:
-                witness = Witness(live[one.id].attempt, ready_since=witness.ready_since)
-            if was != (1, 1) and was != (2, 2) and now == (1, 1):
-                witness = replace(witness, starts=witness.starts + 1)
-                must(witness.starts == 1, f"{one.id}: two Starts of one attempt took effect")
-            elif was == (1, 1) and now == (2, 2):
-                self._completed(one, witness, estate.clock.now)
-                witness = replace(witness, completes=witness.completes + 1)
-                must(witness.completes == 1, f"{one.id}: two Completes of one attempt took effect")
-            elif was == (2, 2) and now == (1, 1):
-                witness = replace(witness, completes=0)
-            self.witnesses[one.id] = witness
-        self.look(estate, live)
+        *again*: the far side has run it a second time. Nobody sent it twice, so that only a second Start or Complete
+        that takes effect is held against anybody.
+        """
+        for arrival in arrivals(request, result, self._far.now, OPERATOR):
+            if not again or (arrival.took_effect and arrival.cmdlet in {START, COMPLETE}):
+                hold_against(self.invariants.arrived(arrival))
+        self.look(self.replayed)
 
-    def _completed(self, migration: Migration, witness: Witness, now: datetime) -> None:
-        dwell: timedelta = self.plan.policy_of(migration.id).dwell
-        since = witness.ready_since
-        must(since is not None, f"{migration.id}: Complete before convergence, switches and membership")
-        must(since and now - since >= dwell, f"{migration.id}: Complete {since and now - since} into the dwell")
-
-    def look(self, estate: SmallEstate, live: RunState) -> None:
-        """Watch since when everything is ready; the original must be there, and every switch that somebody needs."""
-        for one in self.plan.migrations():
-            witness, ready = self.witnesses[one.id], _ready(estate, one)
-            if ready != (witness.ready_since is not None):
-                self.witnesses[one.id] = replace(witness, ready_since=estate.clock.now if ready else None)
-            if live[one.id].phase in _SWITCHED_ON:
-                off = [host.name for host in one.hosts if estate.machine(host.name).kerberos != 1]
-                must(not off, f"{one.id} is {live[one.id].phase}, and {off} are switched off")
-            for replica in estate.directory.replicas.values():
-                entry = replica.at_dn(one.account)
-                must(entry is not None and not entry.deleted, f"{one.account} is gone")
+    def look(self, live: RunState) -> None:
+        """Look at the far side, where anything may have happened."""
+        hold_against(self.invariants.look())
+        for one in self._plan.migrations():
+            phase = live[one.id].phase
+            off = [host.name for host in one.hosts if self._far.switch(host.name) != 1] if phase in _SWITCHED_ON else ()
+            must(not off, "switched-on", one.id, f"is {phase}, and {off} are switched off")
 
     # The ends.
 
-    def ended(self, estate: SmallEstate, live: RunState, at: datetime, quiet: bool) -> str:
+    def ended(self, live: RunState, quiet: bool) -> str:
         """Return how a history ends in which the process has nothing more to do; hold each end against the far side.
 
         Args:
-            estate: the far side.
             live: where everything stands.
-            at: estate time.
             quiet: nothing is still on its way.
         """
-        answers = admissible(live, self.plan, at)
-        return " + ".join(
-            sorted(self._end(estate, live, one, answers[one.id], quiet) for one in self.plan.migrations())
-        )
+        hold_against(Invariants.ended(live, self._plan, self._far.now))
+        answers = admissible(live, self._plan, self._far.now)
+        return " + ".join(sorted(self._end(live[one.id], one, answers, quiet) for one in self._plan.migrations()))
 
-    def _end(self, estate: SmallEstate, live: RunState, migration: Migration, answer: Any, quiet: bool) -> str:
-        state = live[migration.id]
+    def _end(self, state: MigrationState, migration: Migration, answers: Mapping[str, Admission], quiet: bool) -> str:
         if state.held is not None:
             return f"held {state.held.reason}"
-        if state.phase is Phase.ROLLED_BACK and state.intention is Intention.BACK:
-            self._rolled_back(estate, live, migration, quiet)
+        if state.phase is Phase.ROLLED_BACK:
+            course = replace(self.course(migration.id), heard={(1, 1)} if quiet else set())
+            courses = (course, *(self.course(one.id) for one in self._plan.migrations() if one is not migration))
+            hold_against([*as_before(self._plan, self._far, course, courses, frozenset())])
             return "rolled back"
-        if state.phase is Phase.COMPLETED and state.intention is Intention.FORWARD:
-            shown = {_states(replica, migration) for replica in _copies(estate)}
-            must(shown == {(2, 2)}, f"{migration.id} is completed, and the directory shows {shown}")
-            must(_running(estate, migration), f"{migration.id} is completed, and a service is down")
+        if state.phase is Phase.COMPLETED:
+            shown = {self._far.pair(migration.id, name) for name in self._far.controllers}
+            must(shown == {(2, 2)}, "completed", migration.id, f"is completed, and the copies show {shown}")
+            down = [name for host in migration.hosts for name, runs in self._far.running(host).items() if not runs]
+            must(not down, "completed", migration.id, f"is completed, and {down} are down")
             return "completed"
-        waits = getattr(answer, "waiting_for", None)
-        must(waits, f"{migration.id} stands at {state.phase} ({state.intention}) and nothing says why: {answer}")
-        return f"waits {waits}"
-
-    def _rolled_back(self, estate: SmallEstate, live: RunState, migration: Migration, quiet: bool) -> None:
-        now, was = _account(estate, migration), self.originals[migration.id]
-        must(now[0] == was[0] and (now == was or not quiet), f"{migration.id}: the account is not as it was: {now}")
-        must(_running(estate, migration), f"{migration.id} is rolled back, and a service is down")
-        for host in migration.hosts:
-            others = [m.id for m in self.plan.migrations() if m.id != migration.id and live.needs(host.name, m.id)]
-            value = estate.machine(host.name).kerberos
-            restored = others or not quiet or value == self.originals[host.name]
-            must(restored, f"{host.name} has {value!r}, and nobody needs it")
-
-
-def _same(one: RunState, other: RunState) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in _COMPARED)
-
-
-_COMPARED = tuple(one.name for one in fields(RunState) if one.compare and one.name != "touched")
-
-
-def _hosts(plan: Plan) -> set[str]:
-    return {host.name for migration in plan.migrations() for host in migration.hosts}
-
-
-def _pair(replica: Replica, migration: Migration) -> tuple[Entry | None, Entry | None]:
-    return replica.account(f"{migration.id}$"), replica.at_dn(migration.account)
-
-
-def _pinned(estate: SmallEstate) -> Replica:
-    return next(iter(estate.directory.replicas.values()))
-
-
-def _copies(estate: SmallEstate) -> list[Replica]:
-    return list(estate.directory.replicas.values())
-
-
-def _states(replica: Replica, migration: Migration) -> tuple[int, int]:
-    dmsa, account = _pair(replica, migration)
-    return (dmsa.number(STATE) if dmsa else 0, account.number(SUPERSEDED_STATE) if account else -1)
-
-
-def _account(estate: SmallEstate, migration: Migration) -> tuple[object, ...]:
-    """Return what must be as before when a migration is rolled back, on every copy."""
-    found = []
-    for replica in _copies(estate):
-        account = replica.at_dn(migration.account)
-        assert account is not None
-        disabled = account.number("userAccountControl") & uac.DISABLED
-        found.append((disabled, account.texts(SPNS), account.number(SUPERSEDED_STATE), account.get(SUPERSEDED_BY)))
-    return tuple(found)
-
-
-def _ready(estate: SmallEstate, migration: Migration) -> bool:
-    for replica in estate.directory.replicas.values():
-        dmsa, account = _pair(replica, migration)
-        if dmsa is None or account is None or (dmsa.number(STATE), account.number(SUPERSEDED_STATE)) != (1, 1):
-            return False
-        if dmsa.get(PRECEDED_BY) != (account.guid,) or account.get(SUPERSEDED_BY) != (dmsa.guid,):
-            return False
-    replica = _pinned(estate)
-    members = _pair(replica, migration)[0]
-    assert members is not None
-    allowed = set(members.texts(MEMBERSHIP))
-    for host in migration.hosts:
-        computer = replica.account(f"{host.name.partition('.')[0]}$")
-        if computer is None or computer.sid not in allowed or estate.machine(host.name).kerberos != 1:
-            return False
-    return True
-
-
-def _running(estate: SmallEstate, migration: Migration) -> bool:
-    return all(
-        estate.machine(host.name).services[name.lower()].running for host in migration.hosts for name in host.services
-    )
+        waiting = waiting_of(state, answers[migration.id])
+        return f"waits {waiting.waiting_for if waiting else 'for nothing'}"

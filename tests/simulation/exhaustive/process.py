@@ -1,16 +1,16 @@
 """The process of the small world: the product's conductor, taken step by step, and forked between two steps.
 
-Nothing of the conductor is rebuilt: its own ``_hear`` and ``_turn``, its deck's ``collect`` and its tenure's
-``take_over`` are called in the order in which its ``run`` calls them. The pool holds every call until the search says
-how it ends.
+Nothing of the conductor is rebuilt: its take-over, and what its ``run`` calls in a loop, are called in the same order.
+The pool holds every call until the search says how it ends.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict, deque
+from collections.abc import Collection
 from copy import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,7 +27,7 @@ from orchestrator.model.call import Call, Read, Ticket, Write
 from orchestrator.model.observation import Outcome, Reply
 from orchestrator.model.run import RunState
 from orchestrator.remote.transport import Leave
-from orchestrator.runlog import RunLog
+from orchestrator.shells import Shells
 from orchestrator.tenure import Tenure
 
 
@@ -67,16 +67,15 @@ def named(write: Write) -> str:
 class HeldPool:
     """The contract of :class:`orchestrator.remote.pool.CallPool`: no call ends before :meth:`end` says how.
 
-    The exception is the end of a shell that is no flight's, which is a take-over's sweep: it ends at once, as
-    *acknowledges* says. ``swept``: the shells whose end was acknowledged so.
+    Only the shells that a take-over deletes end at once: all but those on the hosts that are ``deaf``.
     """
 
-    def __init__(self, line: Line, acknowledges: bool = True) -> None:
+    def __init__(self, line: Line, deaf: Collection[str] = ()) -> None:
         self.waiting: tuple[Waiting, ...] = ()
         self.ended: deque[tuple[int, Reply | bool | Exception]] = deque()
-        self.flights: Flights | None = None
-        self.swept = set[UUID]()
-        self._line, self._acknowledges = line, acknowledges
+        self.swept: set[UUID] = set()
+        self.air: dict[int, tuple[Flight, Read | None]] = {}
+        self._line, self._deaf = line, deaf
 
     @property
     def in_flight(self) -> int:
@@ -85,29 +84,26 @@ class HeldPool:
 
     def start(self, token: int, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
         """Let a call wait."""
-        assert self.flights is not None
-        self.waiting = (*self.waiting, Waiting(token, self.flights._air[token][0], call, ticket, leave))
+        self.waiting = (*self.waiting, Waiting(token, self.air[token][0], call, ticket, leave))
 
     def end_shell(self, token: int, endpoint: str, shell: UUID) -> None:
-        """Let the end of a shell wait, or let it end at once where no flight waits for it."""
-        assert self.flights is not None
-        ticket = Ticket(endpoint, shell, shell)
-        if token in self.flights._air:
-            self.waiting = (*self.waiting, Waiting(token, self.flights._air[token][0], None, ticket))
-            return
-        if self._acknowledges:
+        """Let the end of a shell wait; one that a take-over deletes is gone at once, or its host says nothing."""
+        if token in self.air:
+            ticket = Ticket(endpoint, shell, shell)
+            self.waiting = (*self.waiting, Waiting(token, self.air[token][0], None, ticket))
+        elif endpoint not in self._deaf:
             self.swept.add(shell)
-            self._line.deleted(ticket)
-        self.ended.append((token, self._acknowledges))
+            self._line.discard(endpoint, shell)
+            self.ended.append((token, True))
 
     def end(self, one: Waiting, result: Reply | bool) -> None:
-        """Let a call end."""
+        """Let a call end; its shell carries the next one, unless nobody knows what became of it."""
         self.waiting = tuple(other for other in self.waiting if other.token != one.token)
         self.ended.append((one.token, result))
-        if isinstance(result, Reply):
-            self._line.answered(one.ticket, result)
-        elif result:
-            self._line.deleted(one.ticket)
+        if isinstance(result, Reply) and result.outcome is not Outcome.UNKNOWN:
+            self._line.give_back(one.ticket)
+        elif isinstance(one.call, Read) or result is True:
+            self._line.discard(one.ticket.endpoint, one.ticket.shell)
 
     def next_finished(self, _timeout: float | None) -> tuple[int, Reply | bool | Exception] | None:
         """Hand out a call that has ended."""
@@ -120,59 +116,46 @@ class HeldPool:
 
 
 class Line:
-    """Tickets of one process: a shell carries one call after the other, as long as none stays unanswered in it."""
+    """Tickets of one process: the ids count up, so that no two calls of one history share a pipeline."""
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
         self._idle: dict[str, tuple[UUID, ...]] = {}
-        self._gone: tuple[Ticket, ...] = ()
+        self._gone: list[Ticket] = []
 
     def fork(self) -> Line:
-        """Return the same line, in another world."""
-        other = copy(self)
-        other._idle = dict(self._idle)
+        """Return the tickets of the same process in another world."""
+        other = Line(self.number)
+        other._idle, other._gone = dict(self._idle), list(self._gone)
         return other
 
     def ticket(self, endpoint: str) -> Ticket:
-        """Return the ids of the next call; ids that were never used count up."""
-        idle = self._idle.get(endpoint, ())
-        if idle:
-            self._idle[endpoint] = idle[:-1]
-        return Ticket(endpoint, idle[-1] if idle else self._id(), self._id())
-
-    def _id(self) -> UUID:
-        self.number += 1
-        return UUID(int=self.number)
+        """Return the ids of the next call, in a shell that is open and idle, if there is one."""
+        self.number += 2
+        shell, *idle = self._idle.get(endpoint, ()) or (UUID(int=self.number - 1),)
+        self._idle[endpoint] = tuple(idle)
+        return Ticket(endpoint, shell, UUID(int=self.number))
 
     def give_back(self, ticket: Ticket) -> None:
-        """Let the shell of a ticket that was not used serve the next call."""
+        """Let a shell serve the next call."""
         self._idle[ticket.endpoint] = (*self._idle.get(ticket.endpoint, ()), ticket.shell)
-
-    def answered(self, ticket: Ticket, reply: Reply) -> None:
-        """Let the shell of a call that was answered serve the next one."""
-        if reply.outcome is not Outcome.UNKNOWN:
-            self.give_back(ticket)
-
-    def deleted(self, ticket: Ticket) -> None:
-        """Remember that a shell is gone, and let no call into it."""
-        self._idle[ticket.endpoint] = tuple(one for one in self._idle.get(ticket.endpoint, ()) if one != ticket.shell)
-        self._gone = (*self._gone, ticket)
-
-    def gone(self) -> list[Ticket]:
-        """Return the shells that were deleted since this was last asked."""
-        gone, self._gone = self._gone, ()
-        return list(gone)
 
     def run(self, _call: Call, _ticket: Ticket, _leave: Leave | None = None) -> Reply:
         """Never: the pool holds the calls."""
         raise NotImplementedError
 
-    def discard(self, _endpoint: str, _shell: UUID) -> bool:
-        """Never: the pool holds the calls."""
-        raise NotImplementedError
+    def discard(self, endpoint: str, shell: UUID) -> bool:
+        """Take in that a shell is gone."""
+        self._gone.append(Ticket(endpoint, shell, shell))
+        return True
+
+    def gone(self) -> list[Ticket]:
+        """Return the shells that are gone since this was last asked."""
+        gone, self._gone = self._gone, []
+        return gone
 
     def close(self) -> None:
-        """Nothing is closed: a process of the small world dies, or stands still."""
+        """Nothing is left to be done."""
 
 
 class Watch:
@@ -190,16 +173,10 @@ class Watch:
 
 
 def forked_journal(journal: MemoryJournal) -> MemoryJournal:
-    """Return a journal with the same rows, held by the same lease."""
+    """Return a journal with the same rows, held by the same lease, if by any."""
     other, store = MemoryJournal(journal._now), journal._store
-    other._store = _Store(list(store.records), store.epoch, store.lease, other)
+    other._store = _Store(list(store.records), store.epoch, store.lease, other if store.alive else None)
     return other
-
-
-def forked_state(state: RunState) -> RunState:
-    """Return the same state, to be changed by other events."""
-    known = {one.name: getattr(state, one.name) for one in fields(state)}
-    return replace(state, **{name: copy(value) for name, value in known.items() if isinstance(value, dict | list)})
 
 
 def no_time() -> float:
@@ -208,20 +185,26 @@ def no_time() -> float:
 
 
 def begun(
-    job: Assignment, journal: MemoryJournal, lease: Lease, line: Line, watch: Watch, state: RunState, sweeps: bool
+    job: Assignment,
+    journal: MemoryJournal,
+    lease: Lease,
+    line: Line,
+    watch: Watch,
+    state: RunState,
+    deaf: Collection[str] = (),
 ) -> Conductor:
-    """Return a process that has just opened the journal, whose rows amount to *state*, and has taken over.
+    """Return a process that has opened the journal, whose rows amount to *state*, and has taken over.
 
-    *sweeps*: whether the hosts acknowledge that the shells which were left open are deleted.
+    The hosts that are *deaf* say nothing when it deletes the shells that were left open.
     """
-    pool = HeldPool(line, sweeps)
-    empty = MemoryJournal(journal._now)
-    process = Conductor(job, empty, lease, line, watch, pool=pool, seconds=no_time)  # type: ignore[arg-type]
-    pool.flights = process._flights
+    pool = HeldPool(line, deaf)
+    blank = MemoryJournal(journal._now)
+    process = Conductor(job, blank, lease, line, watch, pool=pool, seconds=no_time)  # type: ignore[arg-type]
+    pool.air = process._flights._air
     log = process._log
     log._journal = process._deck._fence._journal = journal
-    log.state = state
     log._head = log._told = journal.head()
+    log.state = state
     process._tenure.take_over(process._who, process._beginning)
     return process
 
@@ -231,47 +214,41 @@ def forked(process: Conductor, journal: MemoryJournal, line: Line, watch: Watch)
     other = copy(process)
     other._transport, other._clock = line, watch  # type: ignore[assignment]
     other._agenda = _agenda(process._agenda)
-    other._log = _log(process._log, journal, watch, forked_state(process.state))
+    other._log = copy(process._log)
+    other._log._journal, other._log._now = journal, watch.now
+    other._log._pending, other._log.state = list(process._log._pending), process.state.copied()
     other._deck = _deck(process._deck, other, journal)
     other._flights = other._deck.flights
-    other._tenure = Tenure(other._deck, other._log, watch, line)  # type: ignore[arg-type]
+    other._tenure = Tenure(other._deck, other._log, other._clock, other._transport)
     return other
 
 
-def _deck(deck: FlightDeck, process: Conductor, journal: MemoryJournal) -> FlightDeck:
-    """Return the deck of a process that is being forked, wired to everything else of it."""
+def _deck(deck: FlightDeck, owner: Conductor, journal: MemoryJournal) -> FlightDeck:
     other = copy(deck)
-    other._log, other._agenda, other._clock = process._log, process._agenda, process._clock
-    other._fence = Fence(journal, deck._fence._lease, no_time)
-    other.shells = copy(deck.shells)
-    other.shells._log, other.shells._transport = process._log, process._transport
+    other._log, other._agenda, other._clock = owner._log, owner._agenda, owner._clock
+    other._fence = Fence(journal, deck._fence._lease, deck._fence._seconds)
+    other.shells = Shells(other._log, owner._transport)
     other.shells._gone = set(deck.shells._gone)
-    other.flights = _flights(deck.flights, other, process._transport)  # type: ignore[arg-type]
     other._seen = {id_: dict(seen) for id_, seen in deck._seen.items()}
     other._landed, other._taken_in = list(deck._landed), list(deck._taken_in)
+    other.flights = _flights(deck.flights, other._fence, other.shells, owner._transport)  # type: ignore[arg-type]
     return other
 
 
-def _log(log: RunLog, journal: MemoryJournal, watch: Watch, state: RunState) -> RunLog:
-    other = copy(log)
-    other._journal, other._now, other._pending, other.state = journal, watch.reckoned, list(log._pending), state
-    return other
-
-
-def _flights(flights: Flights, deck: FlightDeck, line: Line) -> Flights:
+def _flights(flights: Flights, fence: Fence, shells: Shells, line: Line) -> Flights:
     """Calls that wait have flights of their own in the other world; everything else is between two steps empty."""
     assert not flights._boarded
     assert not flights._short
     old: HeldPool = flights._pool  # type: ignore[assignment]
     copies = {id(one): _flight(one) for one in flights._busy.values()}
     pool = HeldPool(line)
-    other = Flights(line, pool, deck._fence, deck.shells.announce)
-    pool.flights, pool.ended = other, deque(old.ended)
+    other = Flights(line, pool, fence, shells.announce)
+    pool.ended, pool.air = deque(old.ended), other._air
     pool.waiting = tuple(
-        replace(one, flight=copies[id(one.flight)], leave=one.leave and deck._fence.leave(one.ticket.endpoint, 0.0))
+        replace(one, flight=copies[id(one.flight)], leave=one.leave and fence.leave(one.ticket.endpoint, 0.0))
         for one in old.waiting
     )
-    other._air = {token: (copies[id(flight)], read) for token, (flight, read) in flights._air.items()}
+    other._air.update((token, (copies[id(flight)], read)) for token, (flight, read) in flights._air.items())
     other._tokens = itertools.count(max(flights._air, default=-1) + 1)
     other._busy = {key: copies[id(flight)] for key, flight in flights._busy.items()}
     other._disruptive = Counter(flights._disruptive)
@@ -280,7 +257,7 @@ def _flights(flights: Flights, deck: FlightDeck, line: Line) -> Flights:
 
 def _flight(flight: Flight) -> Flight:
     other = copy(flight)
-    other.todo, other.replies = list(flight.todo), list(flight.replies)
+    other.todo, other.replies, other.repeated = list(flight.todo), list(flight.replies), list(flight.repeated)
     return other
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.simulation.exhaustive.form import form_of
-from tests.simulation.exhaustive.happenings import After, after, beginning
+from tests.simulation.exhaustive.happenings import After, Fault, after, beginning
 from tests.simulation.exhaustive.laws import Broken
 from tests.simulation.exhaustive.world import Size, World
 
@@ -30,12 +30,17 @@ class Violation:
 
 @dataclass
 class Found:
-    """What a search found. ``ends``: how histories end in which nothing moves any more, and in how many states."""
+    """What a search found.
+
+    ``ends``: how histories end in which nothing moves any more, and in how many states. ``faults``: what went wrong, on
+    how many transitions.
+    """
 
     states: int = 0
     transitions: int = 0
     depth: int = 0
     ends: Counter[str] = field(default_factory=Counter)
+    faults: Counter[Fault] = field(default_factory=Counter)
     seconds: float = 0.0
     ended: bool = False
     violations: list[Violation] = field(default_factory=list)
@@ -89,13 +94,15 @@ class Search:
     def _expand(self, index: int, world: World) -> None:
         for one in after(world):
             self._take(index, one)
-        if not world.pool.waiting and world.due() is None:
+        if not world.dead and not world.pool.waiting and world.due() is None:
             quiet = not world.late and not any(world.estate.directory.outbox.values())
-            self.found.ends[world.law.ended(world.estate, world.state, world.now, quiet)] += 1
+            self.found.ends[world.law.ended(world.state, quiet)] += 1
             self._good.add(index)
 
     def _take(self, parent: int, one: After) -> None:
         self.found.transitions += 1
+        if one.fault is not None:
+            self.found.faults[one.fault] += 1
         form = form_of(one.world)
         index = self._known.get(form)
         if index is None:

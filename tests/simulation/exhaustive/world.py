@@ -5,7 +5,7 @@ A world is a value: :meth:`World.fork` gives another that goes its own way. Its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -26,23 +26,12 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.planfile import canonical, digest
 from tests.simulation.exhaustive.far_side import SmallEstate
-from tests.simulation.exhaustive.laws import Law, Witness
-from tests.simulation.exhaustive.process import (
-    HeldPool,
-    Line,
-    Waiting,
-    Watch,
-    begun,
-    forked,
-    forked_journal,
-    forked_state,
-    named,
-)
+from tests.simulation.exhaustive.laws import OPERATOR, Law, must
+from tests.simulation.exhaustive.process import HeldPool, Line, Waiting, Watch, begun, forked, forked_journal, named
 
 DCS = ("dc01.corp.example", "dc02.corp.example")
 HOSTS = ("app01.corp.example", "app02.corp.example")
 IDS = ("dmsa-a", "dmsa-b")
-OPERATOR = "CORP\\operator"
 
 ESTATE = """
 name: small
@@ -79,7 +68,7 @@ class Size:
 
     faults: int = 0
     words: int = 0
-    at_once: int = 2
+    at_once: int = 1
     ids: tuple[str, ...] = IDS
     hosts: tuple[str, ...] = HOSTS
     looks: int = 1
@@ -149,30 +138,31 @@ class World:
     late: tuple[Late, ...] = ()
     faults: int = 0
     words: int = 0
+    dead: bool = False
+    """The process is gone, and no other has come yet."""
 
     @classmethod
     def first(cls, size: Size) -> World:
-        """Return the world before anything happened; its process has not looked yet."""
+        """Return the world before anything happened; its process has taken over, and not looked yet."""
         plan = plan_of(size)
         estate = SmallEstate(load_spec(ESTATE))
         journal = MemoryJournal(_never)
         lease = journal.acquire("first")
-        line = Line()
-        watch = Watch(estate.clock)
-        job = Assignment(plan=plan, digest=digest(plan), canonical=canonical(plan), by="tester", chosen=size.ids)
-        process = begun(job, journal, lease, line, watch, RunState(plan.name), sweeps=True)
-        law = Law.first(plan, estate)
+        line, watch = Line(), Watch(estate.clock)
+        job = Assignment(
+            plan=plan, digest=digest(plan), canonical=canonical(plan), by="tester", chosen=size.ids, host="here", pid=1
+        )
+        process = begun(job, journal, lease, line, watch, RunState(plan.name))
+        law = Law(plan, estate)
+        law.invariants.leased(lease.epoch)
         return cls(size, estate, journal, line, process, law, faults=size.faults, words=size.words)
 
     def fork(self) -> World:
         """Return another world in the same state."""
-        other = replace(self)
-        other.estate = self.estate.fork()
-        other.journal = forked_journal(self.journal)
-        other.line = self.line.fork()
-        other.process = forked(self.process, other.journal, other.line, Watch(other.estate.clock))
-        other.law = self.law.fork()
-        return other
+        estate, journal, line = self.estate.fork(), forked_journal(self.journal), self.line.fork()
+        process = forked(self.process, journal, line, Watch(estate.clock))
+        law = self.law.fork(estate)
+        return replace(self, estate=estate, journal=journal, line=line, process=process, law=law)
 
     @property
     def pool(self) -> HeldPool:
@@ -192,45 +182,60 @@ class World:
 
     # What the far side does.
 
-    def execute(self, call: Read | Write, ticket: Ticket) -> Reply:
-        """Let a call take effect, and return what it would say."""
+    def execute(self, call: Read | Write, ticket: Ticket, again: bool = False) -> Reply:
+        """Let a call take effect, and return what it would say; *again*: the far side runs it a second time."""
         request = _TRANSLATOR._request(call, ticket)
-        if isinstance(call, Read):
-            return _TRANSLATOR._reply(self.estate.execute(request), request)
-        before = self.law.before(self.estate)
-        reply = _TRANSLATOR._reply(self.estate.execute(request), request)
-        self.law.after_write(self.estate, self.state, before)
-        return reply
+        result = self.estate.execute(request)
+        if isinstance(call, Write):
+            self.law.arrived(request, result, again)
+        return _TRANSLATOR._reply(result, request)
 
     def land(self, one: Waiting, times: int = 1) -> None:
-        """Let a write arrive (so many times) and its last answer come back; or a shell be deleted."""
-        if one.call is None:
-            self.late = tuple(late for late in self.late if late.ticket.shell != one.ticket.shell)
-            self.pool.end(one, True)
-            return
-        for _ in range(times):
-            refused = one.leave() if one.leave is not None else None
-            reply = self.execute(one.call, one.ticket) if refused is None else Reply(Outcome.FAILED, fault=refused)
-        self.pool.end(one, reply)
+        """Let a write take effect (so many times) and its last answer come back; or a shell be deleted."""
+        self.pool.end(one, self._take_place(one, times))
 
-    def unanswered(self, one: Waiting) -> None:
-        """Let a call stay without an answer; a write may take effect later."""
-        if one.call is None:
-            self.pool.end(one, False)
-            return
+    def lose_request(self, one: Waiting) -> None:
+        """Let a call be lost, and nobody know; a write may be late only."""
         if isinstance(one.call, Write):
-            self.late = (*self.late, Late(one.flight.key, one.call, one.ticket))
-        self.pool.end(one, _refused(WeatherFault("lost-reply"), one.ticket.endpoint))
+            self._let_stray(one, one.call)
+        self._leave_unanswered(one)
+
+    def lose_reply(self, one: Waiting) -> None:
+        """Let a call take effect, or a shell be deleted, and nobody know."""
+        self._take_place(one)
+        self._leave_unanswered(one)
+
+    def _leave_unanswered(self, one: Waiting) -> None:
+        self.pool.end(one, one.call is not None and _refused(_LOST, one.ticket.endpoint))
+
+    def _let_stray(self, one: Waiting, write: Write) -> None:
+        """A write takes effect at any time until its shell is deleted, or never."""
+        self.late = (*self.late, Late(one.flight.key, write, one.ticket))
+
+    def _take_place(self, one: Waiting, times: int = 1) -> Reply | bool:
+        if one.call is None:
+            self.end_shells({one.ticket.shell})
+            return True
+        reply = Reply(Outcome.FAILED, fault=one.leave() if one.leave is not None else None)
+        for again in range(times if reply.fault is None else 0):
+            reply = self.execute(one.call, one.ticket, again > 0)
+        return reply
 
     def take_effect(self, late: Late) -> None:
         """Let a write that nobody waits for take effect now."""
         self.late = tuple(other for other in self.late if other is not late)
         self.execute(late.call, late.ticket)
 
+    def end_shells(self, shells: Collection[UUID]) -> None:
+        """Let nothing that runs in these shells take effect any more."""
+        self.late = tuple(late for late in self.late if late.ticket.shell not in shells)
+        for shell in shells:
+            self.law.invariants.shell_gone(shell)
+
     def deliver(self, source: str, target: str) -> None:
         """Let the oldest change that waits arrive at the other domain controller."""
         self.estate.directory.deliver(source, target)
-        self.law.look(self.estate, self.state)
+        self.law.look(self.state)
 
     def replicate(self) -> bool:
         """Let everything that waits arrive; say whether anything did."""
@@ -238,7 +243,7 @@ class World:
         waiting = [way for way, units in directory.outbox.items() for _ in units]
         for source, target in waiting:
             directory.deliver(source, target)
-        self.law.look(self.estate, self.state)
+        self.law.look(self.state)
         return bool(waiting)
 
     # What the process does.
@@ -255,35 +260,39 @@ class World:
 
     def turn(self) -> bool:
         """Let the process take one turn of its loop; say whether it goes on without waiting."""
+        self.law.invariants.moment()
         self.process._deck.collect(0.0)
-        self.process._hear()
+        must(self.process._hear(), "goes-on", "the process", "it would stop, and nobody told it to")
         progressed = self.process._turn()
         self.check()
         return progressed
 
     def check(self) -> None:
         """Hold the law against what was written since."""
-        self.law.read(self.journal, self.process.state, self.estate)
-        self.law.fenced(self.process.state, self.late)
+        self.law.read(self.journal, self.state)
+        self.law.remembered(self.state, self.late)
         if not self.process._deck._landed:
-            self.process.state.touched.clear()
+            self.state.touched.clear()
             self.process._agenda._read = 0
 
-    def crash(self, sweeps: bool) -> None:
-        """Let the process die and another take over. What was in the air is unanswered.
-
-        *sweeps*: the hosts acknowledge to the next one that the shells of the first are deleted, or none of them does.
-        """
+    def die(self) -> None:
+        """Let the process die, and what it has in the air be lost, or late."""
         for one in self.pool.waiting:
             if isinstance(one.call, Write):
-                self.late = (*self.late, Late(one.flight.key, one.call, one.ticket))
+                self._let_stray(one, one.call)
+        self.pool.close(0.0)
         self.journal.close()
+        self.dead = True
+
+    def take_over(self, deaf: Collection[str] = ()) -> None:
+        """Let another process take over, to which these hosts say nothing when it deletes what was left open."""
         lease: Lease = self.journal.acquire("next")
-        watch = Watch(self.estate.clock)
-        state = forked_state(self.law.replayed)
+        self.law.invariants.leased(lease.epoch)
         self.line = Line(self.line.number)
-        self.process = begun(self.process._job, self.journal, lease, self.line, watch, state, sweeps)
-        self.late = tuple(late for late in self.late if late.ticket.shell not in self.pool.swept)
+        watch, state = Watch(self.estate.clock), self.law.replayed.copied()
+        self.process = begun(self.process._job, self.journal, lease, self.line, watch, state, deaf)
+        self.end_shells(self.pool.swept)
+        self.dead = False
         self.check()
 
     def due(self) -> datetime | None:
@@ -293,20 +302,19 @@ class World:
     def pass_time(self, due: datetime) -> None:
         """Let time pass until then."""
         self.estate.pass_time(due - self.now)
-        self.law.look(self.estate, self.state)
+        self.law.look(self.state)
 
     def say(self, event: Event) -> None:
         """Let an operator's word reach the journal."""
         entry = Entry(self.state.run, self.law.replayed.last_at, event.kind, VERSION, to_body(event))
         self.journal.append([entry], expected=self.journal.head(), lease=None)
 
-    def stood(self) -> Iterator[Witness]:
-        """Where each migration stands on the far side."""
-        return iter(self.law.witnesses.values())
-
 
 def _never() -> datetime:
     return datetime(2026, 3, 2, tzinfo=UTC)
+
+
+_LOST = WeatherFault("lost-reply")
 
 
 def _no_ids() -> UUID:
@@ -314,5 +322,3 @@ def _no_ids() -> UUID:
 
 
 _TRANSLATOR = MemoryTransport(None, OPERATOR, ids=_no_ids)  # type: ignore[arg-type]  # it only translates
-Happening = tuple[str, Callable[[World], None]]
-__all__ = ["Any", "Happening", "Late", "Size", "World"]
