@@ -1,19 +1,22 @@
 """The kill matrix: the quick start over the real wire, killed at every moment, and then run again.
 
-    python -m tests.bench.kills [--every N] [--jobs 2] [--back]
+    python -m tests.bench.kills [--every N] [--minutes N] [--jobs 2] [--back]
 
 A moment is one before or after an append to the journal, or one around a write (:mod:`tests.cli.mortal`). At each of
 them a real process is killed -9, on an estate of its own whose endpoints outlive it, and the same command is run again.
 It must end as if nothing had happened: the same estate, no write more than the undisturbed run had (so one Start and
 one Complete for each account, and no restart twice), a sound journal, and no shell of ours left open on any host.
-``--back`` kills the way back of the finished quick start instead. Hold times are hours instead of weeks.
+``--back`` kills the way back of the finished quick start instead. Hold times are hours instead of weeks. After
+``--minutes`` no further moment is begun; they are tried in an order that makes what was done a fair sample.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
+import random
 import shutil
 import subprocess
 import sys
@@ -162,8 +165,8 @@ def judge(one: Killed, found: End, expected: End) -> None:
                 one.wrong.append(f"{name} differs in {sorted(differs)}")
 
 
-def every(number: int, jobs: int, *, back: bool) -> list[Killed]:
-    """Kill at every *number*-th moment; print what goes wrong as it does."""
+def every(number: int, jobs: int, minutes: float, *, back: bool) -> tuple[int, list[Killed]]:
+    """Kill at every *number*-th moment, and print what goes wrong; return how many there are, and what became."""
     verb = BACK if back else FORWARD
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(temporary)
@@ -174,14 +177,22 @@ def every(number: int, jobs: int, *, back: bool) -> list[Killed]:
             expected, found = undisturbed(copied(stage, base / "back"), BACK)
         print(f"{len(found)} moments, of which every {number}. is tried", file=sys.stderr)
         one = partial(killed, stage=stage, verb=verb, expected=expected)
+        order = list(range(1, len(found) + 1, number))
+        random.Random(len(order)).shuffle(order)
+        until = time.monotonic() + 60 * minutes
         with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-            waiting = [pool.submit(one, at) for at in range(1, len(found) + 1, number)]
+            waiting = [pool.submit(one, at) for at in order]
             results = []
             for future in as_completed(waiting):
+                if future.cancelled():
+                    continue
                 results.append(future.result())
                 for wrong in results[-1].wrong:
                     print(f"moment {results[-1].at} ({results[-1].what}): {wrong}", file=sys.stderr)
-    return sorted(results, key=lambda result: result.at)
+                if time.monotonic() > until:
+                    for other in waiting:
+                        other.cancel()
+    return len(found), sorted(results, key=lambda result: result.at)
 
 
 def copied(stage: Path, folder: Path) -> Path:
@@ -193,10 +204,11 @@ def main() -> None:
     """Print the table; exit with 1 if any moment did not end as if nothing had happened."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--back", action="store_true")
     options = parser.parse_args()
-    results = every(options.every, options.jobs, back=options.back)
+    moments, results = every(options.every, options.jobs, options.minutes, back=options.back)
     kinds: dict[str, list[Killed]] = defaultdict(list)
     for one in results:
         kinds[one.what.split("\t", maxsplit=1)[0]].append(one)
@@ -213,7 +225,7 @@ def main() -> None:
     ]
     way = "back" if options.back else "forward"
     head = ("killed", "points", "reached the undisturbed end", "extra writes", "seconds a point")
-    show(f"kill matrix, {way}, every {options.every}. moment", head, rows)
+    show(f"kill matrix, {way}, {len(results)} of {moments} moments", head, rows)
     raise SystemExit(any(one.wrong for one in results))
 
 
