@@ -23,13 +23,6 @@ FLOORS = {
     "journal": 3,
     "clock": 3,
     "lab": 3,
-    "runlog": 4,
-    "flights": 4,
-    "agenda": 4,
-    "fence": 4,
-    "shells": 4,
-    "flightdeck": 4,
-    "tenure": 4,
     "conductor": 4,
     "views": 5,
     "cluster": 5,
@@ -58,7 +51,7 @@ ONLY_IN = {
     "rich": {"views", "cli"},
 }
 STAIRS = ("conductor", "tenure", "flightdeck", "agenda", "flights", "shells", "fence", "runlog")
-"""The files of the conductor's floor; each may import those after it."""
+"""The files of the conductor's room; each may import those after it."""
 LONGEST_FILE = 400
 ATTRACTING = {"util", "utils", "helper", "helpers", "manager", "handler", "handlers", "common", "base", "misc"}
 
@@ -96,8 +89,18 @@ def test_imports_go_down_only(path):
     for other in inner(imports(path)) - {here, "__version__"}:
         assert FLOORS[other] <= FLOORS[here], f"{ident(path)} imports {other}, which is on a higher floor"
         same = FLOORS[other] == FLOORS[here] and other not in {"model", "errors"}
-        allowed = {here, other} <= {*STAIRS} and STAIRS.index(here) < STAIRS.index(other)
-        assert not same or allowed, f"{ident(path)} imports its neighbour {other}"
+        assert not same, f"{ident(path)} imports its neighbour {other}"
+
+
+@pytest.mark.parametrize("step", STAIRS)
+def test_inside_the_conductor_imports_go_down_too(step):
+    found = imports(PACKAGE / "conductor" / f"{step}.py")
+    others = {name.split(".")[2] for name in found if name.startswith("orchestrator.conductor.")}
+    assert others <= {*STAIRS[STAIRS.index(step) + 1 :]}
+
+
+def test_the_stairs_have_every_file_of_the_conductor():
+    assert {path.stem for path in FILES if room(path) == "conductor"} == {"__init__", *STAIRS}
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in PURE], ids=ident)

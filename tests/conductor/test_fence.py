@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import tests.world
-from orchestrator.fence import LEAVES_WITHIN, Fence
+from orchestrator.conductor.fence import LEAVES_WITHIN, Fence
 from orchestrator.journal import Entry, Journal, JournalUnusable, Lease, LeaseLost
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.lab.memory import MemoryTransport

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from orchestrator.conductor import Conductor
+from orchestrator.conductor.flightdeck import FlightDeck
+from orchestrator.conductor.flights import Flights
+from orchestrator.conductor.runlog import RunLog
+from orchestrator.conductor.tenure import Tenure
 from orchestrator.engine import decide, standing, waves
 from orchestrator.engine.standing import Standing
-from orchestrator.flightdeck import FlightDeck
-from orchestrator.flights import Flights
 from orchestrator.guards import ledger as ledger_guards
 from orchestrator.journal.chain import GENESIS, bodies, extend
 from orchestrator.journal.memory import MemoryJournal
@@ -21,9 +23,7 @@ from orchestrator.model.action import Done, Record
 from orchestrator.model.case import Case
 from orchestrator.model.event import AttemptSettled, WaitBegan, from_body
 from orchestrator.model.lifecycle import Pair
-from orchestrator.runlog import RunLog
 from orchestrator.steps import link, restart, restore, soak, start, step, workloads
-from orchestrator.tenure import Tenure
 from tests.simulation.seeds import RESET, SMALL
 
 

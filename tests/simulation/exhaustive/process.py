@@ -15,20 +15,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from orchestrator.agenda import Agenda
 from orchestrator.conductor import Assignment, Conductor
+from orchestrator.conductor.agenda import Agenda
+from orchestrator.conductor.fence import Fence
+from orchestrator.conductor.flightdeck import FlightDeck
+from orchestrator.conductor.flights import Flight, Flights
+from orchestrator.conductor.shells import Shells
+from orchestrator.conductor.tenure import Tenure
 from orchestrator.engine.standing import Standing
-from orchestrator.fence import Fence
-from orchestrator.flightdeck import FlightDeck
-from orchestrator.flights import Flight, Flights
 from orchestrator.journal import Lease
 from orchestrator.journal.memory import MemoryJournal, _Store
 from orchestrator.model.call import Call, Read, Ticket, Write
 from orchestrator.model.observation import Outcome, Reply
 from orchestrator.model.run import RunState
 from orchestrator.remote.transport import Leave
-from orchestrator.shells import Shells
-from orchestrator.tenure import Tenure
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from orchestrator.fence import Fence
+from orchestrator.conductor.fence import Fence
 from orchestrator.model.call import Read, Ticket, Write
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.observation import Reply

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.agenda import Agenda
+from orchestrator.conductor.agenda import Agenda
 from orchestrator.engine.waves import Go
 from orchestrator.model.event import Held
 from orchestrator.model.lifecycle import Phase, Trigger

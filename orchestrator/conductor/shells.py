@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from orchestrator.conductor.runlog import RunLog
 from orchestrator.model.call import Ticket
 from orchestrator.model.event import AttemptFinished, ShellEnded, ShellGone, ShellOpened
 from orchestrator.model.observation import Outcome
 from orchestrator.model.witness import WITNESS
 from orchestrator.remote.transport import Transport
-from orchestrator.runlog import RunLog
 
 
 class Shells:

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from orchestrator.conductor.runlog import Overtaken, RunLog
 from orchestrator.journal import Entry, LeaseLost
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.model.event import VERSION, Event, Held, Moved, RunBegan, WayBackAsked, to_body
 from orchestrator.model.lifecycle import IllegalMove, Phase, Trigger, Way
 from orchestrator.model.replay import RowUnreadable
-from orchestrator.runlog import Overtaken, RunLog
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 BEGAN = RunBegan(digest="d", plan={}, by="x", tool="t")

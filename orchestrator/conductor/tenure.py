@@ -15,12 +15,12 @@ from collections.abc import Callable
 import structlog
 
 from orchestrator.clock import EstateClock
-from orchestrator.flightdeck import FlightDeck
+from orchestrator.conductor.flightdeck import FlightDeck
+from orchestrator.conductor.runlog import RunLog
 from orchestrator.journal import JournalUnusable, LeaseLost
 from orchestrator.model.event import AttemptFinished, Event, FaultSeen, RunBegan, RunnerLeft, RunnerTook
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.remote.transport import Transport
-from orchestrator.runlog import RunLog
 
 log = structlog.get_logger()
 

@@ -26,15 +26,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator import __version__
-from orchestrator.agenda import Agenda
 from orchestrator.clock import EstateClock, lasting
+from orchestrator.conductor.agenda import Agenda
+from orchestrator.conductor.fence import Fence
+from orchestrator.conductor.flightdeck import FlightDeck
+from orchestrator.conductor.flights import Flight, Key
+from orchestrator.conductor.runlog import Notice, Overtaken, RunLog
+from orchestrator.conductor.tenure import LISTEN, Tenure
 from orchestrator.engine.decide import next_action, subjects
 from orchestrator.engine.outcome import reached
 from orchestrator.engine.waves import Go, NotYet, Spent, step_of
 from orchestrator.errors import SafetyRefusal
-from orchestrator.fence import Fence
-from orchestrator.flightdeck import FlightDeck
-from orchestrator.flights import Flight, Key
 from orchestrator.journal import Journal, Lease
 from orchestrator.model.action import EndShell, Observe, Perform, Record, Wait
 from orchestrator.model.call import Call, Ticket
@@ -57,8 +59,6 @@ from orchestrator.model.run import RunState
 from orchestrator.remote.gate import check
 from orchestrator.remote.pool import CallPool, Pool
 from orchestrator.remote.transport import Transport
-from orchestrator.runlog import Notice, Overtaken, RunLog
-from orchestrator.tenure import LISTEN, Tenure
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from orchestrator.agenda import Agenda
 from orchestrator.clock import EstateClock
+from orchestrator.conductor.agenda import Agenda
+from orchestrator.conductor.fence import Fence
+from orchestrator.conductor.flights import Flight, Flights, Key, Landed
+from orchestrator.conductor.runlog import Overtaken, RunLog
+from orchestrator.conductor.shells import Shells
 from orchestrator.engine.decide import after_end_shell
-from orchestrator.fence import Fence
-from orchestrator.flights import Flight, Flights, Key, Landed
 from orchestrator.journal import JournalUnusable, LeaseLost
 from orchestrator.model.call import Ticket
 from orchestrator.model.case import Case, Seen
@@ -25,8 +27,6 @@ from orchestrator.model.run import RunState
 from orchestrator.remote.faults import said_wrong
 from orchestrator.remote.pool import Pool
 from orchestrator.remote.transport import Transport
-from orchestrator.runlog import Overtaken, RunLog
-from orchestrator.shells import Shells
 
 
 class FlightDeck:

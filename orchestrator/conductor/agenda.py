@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
+from orchestrator.conductor.flights import Key
 from orchestrator.engine.standing import Standing
 from orchestrator.engine.waves import Admission
-from orchestrator.flights import Key
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 
