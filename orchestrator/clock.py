@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from orchestrator.model.observation import Unreadable
+
 FRESH_FOR = timedelta(seconds=30)
 LISTEN_EVERY = timedelta(seconds=0.5)
 """How often a wait looks whether something interrupts it."""
@@ -37,26 +39,26 @@ class EstateClock:
 
     def __init__(
         self,
-        read: Callable[[], datetime | None],
+        read: Callable[[], datetime],
         *,
         is_lab: bool,
-        last: datetime | None = None,
         monotonic: Callable[[], float] = lasting,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         """Make a clock.
 
         Args:
-            read: asks the pinned domain controller; None if it cannot be read now.
+            read: asks the pinned domain controller; raises Unreadable where it cannot be read now.
             is_lab: whether waiting is reading, without sleeping.
-            last: a reading from the journal, for the case that none can be had now.
             monotonic: seconds that pass here, also while the machine sleeps.
             pause: sleeps for so many seconds.
         """
         self._read, self._is_lab, self._monotonic, self._pause = read, is_lab, monotonic, pause
-        self._last, self._last_at = last, monotonic()
+        self._last: datetime | None = None
+        self._last_at = 0.0
         self._asked_at: float | None = None
-        self._unread = False
+        self.unread: str | None = None
+        """Why it could not be read when it was asked for last; None if it could."""
 
     def now(self) -> datetime | None:
         """Return estate time: the last reading plus what has passed since; None if there never was one."""
@@ -66,19 +68,21 @@ class EstateClock:
 
     def ask(self) -> datetime | None:
         """Read estate time anew; where that fails, return what :meth:`now` would."""
-        reading = self._read_quickly()
-        self._unread = reading is None
+        try:
+            reading, self.unread = self._read_quickly(), None
+        except Unreadable as trouble:
+            reading, self.unread = None, str(trouble)
         self._asked_at = self._monotonic()
         if reading is not None:
             self._last, self._last_at = reading, self._asked_at
         return self.reckoned()
 
-    def _read_quickly(self) -> datetime | None:
+    def _read_quickly(self) -> datetime:
         """Read once more what took long: the machine may have slept after the answer came, and that is old then."""
         began = self._monotonic()
         reading = self._read()
         took = self._monotonic() - began
-        return self._read() if reading is not None and took > FRESH_FOR.total_seconds() else reading
+        return self._read() if took > FRESH_FOR.total_seconds() else reading
 
     def reckoned(self) -> datetime | None:
         """Return what :meth:`now` would if nothing could be read: nothing is asked."""
@@ -92,5 +96,5 @@ class EstateClock:
             at = self.ask() if self._is_lab else self.now()
             if at is None or at >= due:
                 return
-            if self._unread or not self._is_lab:
+            if self.unread or not self._is_lab:
                 self._pause(min(LISTEN_EVERY, due - at).total_seconds())

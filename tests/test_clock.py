@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.clock import FRESH_FOR, EstateClock
+from orchestrator.model.observation import Unreadable
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 FRESH = FRESH_FOR.total_seconds()
@@ -16,16 +17,19 @@ class Hands:
         self.seconds, self.asked, self.sleeps = 0.0, 0, 0.0
         self._readings: Iterator[datetime | None] = iter(readings)
 
-    def clock(self, *, is_lab: bool = False, last: datetime | None = None) -> EstateClock:
-        return EstateClock(self._read, is_lab=is_lab, last=last, monotonic=lambda: self.seconds, pause=self.pause)
+    def clock(self, *, is_lab: bool = False) -> EstateClock:
+        return EstateClock(self._read, is_lab=is_lab, monotonic=lambda: self.seconds, pause=self.pause)
 
     def pause(self, seconds: float) -> None:
         self.seconds += seconds
 
-    def _read(self) -> datetime | None:
+    def _read(self) -> datetime:
         self.asked += 1
         self.seconds, self.sleeps = self.seconds + self.sleeps, 0.0
-        return next(self._readings, None)
+        reading = next(self._readings, None)
+        if reading is None:
+            raise Unreadable("nobody listens")
+        return reading
 
 
 def test_a_reading_runs_on():
@@ -60,14 +64,7 @@ def test_where_it_cannot_be_read_the_last_one_runs_on():
     clock.now()
     hands.pause(FRESH + 1)
     assert clock.now() == AT + timedelta(seconds=FRESH + 1)
-
-
-def test_a_reading_of_the_journal_will_do_until_there_is_one():
-    hands = Hands(None, AT)
-    clock = hands.clock(last=AT - timedelta(days=1))
-    assert clock.now() == AT - timedelta(days=1)
-    hands.pause(FRESH + 1)
-    assert clock.now() == AT
+    assert clock.unread == "nobody listens"
 
 
 def test_nothing_is_invented():

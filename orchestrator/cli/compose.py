@@ -17,9 +17,10 @@ from orchestrator.conductor import Assignment, Conductor
 from orchestrator.errors import InputInvalid, PersonNeeded
 from orchestrator.journal import JournalUnusable, journal_file, open_journal
 from orchestrator.model.call import Read, Ticket, cmdlet
+from orchestrator.model.directory import complaint
 from orchestrator.model.event import Event
 from orchestrator.model.lifecycle import Phase
-from orchestrator.model.observation import Reply
+from orchestrator.model.observation import Reply, Unreadable
 from orchestrator.model.plan import Connection, Directory, Estate, Plan, Tls
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.remote.connection import Connections
@@ -89,7 +90,6 @@ def transport_for(plan: Plan, connections: Connections) -> Transport:
 def clock_for(
     plan: Plan,
     transport: Transport,
-    last: datetime | None,
     announce: Callable[[Ticket], None] = lambda _ticket: None,
 ) -> EstateClock:
     """Return the clock of the pinned domain controller; *announce* hears under which ids it is about to be read.
@@ -109,20 +109,24 @@ def clock_for(
         announce(ticket)
         return transport.run(call, ticket)
 
-    def read() -> datetime | None:
+    def read() -> datetime:
         reply = asked()
         if reply is not None and reply.again:
             reply = asked()
-        roots = list(reply.of("ADRootDSE")) if reply is not None else []
+        if reply is None:
+            raise Unreadable(f"every session of {directory.endpoint} is in use")
+        roots = list(reply.of("ADRootDSE"))
         if roots and plan.estate.simulated and roots[0].get("dmsaLab") is not True:
             raise PersonNeeded(
                 f"the plan says `estate.simulated: true`, but {directory.server} does not say that it is a lab. "
                 "Nothing was done. Take `simulated` out of the plan if this estate is real."
             )
         time = roots[0].get("currentTime") if roots else None
-        return time if isinstance(time, datetime) else None
+        if not isinstance(time, datetime):
+            raise Unreadable(complaint(reply) if reply.fault else f"{directory.endpoint}: {complaint(reply)}")
+        return time
 
-    return EstateClock(read, is_lab=plan.is_lab, last=last)
+    return EstateClock(read, is_lab=plan.is_lab)
 
 
 @contextlib.contextmanager
@@ -167,7 +171,7 @@ def conducting(
                     def announce(ticket: Ticket) -> None:
                         conductor.announce(ticket)
 
-                    clock = clock_for(resolved.plan, transport, state.last_at, announce)
+                    clock = clock_for(resolved.plan, transport, announce)
                     conductor = Conductor(assignment, journal, lease, transport, clock, notice)
                     yield conductor
         finally:

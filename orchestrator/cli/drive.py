@@ -224,6 +224,12 @@ def conduct(
     ):
         progress.begin(conductor.state)
         state = conductor.run()
+    if conductor.time_unread and not any(one.held for one in state.migrations.values()):
+        typer.echo(
+            f"Estate time could not be read: {conductor.time_unread}. Nothing that waits for a time, or for a window, "
+            "goes on before it can be.",
+            err=True,
+        )
     return state, signals.number
 
 

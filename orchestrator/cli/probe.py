@@ -181,4 +181,4 @@ def _pair(loaded: Loaded, place: str, id_: str) -> Iterator[tuple[Plan, PsrpTran
         resolved = afterwards.enter_context(estate_of(loaded, place))
         transport = PsrpTransport(Connections(resolved.plan.estate, resolved.base).settings)
         afterwards.callback(transport.close)
-        yield resolved.plan, transport, clock_for(resolved.plan, transport, state.last_at)
+        yield resolved.plan, transport, clock_for(resolved.plan, transport)

@@ -111,6 +111,11 @@ class Conductor:
         """Where everything stands now."""
         return self._log.state
 
+    @property
+    def time_unread(self) -> str | None:
+        """Why estate time could not be read when it was asked for last; None if it could."""
+        return self._clock.unread
+
     def stop(self) -> None:
         """Begin nothing new; what is in the air may still end. Safe to call from a signal handler."""
         self._stopping = True

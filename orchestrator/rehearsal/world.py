@@ -25,6 +25,7 @@ from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Call, Read, Ticket, Write, cmdlet
 from orchestrator.model.event import VERSION, Event, from_body, to_body
 from orchestrator.model.lifecycle import Phase
+from orchestrator.model.observation import Unreadable
 from orchestrator.model.run import RunState
 from orchestrator.rehearsal.far_side import EstateFarSide, arrivals
 from orchestrator.rehearsal.invariants import Invariants, Told
@@ -227,7 +228,7 @@ class World:
     def _wait(self, passed: timedelta) -> None:
         self._waited += passed
 
-    def clock_reader(self, transport: Any, announce: Callable[[Ticket], None]) -> Callable[[], datetime | None]:
+    def clock_reader(self, transport: Any, announce: Callable[[Ticket], None]) -> Callable[[], datetime]:
         """Return what asks the pinned domain controller for the time; *announce* hears under which ids."""
         server = self.plan.estate.directory.server if self.plan.estate.directory else ""
         endpoint = self.plan.estate.directory.endpoint if self.plan.estate.directory else ""
@@ -242,13 +243,13 @@ class World:
         )
         fair = not any(_meets_clock(rule) for rule in self.estate.spec.weather)
 
-        def read() -> datetime | None:
+        def read() -> datetime:
             waited = self._waited
             time = transport.read_clock(self.estate, told) if fair and self.invariants is not None else by_call()
             if isinstance(time, datetime):
                 return time
             self._waited = waited  # in vain: nothing has told the process how much time has passed
-            return None
+            raise Unreadable(f"{endpoint} did not say")
 
         def by_call() -> object:
             ticket = transport.ticket(endpoint)

@@ -68,9 +68,9 @@ def simulated():
 @pytest.mark.parametrize("root", [{}, {"dmsaLab": False}, {"dmsaLab": "TRUE"}])
 def test_an_estate_that_does_not_say_it_is_simulated_is_taken_for_real(simulated, root):
     with pytest.raises(PersonNeeded, match="does not say that it is a lab"):
-        clock_for(simulated, Answering(**root), None).ask()
+        clock_for(simulated, Answering(**root)).ask()
 
 
 def test_an_estate_that_says_so_is_taken_at_its_word(simulated):
     now = datetime(2026, 3, 2, 18, tzinfo=UTC)
-    assert clock_for(simulated, Answering(dmsaLab=True, currentTime=now), None).ask() >= now
+    assert clock_for(simulated, Answering(dmsaLab=True, currentTime=now)).ask() >= now
