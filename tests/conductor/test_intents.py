@@ -86,7 +86,7 @@ def test_a_refusal_of_the_gate_stops_everything_at_once(monkeypatch, at):
                 raise SafetyRefusal("not in the catalogue")
 
     with monkeypatch.context() as patched:
-        patched.setattr("orchestrator.conductor.check", check)
+        patched.setattr("orchestrator.conductor.conductor.check", check)
         with pytest.raises(SafetyRefusal):
             world.run()
     assert writes(world) <= on_their_way
