@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from orchestrator.model.directory import Account, DmsaSeen
 from orchestrator.model.lifecycle import Pair
 from orchestrator.probe.look import Did, Look, Went, delegation, policies, silos
 
@@ -20,6 +21,9 @@ class Answer:
 
 Trail: TypeAlias = Sequence[Did]
 Judge: TypeAlias = Callable[[Trail], Answer]
+Effect: TypeAlias = Callable[[Look, Look, Look], Answer]
+"""Judges the pair as it was arranged, right before an act, and after it."""
+Values: TypeAlias = Callable[[Account | DmsaSeen], frozenset[str]]
 
 
 def unknown(why: str) -> Answer:
@@ -77,7 +81,7 @@ def outcome(verb: str, pair: Pair, done: Pair | None = None) -> Judge:
     return judge
 
 
-def _effect(verb: str, pair: Pair, to: Pair, of: Callable[[Look, Look, Look], Answer]) -> Judge:
+def _effect(verb: str, pair: Pair, to: Pair, of: Effect) -> Judge:
     """Judge what an operation changed beside the states, the first time that it led to the state that was expected.
 
     *of* is given the pair as it was arranged, before this operation, and after it.
@@ -172,40 +176,38 @@ def _disables(_: Look, before: Look, after: Look) -> Answer:
     return Answer(not after.account.enabled, f"the account is {'enabled' if after.account.enabled else 'disabled'}")
 
 
-def _takes_spns(_: Look, before: Look, after: Look) -> Answer:
-    if not before.account.spns:
-        return unknown("the account has no SPN; give the disposable account one before you ask")
-    return _opposite(_share(before.account.spns, after.account.spns, "still on the account"))
+def _spns(one: Account | DmsaSeen) -> frozenset[str]:
+    return one.spns
 
 
-def _gives_spns(_: Look, before: Look, after: Look) -> Answer:
-    if not before.account.spns:
-        return unknown("the account has no SPN; give the disposable account one before you ask")
-    return _share(before.account.spns, after.dmsa.spns, "on the dMSA")
+_NO_SPN = "the account has no SPN; give the disposable account one before you ask"
+_NO_DELEGATION = "the account has no delegation; give the disposable account some before you ask"
+_NO_POLICY = "the account has no authentication policy and is in no silo; give it one before you ask"
+_NO_SILO = "the account is in no authentication policy silo; put it into one before you ask"
 
 
-def _copies(_: Look, before: Look, after: Look) -> Answer:
-    if not delegation(before.account):
-        return unknown("the account has no delegation; give the disposable account some before you ask")
-    return _share(delegation(before.account), delegation(after.dmsa), "on the dMSA")
+def _kept(of: Values, lacking: str) -> Effect:
+    """Ask whether what the account had is still on it; *lacking*: why that cannot be told where it had none."""
+
+    def judge(_: Look, before: Look, after: Look) -> Answer:
+        had = of(before.account)
+        return _share(had, of(after.account), "still on the account") if had else unknown(lacking)
+
+    return judge
 
 
-def _keeps_delegation(_: Look, before: Look, after: Look) -> Answer:
-    if not delegation(before.account):
-        return unknown("the account has no delegation; give the disposable account some before you ask")
-    return _share(delegation(before.account), delegation(after.account), "still on the account")
+def _given(of: Values, lacking: str) -> Effect:
+    """Ask whether what the account had is on the dMSA; *lacking* as for :func:`_kept`."""
+
+    def judge(_: Look, before: Look, after: Look) -> Answer:
+        had = of(before.account)
+        return _share(had, of(after.dmsa), "on the dMSA") if had else unknown(lacking)
+
+    return judge
 
 
-def _keeps_policies(_: Look, before: Look, after: Look) -> Answer:
-    if not policies(before.account):
-        return unknown("the account has no authentication policy and is in no silo; give it one before you ask")
-    return _share(policies(before.account), policies(after.account), "still on the account")
-
-
-def _joins_silos(_: Look, before: Look, after: Look) -> Answer:
-    if not silos(before.account):
-        return unknown("the account is in no authentication policy silo; put it into one before you ask")
-    return _share(silos(before.account), silos(after.dmsa), "on the dMSA")
+def _takes_spns(origin: Look, before: Look, after: Look) -> Answer:
+    return _opposite(_kept(_spns, _NO_SPN)(origin, before, after))
 
 
 def _restores(origin: Look, before: Look, after: Look) -> Answer:
@@ -221,11 +223,11 @@ _U, _S, _C = Pair.UNLINKED, Pair.STARTED, Pair.COMPLETED
 START_GRANTS = _effect("Start", _U, _S, _grants)
 COMPLETE_DISABLES = _effect("Complete", _S, _C, _disables)
 COMPLETE_TAKES_SPNS = _effect("Complete", _S, _C, _takes_spns)
-COMPLETE_GIVES_SPNS = _effect("Complete", _S, _C, _gives_spns)
-COMPLETE_COPIES = _effect("Complete", _S, _C, _copies)
-COMPLETE_KEEPS_DELEGATION = _effect("Complete", _S, _C, _keeps_delegation)
-COMPLETE_KEEPS_POLICIES = _effect("Complete", _S, _C, _keeps_policies)
-COMPLETE_JOINS_SILOS = _effect("Complete", _S, _C, _joins_silos)
+COMPLETE_GIVES_SPNS = _effect("Complete", _S, _C, _given(_spns, _NO_SPN))
+COMPLETE_COPIES = _effect("Complete", _S, _C, _given(delegation, _NO_DELEGATION))
+COMPLETE_KEEPS_DELEGATION = _effect("Complete", _S, _C, _kept(delegation, _NO_DELEGATION))
+COMPLETE_KEEPS_POLICIES = _effect("Complete", _S, _C, _kept(policies, _NO_POLICY))
+COMPLETE_JOINS_SILOS = _effect("Complete", _S, _C, _given(silos, _NO_SILO))
 COMPLETE_WITHDRAWS = _effect("Complete", _S, _C, _withdraws)
 UNDO_ENABLES = _effect("Undo", _C, _S, _enables)
 UNDO_RETURNS_SPNS = _effect("Undo", _C, _S, _returns_spns)

@@ -142,7 +142,7 @@ class Line:
 
     def run(self, _call: Call, _ticket: Ticket, _leave: Leave | None = None) -> Reply:
         """Never: the pool holds the calls."""
-        raise NotImplementedError
+        raise AssertionError("a search carries calls itself")
 
     def discard(self, endpoint: str, shell: UUID) -> bool:
         """Take in that a shell is gone."""
