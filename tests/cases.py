@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from orchestrator.model.before import HostBefore, SnapshotTaken
 from orchestrator.model.call import Write, cmdlet
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.event import BaselineRead, FaultSeen, HostBefore, SnapshotTaken
+from orchestrator.model.event import BaselineRead, FaultSeen
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RegistryUse, RunState

@@ -65,6 +65,7 @@ _DIRECTORY: dict[str, Any] = {
     "groups": [{"SID": "S-1-5-21-1-2-3-1200", "Name": "App operators"}],
 }
 _SERVICE = {"State": "Running", "StartMode": "Auto", "StartName": r"CORP\svc-app"}
+_SDDL = "O:DAG:DAD:AI(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;DA)(A;;LCRPLORC;;;AU)"
 _LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -87,7 +88,8 @@ class FarSide:
     what a DC shows by LDAP where that is not what it shows by cmdlets;
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
     of existing computers, ``members``: who is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
-    and of the switch ``key``, ``parent``, ``value``; ``faults``: endpoints that do not answer; ``unasked``: endpoints
+    ``log_on`` of tasks and pools, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or
+    DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints
     whose reads were never sent; ``refused``: cmdlets that are denied.
     """
 
@@ -132,6 +134,9 @@ class FarSide:
                 yield from self._computers(str(asks["LDAPFilter"]))
             case "Get-ADObject":
                 yield from self._listed("schema" if "Identity" in asks else "class", "ADObject")
+            case "Get-DmsaDescriptor":
+                sddl = self.facts.get("descriptors", {}).get(str(asks["Identity"]), _SDDL)
+                yield _found("ActiveDirectorySecurity", {"Sddl": sddl})
             case "Get-ADDomainController" | "Get-ADRootDSE" | "Get-KdsRootKey" | "Get-ADGroup":
                 key = {"Controller": "controllers", "RootDSE": "root", "RootKey": "keys", "Group": "groups"}
                 yield from self._listed(
@@ -195,6 +200,8 @@ class FarSide:
                         yield _found("ServiceController", {"Name": service, "DependentServices": needs})
             case "Get-WebAppPoolState":
                 yield _found("WebState", {"Value": facts.get("pools", {}).get(asks["Name"], "Started")})
+            case "Get-WebConfigurationProperty" | "Export-ScheduledTask":
+                yield from _log_ons(facts, statement.name)
             case "Get-ScheduledTask" | "Get-ScheduledTaskInfo":
                 yield from self._task(facts, statement)
 
@@ -246,6 +253,16 @@ class FarSide:
             run = {"LastRunTime": _LONG_AGO, "LastTaskResult": 0, "NextRunTime": None}
             run |= {key: value for key, value in task.items() if key != "State"}
             yield _found("MSFT_TaskDynamicInfo", {"TaskPath": folder, "TaskName": name, **run})
+
+
+def _log_ons(facts: Mapping[str, Any], asked: str) -> Iterator[Found]:
+    log_on = facts.get("log_on", r"CORP\svc-app")
+    if asked == "Export-ScheduledTask":
+        yield _found("String", {"": f"<Task><Principals><UserId>{log_on}</UserId></Principals></Task>"})
+        return
+    for pool in facts.get("pools", {"Web": "Started"}):
+        path = f"/system.applicationHost/applicationPools/add[@name='{pool}']"
+        yield _found("ConfigurationAttribute", {"Value": log_on, "ItemXPath": path})
 
 
 def _principals(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
 from orchestrator.guards import ask, ask_about_host, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
+from orchestrator.model.before import HostSnapshotTaken, SnapshotTaken
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.directory import plain
@@ -29,12 +30,10 @@ from orchestrator.model.event import (
     FaultSeen,
     GuardsAsked,
     Held,
-    HostSnapshotTaken,
     Moved,
     Recovered,
     RetryDue,
     ShellEnded,
-    SnapshotTaken,
     SubjectDone,
 )
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Way
@@ -268,7 +267,7 @@ def _perform(case: Case, step: Step, subject: str, perform: Perform, said: tuple
         late = outside_window(case.state, case.plan, step.trigger, case.at)
         if late is not None:
             return Wait("window", late.until, late.until, late.detail)
-    return Perform(perform.write, perform.wish, perform.disruptive, said)
+    return replace(perform, before=(*said, *perform.before))
 
 
 def _stop(endpoint: str, fault: Fault) -> Stop:
@@ -281,6 +280,7 @@ def _hold(case: Case, step: Step | None, subject: str, stop: Stop) -> Record:
         release += f", then `dmsa release PLAN --only {case.migration.id} --reason TEXT`"
     return Record(
         (
+            *stop.before,
             Held(
                 migration=case.migration.id,
                 reason=stop.reason,
@@ -350,8 +350,8 @@ def _done(case: Case, step: Step, subject: str, done: Done) -> tuple[Event, ...]
         | {"registry": done.registry, "rebooted": done.rebooted, "workloads": done.workloads, "pair": done.pair}
     )
     if _left(case, step) - {subject}:
-        return (event,)
-    return (event, *_move(_as_if(case, event), step, done.pair, done.evidence.get("dmsa_guid")))
+        return (*done.before, event)
+    return (*done.before, event, *_move(_as_if(case, event), step, done.pair, done.evidence.get("dmsa_guid")))
 
 
 def _left(case: Case, step: Step) -> set[str]:

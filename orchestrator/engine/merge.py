@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from orchestrator.model.call import Cmdlet, Read, Value
 from orchestrator.model.case import Seen
 
-ALONE = frozenset({"Get-WebAppPoolState"})
+ALONE = frozenset({"Get-WebAppPoolState", "Get-WebConfigurationProperty", "Export-ScheduledTask", "Get-DmsaDescriptor"})
 """Cmdlets whose output does not say what it is about; each travels alone."""
 
 

@@ -61,22 +61,24 @@ class Wait:
 
 @dataclass(frozen=True)
 class Stop:
-    """A person is needed. ``release`` says what lets the migration go on."""
+    """A person is needed. ``release`` says what lets the migration go on; ``before`` is written down with the hold."""
 
     reason: str
     detail: str
     release: str = ""
+    before: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)
 class Done:
-    """This subject of the step is as wished, and a read-back says so."""
+    """This subject of the step is as wished, and a read-back says so; ``before`` is written down with it."""
 
     registry: str | None = None
     rebooted: bool | None = None
     workloads: tuple[WorkloadSeen, ...] | None = None
     pair: Pair | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
+    before: tuple[Event, ...] = ()
 
 
 Answer: TypeAlias = Observe | Perform | Record | Wait | Stop | Done

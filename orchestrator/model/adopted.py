@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.model.event import SnapshotTaken
+from orchestrator.model.before import SnapshotTaken
 from orchestrator.model.lifecycle import PATH, Phase
 from orchestrator.model.state import MigrationState
 
@@ -41,5 +41,5 @@ def _ran(snapshot: SnapshotTaken | None) -> frozenset[tuple[str, str, str]]:
     """Return the services and pools that ran when they were written down."""
     hosts = snapshot.hosts.items() if snapshot else ()
     services = {(host, "service", n) for host, b in hosts for n, s in b.services.items() if s.state == "Running"}
-    pools = {(host, "app-pool", n) for host, b in hosts for n, state in b.app_pools.items() if state == "Started"}
+    pools = {(host, "app-pool", n) for host, b in hosts for n, pool in b.app_pools.items() if pool.state == "Started"}
     return frozenset(services | pools)

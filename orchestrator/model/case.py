@@ -6,13 +6,13 @@ was just read for it. Steps and guards are pure functions of the two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from orchestrator.model.before import HostBefore
 from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.directory import PairSeen, pair_seen
-from orchestrator.model.event import HostBefore
 from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.host import HostSeen, host_seen
 from orchestrator.model.lifecycle import Intention, Trigger
@@ -170,6 +170,14 @@ class Seen:
             (reply for read, reply in self.replies if read.endpoint == endpoint and statement in read.statements),
             None,
         )
+
+    def unasked(self, reads: Iterable[Read]) -> tuple[Read, ...]:
+        """Return what of these reads was not asked, each with the statements that are missing."""
+        left = (
+            Read(read.endpoint, tuple(one for one in read.statements if self.reply_to(one, read.endpoint) is None))
+            for read in reads
+        )
+        return tuple(read for read in left if read.statements)
 
     def at(self, endpoint: str) -> Sequence[tuple[Read, Reply]]:
         """Return what one endpoint said."""

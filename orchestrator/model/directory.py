@@ -26,6 +26,11 @@ DMSA_LINK = "msDS-ManagedAccountPrecededByLink"
 DMSA_BACK_LINK = "msDS-SupersededManagedAccountLinkBL"
 DMSA_CLASS = "msDS-DelegatedManagedServiceAccount"
 PRINCIPALS = "PrincipalsAllowedToRetrieveManagedPassword"
+DELEGATED_BY = "PrincipalsAllowedToDelegateToAccount"
+"""Who may delegate to the account: msDS-AllowedToActOnBehalfOfOtherIdentity, as the module shows it (Microsoft Learn,
+ActiveDirectory module, Set-ADUser, parameter of this name)."""
+SILOS = ("msDS-AssignedAuthNPolicySilo", "msDS-AuthNPolicySiloMembersBL")
+"""Both sides of an authentication policy silo: the silo that applies, and those that list the account (MS-ADA2)."""
 
 ACCOUNT_DISABLED = 0x2
 """userAccountControl bit ACCOUNTDISABLE (MS-ADTS 2.2.16)."""
@@ -38,7 +43,9 @@ _SHARED = (
     "userAccountControl",
     "msDS-SupportedEncryptionTypes",
     "msDS-AllowedToDelegateTo",
+    DELEGATED_BY,
     "msDS-AssignedAuthNPolicy",
+    *SILOS,
     "memberOf",
     "Description",
 )
@@ -129,28 +136,27 @@ def sam_account_name(dmsa: str) -> str:
     return f"{dmsa}$"
 
 
-def pair_reads(server: str, dmsa: str, account: str, also: tuple[str, ...] = ()) -> tuple[Cmdlet, ...]:
+def pair_reads(server: str, dmsa: str, account: str) -> tuple[Cmdlet, ...]:
     """Ask one domain controller for both objects.
 
     Args:
         server: FQDN of the domain controller whose copy is meant.
         dmsa: the dMSA's name (``[A-Za-z0-9._-]``, checked with the plan).
         account: objectGUID where it is known, else the DN of the plan.
-        also: attributes that are to be watched beside the usual ones, on both.
     """
     return (
         cmdlet(
             "Get-ADServiceAccount",
             LDAPFilter=f"(sAMAccountName={sam_account_name(dmsa)})",
-            Properties=(*DMSA_PROPERTIES, *also),
+            Properties=DMSA_PROPERTIES,
             Server=server,
         ),
-        cmdlet("Get-ADUser", Identity=account, Properties=(*ACCOUNT_PROPERTIES, *also), Server=server),
+        cmdlet("Get-ADUser", Identity=account, Properties=ACCOUNT_PROPERTIES, Server=server),
     )
 
 
-def pair_seen(server: str, reply: Reply, dmsa: str, also: tuple[str, ...] = ()) -> PairSeen:
-    """Read both objects out of a reply; *also* as it was asked for.
+def pair_seen(server: str, reply: Reply, dmsa: str) -> PairSeen:
+    """Read both objects out of a reply.
 
     Raises:
         Unreadable: the reply does not say whether an object is there.
@@ -164,8 +170,8 @@ def pair_seen(server: str, reply: Reply, dmsa: str, also: tuple[str, ...] = ()) 
         raise Unreadable(f"{server} did not answer for the account: {complaint(reply)}")
     return PairSeen(
         server,
-        _account(accounts[0], also) if accounts else None,
-        _dmsa(dmsas[0], also) if dmsas else None,
+        _account(accounts[0]) if accounts else None,
+        _dmsa(dmsas[0]) if dmsas else None,
     )
 
 
@@ -219,7 +225,9 @@ def plain(value: Value) -> Any:
             return str(value)
 
 
-_SEVERAL = frozenset({"servicePrincipalName", "memberOf", "msDS-AllowedToDelegateTo", "msDS-AuthNPolicySiloMembersBL"})
+_SEVERAL = frozenset(
+    {"servicePrincipalName", "memberOf", "msDS-AllowedToDelegateTo", DELEGATED_BY, "msDS-AuthNPolicySiloMembersBL"}
+)
 
 
 def _watched(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
@@ -231,7 +239,7 @@ def _watched(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
     return watched
 
 
-def _account(record: Record, also: tuple[str, ...]) -> Account:
+def _account(record: Record) -> Account:
     return Account(
         guid=_guid(record),
         dn=record.text("DistinguishedName"),
@@ -243,11 +251,11 @@ def _account(record: Record, also: tuple[str, ...]) -> Account:
         state=_number(record, ACCOUNT_STATE),
         link=_text(record, ACCOUNT_LINK),
         spns=frozenset(record.texts("servicePrincipalName")),
-        watched=_watched(record, (*ACCOUNT_PROPERTIES, *also)),
+        watched=_watched(record, ACCOUNT_PROPERTIES),
     )
 
 
-def _dmsa(record: Record, also: tuple[str, ...]) -> DmsaSeen:
+def _dmsa(record: Record) -> DmsaSeen:
     return DmsaSeen(
         guid=_guid(record),
         dn=record.text("DistinguishedName"),
@@ -258,5 +266,5 @@ def _dmsa(record: Record, also: tuple[str, ...]) -> DmsaSeen:
         principals=record.texts(PRINCIPALS),
         spns=frozenset(record.texts("servicePrincipalName")),
         description=_text(record, "Description") or "",
-        watched=_watched(record, (*DMSA_PROPERTIES, *also)),
+        watched=_watched(record, DMSA_PROPERTIES),
     )

@@ -77,6 +77,21 @@ def is_under(name: str, ancestor: str) -> bool:
     return len(below) > len(above) and below[-len(above) :] == above
 
 
+def parent_dn(name: str) -> str:
+    """Return the name of what contains an object, in the same spelling; empty for a name of one part.
+
+    Raises:
+        ValueError: *name* is not a distinguished name.
+    """
+    at, separator = 0, "+"
+    while separator == "+":
+        _, at = _attribute(name, at)
+        _, at = _value(name, at)
+        separator = name[at : at + 1]
+        at += 1
+    return name[at:].lstrip(" ")
+
+
 def domain_dn(domain: str) -> str:
     """Return a domain's root: ``corp.example`` is ``DC=corp,DC=example`` (RFC 2247, section 2)."""
     return ",".join(f"DC={label}" for label in domain.rstrip(".").split("."))

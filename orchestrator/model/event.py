@@ -14,13 +14,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
 from orchestrator.model.upcast import EventUnknown, upcast
 from orchestrator.model.waiting import HoldReason, WaitFor
 from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 
-VERSION = 2
+VERSION = 3
 
 DIRECTORY = "directory"
 """The subject that stands for the pair in Active Directory; every other subject is a host's name."""
@@ -117,50 +118,6 @@ class GuardsAsked(_OfMigration):
     kind: Literal["guards-asked"] = "guards-asked"
     step: Trigger
     answers: tuple[GuardSaid, ...]
-
-
-class ServiceBefore(_Event):
-    """A service as it was before anything was changed."""
-
-    state: str
-    start_mode: str
-    start_name: str | None
-    dependents: tuple[str, ...] = ()
-
-
-class HostBefore(_Event):
-    """A host as it was before anything was changed."""
-
-    computer_name: str
-    key_exists: bool
-    value: int | str | None
-    services: dict[str, ServiceBefore] = {}
-    tasks: dict[str, str] = {}
-    app_pools: dict[str, str] = {}
-
-
-class SnapshotTaken(_OfMigration):
-    """Everything that a way back must restore, as read before the first write.
-
-    ``late``: it was taken of something begun elsewhere; how it was before that nobody knows.
-    """
-
-    kind: Literal["snapshot-taken"] = "snapshot-taken"
-    account_guid: UUID
-    account: dict[str, Any]
-    dmsa: dict[str, Any] | None
-    hosts: dict[str, HostBefore]
-    sha256: str
-    late: bool = False
-
-
-class HostSnapshotTaken(_OfMigration):
-    """A host that joined later (or was given more workloads), as it was before anything was written to it."""
-
-    kind: Literal["host-snapshot-taken"] = "host-snapshot-taken"
-    host: str
-    before: HostBefore
-    sha256: str
 
 
 class Admitted(_OfMigration):
@@ -335,6 +292,7 @@ Event: TypeAlias = Annotated[
     | ControllersFound
     | GuardsAsked
     | SnapshotTaken
+    | SnapshotRepeated
     | HostSnapshotTaken
     | Admitted
     | AttemptStarted
@@ -343,6 +301,7 @@ Event: TypeAlias = Annotated[
     | AttemptSettled
     | BaselineRead
     | SubjectDone
+    | Compared
     | LedgerRead
     | Moved
     | WaitBegan

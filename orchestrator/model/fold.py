@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from orchestrator.model.adopted import taken_over
+from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.event import (
     DIRECTORY,
     Admitted,
@@ -20,13 +21,11 @@ from orchestrator.model.event import (
     AttemptSettled,
     AttemptStarted,
     BaselineRead,
-    HostSnapshotTaken,
     LedgerRead,
     Moved,
     Recovered,
     RetryDue,
     ShellEnded,
-    SnapshotTaken,
     SubjectDone,
     WaitBegan,
 )
@@ -59,7 +58,7 @@ def _elsewhere(mapping: Mapping[tuple[str, str], Any], subject: str) -> dict[tup
 
 def _snapshot(state: MigrationState, event: SnapshotTaken, _at: datetime | None) -> MigrationState:
     hosts = {host: HostProgress() for host in event.hosts}
-    return replace(state, snapshot=event, hosts=hosts)
+    return replace(state, snapshot=event, repeated=None, compared=None, hosts=hosts)
 
 
 def _host_snapshot(state: MigrationState, event: HostSnapshotTaken, _at: datetime | None) -> MigrationState:
@@ -68,6 +67,14 @@ def _host_snapshot(state: MigrationState, event: HostSnapshotTaken, _at: datetim
     hosts = {**state.snapshot.hosts, event.host: event.before}
     progress = {**state.hosts, event.host: state.hosts.get(event.host, HostProgress())}
     return replace(state, snapshot=state.snapshot.model_copy(update={"hosts": hosts}), hosts=progress)
+
+
+def _snapshot_repeated(state: MigrationState, event: SnapshotRepeated, _at: datetime | None) -> MigrationState:
+    return replace(state, repeated=event)
+
+
+def _compared(state: MigrationState, event: Compared, _at: datetime | None) -> MigrationState:
+    return replace(state, compared=event)
 
 
 def _admitted(state: MigrationState, event: Admitted, _at: datetime | None) -> MigrationState:
@@ -243,6 +250,8 @@ def _recovered(state: MigrationState, event: Recovered, _at: datetime | None) ->
 
 FOLDS: dict[type[Any], Fold] = {
     SnapshotTaken: _snapshot,
+    SnapshotRepeated: _snapshot_repeated,
+    Compared: _compared,
     HostSnapshotTaken: _host_snapshot,
     Admitted: _admitted,
     AttemptStarted: _started,

@@ -64,6 +64,8 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
             sent=frozenset(),
             touched=frozenset(),
             snapshot=None,
+            repeated=None,
+            compared=None,
             adopted=False,
             lost={},
             ledger=Ledger(),

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from orchestrator.model.before import HostBefore, HostSnapshotTaken, SnapshotTaken
 from orchestrator.model.event import (
     AttemptFinished,
     AttemptSettled,
@@ -20,14 +21,11 @@ from orchestrator.model.event import (
     CallRefused,
     ControllersFound,
     Event,
-    HostBefore,
-    HostSnapshotTaken,
     RunBegan,
     RunnerTook,
     ShellEnded,
     ShellGone,
     ShellOpened,
-    SnapshotTaken,
     SubjectDone,
 )
 from orchestrator.model.fold import FOLDS

@@ -11,15 +11,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from orchestrator.model.event import (
-    DIRECTORY,
-    AttemptStarted,
-    BaselineRead,
-    FaultSeen,
-    HostBefore,
-    SnapshotTaken,
-    WorkloadSeen,
-)
+from orchestrator.model.before import Compared, HostBefore, SnapshotRepeated, SnapshotTaken
+from orchestrator.model.event import DIRECTORY, AttemptStarted, BaselineRead, FaultSeen, WorkloadSeen
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.words import AdoptAsked, AssertedDone
 
@@ -154,6 +147,10 @@ class MigrationState:
     """The migration cmdlets that this attempt has sent; whatever came of them."""
     touched: frozenset[tuple[str, str, str]] = frozenset()
     snapshot: SnapshotTaken | None = None
+    repeated: SnapshotRepeated | None = None
+    """The same once more, as it was right before Complete."""
+    compared: Compared | None = None
+    """What the last way back found when it held everything against the snapshot."""
     originals: Mapping[str, HostBefore] = field(default_factory=dict)
     dmsa_guid: UUID | None = None
     hosts: Mapping[str, HostProgress] = field(default_factory=dict)

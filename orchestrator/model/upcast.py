@@ -20,8 +20,40 @@ Step: TypeAlias = Callable[[dict[str, Any]], Told]
 """From the body of one kind, as one version wrote it, to kind and body as the next version writes them; pure, and
 the body that it is given stays as it is."""
 
-STEPS: Mapping[tuple[int, str], Step] = {}
-"""By the version that wrote the row, and its kind. Empty: version 2 added kinds, and changed none of version 1."""
+
+_NOT_ASKED_BEFORE_3 = [
+    "nTSecurityDescriptor",
+    "PrincipalsAllowedToDelegateToAccount",
+    "msDS-AssignedAuthNPolicySilo",
+    "msDS-AuthNPolicySiloMembersBL",
+    "log-on name",
+]
+
+
+def _workloads_with_log_on(host: dict[str, Any]) -> dict[str, Any]:
+    """Return a host whose tasks and application pools are objects: before version 3 only their states were kept."""
+    as_objects = {
+        kind: {name: {"state": state} for name, state in host[kind].items()}
+        for kind in ("tasks", "app_pools")
+        if kind in host
+    }
+    return host | as_objects
+
+
+def _snapshot_taken(body: dict[str, Any]) -> Told:
+    hosts = {name: _workloads_with_log_on(host) for name, host in body["hosts"].items()}
+    return "snapshot-taken", body | {"hosts": hosts, "unasked": _NOT_ASKED_BEFORE_3}
+
+
+def _host_snapshot_taken(body: dict[str, Any]) -> Told:
+    return "host-snapshot-taken", body | {"before": _workloads_with_log_on(body["before"])}
+
+
+STEPS: Mapping[tuple[int, str], Step] = {
+    (2, "snapshot-taken"): _snapshot_taken,
+    (2, "host-snapshot-taken"): _host_snapshot_taken,
+}
+"""By the version that wrote the row, and its kind. Version 2 only added kinds."""
 
 
 class EventUnknown(ValueError):

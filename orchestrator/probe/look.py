@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, TypeAlias, TypeVar
 
 from orchestrator.model.call import Call, Cmdlet, Read, cmdlet
-from orchestrator.model.directory import Account, DmsaSeen, PairSeen, pair_reads, pair_seen
+from orchestrator.model.directory import SILOS, Account, DmsaSeen, PairSeen, pair_reads, pair_seen
 from orchestrator.model.lifecycle import Pair
 from orchestrator.model.observation import Fault, FaultKind, Outcome, RemoteError, Reply, Unreadable
 
@@ -21,8 +21,6 @@ TRUSTED_TO_AUTHENTICATE = 0x1000000
 """userAccountControl bit TRUSTED_TO_AUTH_FOR_DELEGATION (MS-ADTS 2.2.16)."""
 
 POLICY = "msDS-AssignedAuthNPolicy"
-SILOS = ("msDS-AssignedAuthNPolicySilo", "msDS-AuthNPolicySiloMembersBL")
-"""Both sides of an authentication policy silo: the silo that applies, and those that list the account (MS-ADA2)."""
 _COPIED = ("msDS-AllowedToDelegateTo", POLICY)
 _ENTRY = re.compile(r"\([^()]*\)")
 _DENIED = frozenset({"PermissionDenied", "SecurityError", "AuthenticationError"})
@@ -134,8 +132,8 @@ def look(subject: Subject) -> Asking[Look]:
     Raises:
         Unreadable: the answer does not say how the pair stands.
     """
-    reply = yield Read(subject.endpoint, pair_reads(subject.server, subject.dmsa, subject.account, SILOS))
-    seen = pair_seen(subject.server, reply, subject.dmsa, SILOS)
+    reply = yield Read(subject.endpoint, pair_reads(subject.server, subject.dmsa, subject.account))
+    seen = pair_seen(subject.server, reply, subject.dmsa)
     if seen.account is None or seen.dmsa is None:
         return Look(seen, None)
     asked = cmdlet(

@@ -16,8 +16,9 @@ from typing import Any
 from uuid import UUID
 
 from orchestrator.engine.waves import admissible
+from orchestrator.model.before import SnapshotTaken
 from orchestrator.model.event import Admitted as AdmittedEvent
-from orchestrator.model.event import AttemptSettled, AttemptStarted, Event, Moved, RunBegan, SnapshotTaken
+from orchestrator.model.event import AttemptSettled, AttemptStarted, Event, Moved, RunBegan
 from orchestrator.model.lifecycle import MOVES, Pair, Phase
 from orchestrator.model.plan import Migration, Plan
 from orchestrator.model.run import RunState

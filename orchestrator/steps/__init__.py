@@ -15,7 +15,8 @@ from orchestrator.steps.link import Link
 from orchestrator.steps.prepare import Prepare
 from orchestrator.steps.registry import Registry
 from orchestrator.steps.reset import Reset
-from orchestrator.steps.restart import Restart, RestartBack
+from orchestrator.steps.restart import Restart
+from orchestrator.steps.restart_back import RestartBack
 from orchestrator.steps.restore import Restore
 from orchestrator.steps.soak import Soak
 from orchestrator.steps.start import Start

@@ -10,15 +10,17 @@ from __future__ import annotations
 from typing import ClassVar
 
 from orchestrator.model.action import Answer, Observe, Perform, Record, Stop, Wait
+from orchestrator.model.before import HostBefore
 from orchestrator.model.call import Read, Write
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
-from orchestrator.model.event import Event, HostBefore, Moved, SubjectDone, WorkloadSeen
+from orchestrator.model.event import Event, Moved, SubjectDone, WorkloadSeen
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.host import HostSeen, host_reads
 from orchestrator.model.ledger import LedgerSeen, ledger_reads, ledger_seen
 from orchestrator.model.lifecycle import PATH, Pair, Phase, Trigger
 from orchestrator.model.plan import Host
+from orchestrator.steps import snapshot
 from orchestrator.steps.inventory import inventory
 from orchestrator.steps.prepare import controllers_found, controllers_read, protect, taken
 from orchestrator.steps.step import (
@@ -109,7 +111,7 @@ def _snapshot(case: Case, seen: Seen, pair: PairSeen) -> Answer:
         if not isinstance(answer, HostBefore):
             return answer
         hosts[host.name] = answer
-    return Record((taken(case, pair, hosts, late=True),))
+    return snapshot.unread(case, seen, pair) or Record((taken(case, seen, pair, hosts, late=True),))
 
 
 def _enter(case: Case, seen: Seen, pairs: list[PairSeen], ledger: LedgerSeen) -> Record | Wait:

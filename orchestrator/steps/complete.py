@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from orchestrator.model.action import Answer, Done, Perform, Stop
+from orchestrator.model.action import Answer, Done, Observe, Perform, Stop
+from orchestrator.model.before import HostBefore, SnapshotRepeated
 from orchestrator.model.call import Read, Write
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
+from orchestrator.steps import snapshot
+from orchestrator.steps.inventory import host_before
+from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.step import (
     Step,
     agreed,
@@ -35,8 +39,9 @@ class Complete(Step):
     leads_to: ClassVar = Phase.SWITCHED
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
-        """Ask the pinned domain controller; after Complete, in time, every one that must agree."""
-        return pair_reads_after_replication(case)
+        """Ask the pinned domain controller, and every host for the snapshot; after Complete every copy, in time."""
+        pairs = pair_reads_after_replication(case)
+        return pairs if case.state.performed else (*pairs, *_host_reads(case))
 
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
         """Complete a started pair; accept a completed one only if this attempt, or a person, sent Complete."""
@@ -44,13 +49,43 @@ class Complete(Step):
         if pinned.account is None:
             return original_missing(case, pinned)
         if pinned.pair is Pair.STARTED:
-            write = Write(case.endpoint, migration_cmdlet("Complete", case, pinned))
-            return Perform(write, wish=Pair.COMPLETED)
+            return _send(case, seen, pinned)
         ours = CMDLET in case.state.sent or case.asserted(self.trigger)
         if pinned.pair is not Pair.COMPLETED or not ours:
             return not_matching(case, pinned, Pair.STARTED)
         late = agreed(case, seen, Pair.COMPLETED) or confirmed(case, seen)
         return late or _as_completed(case, pinned, seen)
+
+
+def _host_reads(case: Case) -> tuple[Read, ...]:
+    return tuple(read for name in case.host_names for read in workload_reads(case, name))
+
+
+def _send(case: Case, seen: Seen, pair: PairSeen) -> Answer:
+    """Complete, once everything has been read that a snapshot holds: whose doing a later difference is, it tells."""
+    hosts: dict[str, HostBefore] = {}
+    unseen = seen.unasked(_host_reads(case))
+    if unseen:
+        return Observe(unseen, more=True)
+    for name in case.host_names:
+        before = host_before(case.host(name), seen.host(name), seen)
+        if isinstance(before, Observe):
+            return before
+        hosts[name] = before
+    missing = snapshot.unread(case, seen, pair)
+    if missing:
+        return missing
+    held = snapshot.content(case, seen, pair, hosts)
+    repeated = SnapshotRepeated(
+        migration=case.migration.id,
+        account=held.account,
+        dmsa=held.dmsa,
+        hosts=held.hosts,
+        containers=held.containers,
+        sha256=held.sha256,
+    )
+    write = Write(case.endpoint, migration_cmdlet("Complete", case, pair))
+    return Perform(write, wish=Pair.COMPLETED, before=(repeated,))
 
 
 def _as_completed(case: Case, pair: PairSeen, seen: Seen) -> Answer:

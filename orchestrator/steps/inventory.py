@@ -10,9 +10,10 @@ import hashlib
 import json
 
 from orchestrator.model.action import Observe, Record, Stop
+from orchestrator.model.before import HostBefore, HostSnapshotTaken, PoolBefore, ServiceBefore, TaskBefore
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.event import HostBefore, HostSnapshotTaken, ServiceBefore
 from orchestrator.model.host import HostSeen, services_read
+from orchestrator.model.log_on import log_on_reads, pool_log_ons, task_log_on
 from orchestrator.model.observation import Unreadable
 from orchestrator.model.plan import Host
 
@@ -34,7 +35,14 @@ def inventory(host: Host, found: HostSeen, seen: Seen) -> HostBefore | Observe |
         if seen.reply_to(read.statements[0], host.name) is not None:
             raise Unreadable(f"{host.name} does not show {', '.join(sorted(unseen))}, on which others depend")
         return Observe((read,), more=True)
-    return _before(host, found)
+    return host_before(host, found, seen)
+
+
+def host_before(host: Host, found: HostSeen, seen: Seen) -> HostBefore | Observe:
+    """Return a host with those workloads of the plan that it has, or what must be read first."""
+    there = _there(host, found)
+    reads = seen.unasked(log_on_reads(there))
+    return Observe(reads, more=True) if reads else _before(there, found, seen)
 
 
 def is_known(case: Case, name: str) -> bool:
@@ -89,7 +97,16 @@ def _absent(host: Host, found: HostSeen) -> list[str]:
     ]
 
 
-def _before(host: Host, found: HostSeen) -> HostBefore:
+def _there(host: Host, found: HostSeen) -> Host:
+    return Host(
+        name=host.name,
+        services=tuple(name for name in host.services if name.lower() in found.services),
+        tasks=tuple(task for task in host.tasks if task.path.lower() in found.tasks),
+        app_pools=tuple(name for name in host.app_pools if name.lower() in found.app_pools),
+    )
+
+
+def _before(host: Host, found: HostSeen, seen: Seen) -> HostBefore:
     services = {}
     for name in host.services:
         service = found.services[name.lower()]
@@ -97,13 +114,27 @@ def _before(host: Host, found: HostSeen) -> HostBefore:
             state=service.state,
             start_mode=service.start_mode,
             start_name=service.start_name,
-            dependents=tuple(name for name in service.dependents or () if found.services[name.lower()].running),
+            dependents=tuple(name for name in service.dependents or () if _runs(found, name)),
         )
+    pools = pool_log_ons(seen, host.name) if host.app_pools else {}
     return HostBefore(
         computer_name=found.computer_name,
         key_exists=found.key_exists,
         value=found.value,
         services=services,
-        tasks={task.path: found.tasks[task.path.lower()].state for task in host.tasks},
-        app_pools={name: found.app_pools[name.lower()] for name in host.app_pools},
+        tasks={
+            task.path: TaskBefore(
+                state=found.tasks[task.path.lower()].state, log_on=task_log_on(seen, host.name, task.path)
+            )
+            for task in host.tasks
+        },
+        app_pools={
+            name: PoolBefore(state=found.app_pools[name.lower()], log_on=pools.get(name.lower()))
+            for name in host.app_pools
+        },
     )
+
+
+def _runs(found: HostSeen, name: str) -> bool:
+    service = found.services.get(name.lower())
+    return service is not None and service.running

@@ -7,19 +7,20 @@ is protected from accidental deletion.
 
 from __future__ import annotations
 
-import hashlib
-import json
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from orchestrator.model.action import Answer, Done, Perform, Record
+from orchestrator.model.before import HostBefore, SnapshotTaken
 from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import ACCOUNT_BACK_LINK, ACCOUNT_DISABLED, ACCOUNT_LINK, ACCOUNT_STATE, PairSeen
-from orchestrator.model.event import ControllersFound, HostBefore, SnapshotTaken
+from orchestrator.model.event import ControllersFound
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.host import host_reads
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.model.observation import Outcome, Unreadable
+from orchestrator.steps import snapshot
 from orchestrator.steps.inventory import inventory
 from orchestrator.steps.step import Step, original_missing, pair_read
 
@@ -66,7 +67,7 @@ class Prepare(Step):
             if not isinstance(answer, HostBefore):
                 return answer
             hosts[host.name] = answer
-        return Record((taken(case, pair, hosts),))
+        return snapshot.unread(case, seen, pair) or Record((taken(case, seen, pair, hosts),))
 
 
 def _controllers(case: Case) -> Cmdlet:
@@ -117,32 +118,21 @@ def protect(case: Case) -> Cmdlet:
     return cmdlet("Set-ADObject", Identity=case.account, ProtectedFromAccidentalDeletion=True, Server=case.server)
 
 
-def taken(case: Case, pair: PairSeen, hosts: dict[str, HostBefore], late: bool = False) -> SnapshotTaken:
+def taken(case: Case, seen: Seen, pair: PairSeen, hosts: dict[str, HostBefore], late: bool = False) -> SnapshotTaken:
     """Return the snapshot of a pair and its hosts; a late one holds the account as it is without a link."""
     if pair.account is None:
         raise Unreadable("a snapshot needs the account")
-    account = {
-        "dn": pair.account.dn,
-        "sid": pair.account.sid,
-        "enabled": pair.account.enabled,
-        **pair.account.watched,
-    }
+    held = snapshot.content(case, seen, pair, hosts)
     if late:
-        account = _unlinked(account, pair)
-    dmsa = {"dn": pair.dmsa.dn, "guid": str(pair.dmsa.guid), **pair.dmsa.watched} if pair.dmsa else None
-    content = {
-        "account": account,
-        "dmsa": dmsa,
-        "hosts": {name: before.model_dump(mode="json") for name, before in hosts.items()},
-    }
-    sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        held = replace(held, account=_unlinked(held.account, pair))
     return SnapshotTaken(
         migration=case.migration.id,
         account_guid=pair.account.guid,
-        account=account,
-        dmsa=dmsa,
-        hosts=hosts,
-        sha256=sha256,
+        account=held.account,
+        dmsa=held.dmsa,
+        hosts=held.hosts,
+        containers=held.containers,
+        sha256=held.sha256,
         late=late,
     )
 

@@ -1,34 +1,28 @@
 """restart: each workload logs on anew, and each host is found among the principals allowed to use the dMSA.
 
 During the hold a log-on as the old account is what makes a capable host add itself (Microsoft Learn, dMSA
-overview). :class:`RestartBack` is the last step of a way back: the workloads that this attempt restarted, or that
-are down, log on as the original account again; then everything is compared with the snapshot.
+overview).
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from orchestrator.model.action import Answer, Done, Observe, Record, Stop, Wait
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.host import HostSeen, host_reads
 from orchestrator.model.ledger import ledger_reads, ledger_seen, worth_writing
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
-from orchestrator.model.observation import Unreadable
 from orchestrator.model.plan import Host
 from orchestrator.steps.step import (
     Groups,
     Step,
-    converging,
     next_look,
     not_matching,
     original_missing,
-    pair_reads_everywhere,
-    pairs_everywhere,
 )
 from orchestrator.steps.workloads import dependents_of, not_running, restarted
 
@@ -105,82 +99,3 @@ def _registered(case: Case, seen: Seen) -> Answer:
     longest = max(ASK_LEDGER, case.policy.ledger_every)
     again = next_look(case, "registration", case.policy.register_within, ASK_LEDGER, longest)
     return Wait("registration", until, again, f"{', '.join(missing)} has not registered yet")
-
-
-class RestartBack(Step):
-    """The last step of a way back: workloads as the original account, everything as in the snapshot."""
-
-    trigger: ClassVar = Trigger.RESTART
-    leads_to: ClassVar = Phase.ROLLED_BACK
-
-    def groups(self, case: Case) -> Groups:
-        """Return the hosts, then the directory for the comparison."""
-        return (case.hosts_back, (DIRECTORY,))
-
-    def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
-        """Ask a host about its workloads, or every domain controller for the pair."""
-        return pair_reads_everywhere(case) if subject == DIRECTORY else workload_reads(case, subject)
-
-    def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
-        """Restart what this attempt touched or what is down; then compare."""
-        if subject == DIRECTORY:
-            return _equals_snapshot(case, seen)
-        host, found = case.host(subject), seen.host(subject)
-        touched = {name.lower() for where, _, name in case.state.touched if where == subject}
-        only = frozenset(touched | _down(case, subject, seen))
-        return restarted(case, self.trigger, host, found, seen, only)
-
-
-def _down(case: Case, subject: str, seen: Seen) -> frozenset[str]:
-    return not_running(case, case.host(subject), seen.host(subject))
-
-
-MOVES_BY_ITSELF = frozenset({"ProtectedFromAccidentalDeletion", "lockoutTime", "pwdLastSet", "Description"})
-"""Watched attributes that may differ after a way back: the protection stays on (declared); the others are no
-work of ours and change while weeks pass."""
-
-
-def _equals_snapshot(case: Case, seen: Seen) -> Answer:
-    pairs = pairs_everywhere(case, seen)
-    if pairs[0].account is None:
-        return original_missing(case, pairs[0])
-    late = converging(case, pairs, Pair.UNLINKED)
-    if late:
-        return late
-    different = _differences(case, pairs[0])
-    if different:
-        return Stop(
-            "restored-by-hand",
-            f"{case.migration.account} is unlinked and its workloads run, but it is not as in the snapshot: "
-            + "; ".join(f"{name} is {now!r}, was {was!r}" for name, (was, now) in sorted(different.items())),
-            "set these back by hand, then `dmsa release`",
-        )
-    return Done(
-        pair=Pair.UNLINKED, evidence={"read": [str(pair) for pair in pairs], "equals": "snapshot", **_lost(case)}
-    )
-
-
-def _lost(case: Case) -> dict[str, Any]:
-    """Return what nobody could look at: hosts that are gone for good, and what was written down of them."""
-    known = case.state.snapshot.hosts if case.state.snapshot else {}
-    return {"lost": {host: known[host].model_dump(mode="json") for host in case.state.lost}} if case.state.lost else {}
-
-
-def _differences(case: Case, pair: PairSeen) -> dict[str, tuple[Any, Any]]:
-    if case.state.snapshot is None or pair.account is None:
-        raise Unreadable(f"there is no snapshot of {case.migration.id}")
-    before = {name: case.state.snapshot.account.get(name) for name in pair.account.watched}
-    before |= {name: value for name, value in case.state.snapshot.account.items() if name not in _NOT_WATCHED}
-    return {
-        name: (was, pair.account.watched.get(name))
-        for name, was in before.items()
-        if name not in MOVES_BY_ITSELF and _unset(was) != _unset(pair.account.watched.get(name))
-    }
-
-
-_NOT_WATCHED = frozenset({"dn", "sid", "enabled"})
-
-
-def _unset(value: Any) -> Any:
-    """Return one form for every way in which an attribute is unset; an unset state is 0 (MS-ADA2 2.478)."""
-    return None if value in (0, [], "") else value

@@ -10,9 +10,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop, Wait
+from orchestrator.model.before import HostBefore, ServiceBefore
 from orchestrator.model.call import Write, cmdlet
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.event import HostBefore, ServiceBefore, WorkloadSeen
+from orchestrator.model.event import WorkloadSeen
 from orchestrator.model.host import HostSeen, TaskSeen, process_reads, split_task
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.observation import Unreadable
@@ -138,7 +139,7 @@ def _pools_and_tasks(
     workloads: list[WorkloadSeen],
     only: frozenset[str] | None,
 ) -> Answer:
-    before = {name.lower(): state for name, state in _before(case, host).app_pools.items()}
+    before = {name.lower(): pool.state for name, pool in _before(case, host).app_pools.items()}
     for pool in host.app_pools:
         started = found.app_pools.get(pool.lower()) == "Started"
         wanted = before[pool.lower()] == "Started" and (only is None or pool.lower() in only)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from orchestrator.model.before import HostSnapshotTaken, SnapshotTaken
 from orchestrator.model.event import (
     DIRECTORY,
     Admitted,
@@ -17,7 +18,6 @@ from orchestrator.model.event import (
     Event,
     GuardsAsked,
     Held,
-    HostSnapshotTaken,
     LedgerRead,
     Moved,
     Recovered,
@@ -29,7 +29,6 @@ from orchestrator.model.event import (
     ShellEnded,
     ShellGone,
     ShellOpened,
-    SnapshotTaken,
     SubjectDone,
     WaitBegan,
     WayBackAsked,

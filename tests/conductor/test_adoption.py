@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.engine.outcome import exit_of
-from orchestrator.model.event import AttemptStarted, Moved, SnapshotTaken
+from orchestrator.model.before import SnapshotTaken
+from orchestrator.model.event import AttemptStarted, Moved
 from orchestrator.model.lifecycle import PATH, IllegalEvent, Phase, Trigger, Way
 from tests.conductor.test_amendment import ERP, ID, OLD, short
 from tests.conductor.test_by_hand import start

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.model.event import AttemptStarted, HostSnapshotTaken, Moved, Released
+from orchestrator.model.before import HostSnapshotTaken
+from orchestrator.model.event import AttemptStarted, Moved, Released
 from orchestrator.model.lifecycle import PATH, Phase, Trigger, Way
 from tests.world import Crash, Doom, World
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.engine.amendment import amendment
 from orchestrator.engine.difference import differences
-from orchestrator.model.event import HostBefore, SnapshotTaken
+from orchestrator.model.before import HostBefore, SnapshotTaken
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.plan import Plan
 from orchestrator.planfile import canonical

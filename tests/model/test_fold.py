@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.model import before as b
 from orchestrator.model import event as e
 from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
@@ -20,7 +21,7 @@ AT = datetime(2026, 3, 2, tzinfo=UTC)
 IDS = ("a", "b", "c")
 HOST = "app01.corp.example"
 SUBJECTS = (e.DIRECTORY, HOST)
-BEFORE = e.HostBefore(computer_name="APP01", key_exists=True, value=None)
+BEFORE = b.HostBefore(computer_name="APP01", key_exists=True, value=None)
 FAULT = e.FaultSeen(kind=FaultKind.TRANSIENT, code="quota", message="busy")
 START = "Start-ADServiceAccountMigration"
 
@@ -29,9 +30,9 @@ def later(**delta: float) -> datetime:
     return AT + timedelta(**delta)
 
 
-def snapshot(id_: str = "a", value: int | None = None) -> e.SnapshotTaken:
-    host = e.HostBefore(computer_name="APP01", key_exists=True, value=value)
-    return e.SnapshotTaken(
+def snapshot(id_: str = "a", value: int | None = None) -> b.SnapshotTaken:
+    host = b.HostBefore(computer_name="APP01", key_exists=True, value=value)
+    return b.SnapshotTaken(
         migration=id_, account_guid=UUID(int=1), account={}, dmsa=None, hosts={HOST: host}, sha256="0"
     )
 
@@ -112,7 +113,7 @@ anything = st.one_of(
     st.builds(lambda id_, way: e.WayBackAsked(migration=id_, way=way, by="x"), ids, st.sampled_from(Way)),
     st.builds(lambda names: e.ControllersFound(names=tuple(names)), st.lists(st.sampled_from(["dc01", "dc02"]))),
     st.builds(
-        lambda id_, host: e.HostSnapshotTaken(migration=id_, host=host, before=BEFORE, sha256="0"),
+        lambda id_, host: b.HostSnapshotTaken(migration=id_, host=host, before=BEFORE, sha256="0"),
         ids,
         st.sampled_from([HOST, "app09"]),
     ),

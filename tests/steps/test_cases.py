@@ -17,7 +17,7 @@ from orchestrator.model.observation import Unreadable
 from orchestrator.model.run import RunState
 from orchestrator.remote.gate import check
 from orchestrator.steps import STEPS, Step
-from orchestrator.steps.restart import RestartBack
+from orchestrator.steps.restart_back import RestartBack
 from tests.cases import MIGRATION, Situation, files, ident, load
 
 FOLDER = Path(__file__).parent / "cases"

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from orchestrator.model import before as b
 from orchestrator.model import event as e
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
@@ -15,7 +16,7 @@ from orchestrator.views.sentence import STANDS_OUT, sentence
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOST = "app01.corp.example"
 FAULT = e.FaultSeen(kind=FaultKind.TRANSIENT, code="refused", message="app01 refuses connections")
-BEFORE = e.HostBefore(computer_name="APP01", key_exists=True, value=None)
+BEFORE = b.HostBefore(computer_name="APP01", key_exists=True, value=None)
 IDS = {"shell": UUID(int=1), "pipeline": UUID(int=2)}
 
 
@@ -48,13 +49,13 @@ SAID = [
         "guards before start: 1 pass; y refuse (waived), z unknown",
     ),
     (
-        e.SnapshotTaken(
+        b.SnapshotTaken(
             migration="a", account_guid=UUID(int=1), account={}, dmsa=None, hosts={}, sha256="fedcba9876543210"
         ),
         "snapshot of account, dMSA and 0 hosts, fedcba987654",
     ),
     (
-        e.HostSnapshotTaken(migration="a", host=HOST, before=BEFORE, sha256="fedcba9876543210"),
+        b.HostSnapshotTaken(migration="a", host=HOST, before=BEFORE, sha256="fedcba9876543210"),
         f"snapshot of {HOST}, which joins, fedcba987654",
     ),
     (e.Admitted(migration="a", step=Trigger.COMPLETE), "admitted to complete"),
@@ -123,7 +124,7 @@ SAID = [
     ),
     (AdoptAsked(migration="a", by="ann", reason="lost disk"), "to be adopted, says ann: lost disk"),
     (
-        e.SnapshotTaken(
+        b.SnapshotTaken(
             migration="a", account_guid=UUID(int=1), account={}, dmsa=None, hosts={}, sha256="fedcba987654", late=True
         ),
         "late snapshot of account, dMSA and 0 hosts, fedcba987654",
