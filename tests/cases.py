@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from orchestrator.model.before import HostBefore, SnapshotTaken
+from orchestrator.model.before import HostBefore, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.call import Write, cmdlet
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.event import BaselineRead, FaultSeen
@@ -81,9 +81,14 @@ def situation(facts: dict[str, Any]) -> Situation:
     run = RunState(plan.name)
     state = facts.get("state", {})
     if state.get("snapshot", True):
-        before = FarSide({**BEFORE, **facts.get("before", {})}, services, at or AT)
+        given = facts.get("before", {})
+        account = {**BEFORE["account"], **(given.get("account") or {})}
+        before = FarSide({**BEFORE, **given, "account": account}, services, at or AT)
         run.apply(snapshot(Case.of(run, plan, MIGRATION, at), before), at)
     run.migrations[MIGRATION] = _state(run[MIGRATION], state)
+    if "repeated" in facts:
+        far = FarSide({"dmsa": {}, **facts["repeated"]}, services, at or AT)
+        run.apply(repeated(Case.of(run, plan, MIGRATION, at), far), at)
     for host, use in facts.get("registry", {}).items():
         full = f"{host}.corp.example"
         original = HostBefore(computer_name=host.upper(), key_exists=True, value=use.get("value"))
@@ -94,11 +99,18 @@ def situation(facts: dict[str, Any]) -> Situation:
     return Situation(facts, Case.of(run, plan, MIGRATION, at), far, subject)
 
 
+def repeated(case: Case, far: FarSide) -> SnapshotRepeated:
+    """Return what a far side is written down as right before Complete."""
+    held = snapshot(replace(case, state=MigrationState(id=MIGRATION)), far)
+    names = SnapshotRepeated.model_fields.keys() & SnapshotTaken.model_fields.keys() - {"kind"}
+    return SnapshotRepeated.model_validate({name: getattr(held, name) for name in names})
+
+
 def snapshot(case: Case, far: FarSide) -> SnapshotTaken:
     """Return the snapshot that prepare takes of a far side."""
     step = Prepare()
     seen = far.seen(MIGRATION, step.reads(case, "directory"))
-    for _ in range(3):
+    for _ in range(5):
         answer = step.judge(case, "directory", seen)
         for event in getattr(answer, "events", ()):
             if isinstance(event, SnapshotTaken):

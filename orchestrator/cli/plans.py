@@ -20,6 +20,7 @@ class Document(StrEnum):
     PLAN = "plan"
     CHECK = "check"
     STATUS = "status"
+    SNAPSHOT = "snapshot"
     JOURNAL = "journal"
     EXPORT = "export"
     VERIFY = "verify"
@@ -62,15 +63,15 @@ def schema(
         Document,
         typer.Argument(
             metavar="[DOCUMENT]",
-            help="plan, check, status, journal, export, verify, restore, probe, amend, rehearse or jea.",
+            help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse or jea.",
         ),
     ] = (Document.PLAN),
 ) -> None:
     """Print the JSON Schema of the plan, or of what a verb prints with --json.
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
-    check, status (also the end of run), journal show, export (each line), verify, restore, probe-windows, amend,
-    rehearse or jea may rely on.
+    check, status (also the end of run), status --snapshot, journal show, export (each line), verify, restore,
+    probe-windows, amend, rehearse or jea may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -85,12 +86,14 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
     from orchestrator.views.probe_schema import probe_schema
     from orchestrator.views.rehearsal import rehearsal_schema
+    from orchestrator.views.snapshot import snapshot_schema
     from orchestrator.views.status_schema import status_schema
 
     schemas = {
         Document.PLAN: json_schema,
         Document.CHECK: check_schema,
         Document.STATUS: status_schema,
+        Document.SNAPSHOT: snapshot_schema,
         Document.JOURNAL: history_schema,
         Document.EXPORT: line_schema,
         Document.VERIFY: soundness_schema,

@@ -56,9 +56,9 @@ def _elsewhere(mapping: Mapping[tuple[str, str], Any], subject: str) -> dict[tup
     return {key: value for key, value in mapping.items() if key[0] != subject}
 
 
-def _snapshot(state: MigrationState, event: SnapshotTaken, _at: datetime | None) -> MigrationState:
+def _snapshot(state: MigrationState, event: SnapshotTaken, at: datetime | None) -> MigrationState:
     hosts = {host: HostProgress() for host in event.hosts}
-    return replace(state, snapshot=event, repeated=None, compared=None, hosts=hosts)
+    return replace(state, snapshot=event, snapshot_at=at, repeated=None, repeated_at=None, compared=None, hosts=hosts)
 
 
 def _host_snapshot(state: MigrationState, event: HostSnapshotTaken, _at: datetime | None) -> MigrationState:
@@ -69,8 +69,8 @@ def _host_snapshot(state: MigrationState, event: HostSnapshotTaken, _at: datetim
     return replace(state, snapshot=state.snapshot.model_copy(update={"hosts": hosts}), hosts=progress)
 
 
-def _snapshot_repeated(state: MigrationState, event: SnapshotRepeated, _at: datetime | None) -> MigrationState:
-    return replace(state, repeated=event)
+def _snapshot_repeated(state: MigrationState, event: SnapshotRepeated, at: datetime | None) -> MigrationState:
+    return replace(state, repeated=event, repeated_at=at)
 
 
 def _compared(state: MigrationState, event: Compared, _at: datetime | None) -> MigrationState:

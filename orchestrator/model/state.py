@@ -147,7 +147,9 @@ class MigrationState:
     """The migration cmdlets that this attempt has sent; whatever came of them."""
     touched: frozenset[tuple[str, str, str]] = frozenset()
     snapshot: SnapshotTaken | None = None
+    snapshot_at: datetime | None = None
     repeated: SnapshotRepeated | None = None
+    repeated_at: datetime | None = None
     """The same once more, as it was right before Complete."""
     compared: Compared | None = None
     """What the last way back found when it held everything against the snapshot."""

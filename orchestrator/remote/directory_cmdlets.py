@@ -108,8 +108,9 @@ READS = (
     ),
     reads(
         "Get-DmsaDescriptor",
-        form({"Identity": OBJECT, "Attribute": _DESCRIPTORS, "Server": HOST}),
-        by="probe",
+        form({"Identity": OBJECT, "Attribute": one_of("nTSecurityDescriptor"), "Server": HOST}),
+        form({"Identity": OBJECT, "Attribute": _DESCRIPTORS, "Server": HOST}).by(),
+        by="snapshot probe",
         source=_PAGES + "Get-ADObject; the descriptor carries Sddl only as a top-level object",
         role_function="Get-DmsaDescriptor",
     ),

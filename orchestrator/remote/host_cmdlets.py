@@ -74,7 +74,9 @@ READS = (
         by="discover restart",
         source=_LEARN + "ScheduledTasks, Get-ScheduledTaskInfo",
     ),
-    reads("Export-ScheduledTask", _TASKS, by="discover", source=_LEARN + "ScheduledTasks, Export-ScheduledTask"),
+    reads(
+        "Export-ScheduledTask", _TASKS, by="discover snapshot", source=_LEARN + "ScheduledTasks, Export-ScheduledTask"
+    ),
     reads(
         "Get-WebAppPoolState",
         form({"Name": EXACT_NAME}),
@@ -90,7 +92,7 @@ READS = (
                 "Name": one_of("processModel.userName"),
             }
         ),
-        by="discover",
+        by="discover snapshot",
         source=_LEARN + "WebAdministration, Get-WebConfigurationProperty",
     ),
     reads(

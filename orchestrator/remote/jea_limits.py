@@ -156,7 +156,7 @@ def host_limits(workloads: Workloads) -> dict[tuple[str, str], Limit]:
     limits = {(cmdlet, "Name"): one_of(workloads.services) for cmdlet in ("Get-Service", "Restart-Service")}
     for cmdlet in ("Get-WebAppPoolState", "Restart-WebAppPool"):
         limits[cmdlet, "Name"] = one_of(workloads.app_pools)
-    for cmdlet in ("Get-ScheduledTask", "Get-ScheduledTaskInfo", "Start-ScheduledTask"):
+    for cmdlet in ("Get-ScheduledTask", "Get-ScheduledTaskInfo", "Export-ScheduledTask", "Start-ScheduledTask"):
         tasks = workloads.tasks(run_only=cmdlet == "Start-ScheduledTask")
         limits[cmdlet, "TaskPath"] = one_of(folder for folder, _ in tasks)
         limits[cmdlet, "TaskName"] = one_of(name for _, name in tasks)

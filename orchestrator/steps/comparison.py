@@ -101,13 +101,17 @@ def _circumstances(case: Case, dn: str) -> Circumstances:
 
 
 def _differences(before: Facts, now: Facts, about: Circumstances) -> Iterator[Difference]:
-    if not any(what == "dmsa" for what, _ in before) and ("dmsa", "dn") in now:
-        # It was created on the way; what it is like nobody could have known before.
-        now = {key: value for key, value in now.items() if key[0] != "dmsa"} | {("dmsa", "dn"): now["dmsa", "dn"]}
+    if (("dmsa", "dn") in before) != (("dmsa", "dn") in now):
+        # It was created on the way, or is gone: that is one fact, and what it is like says nothing more.
+        before, now = (_only_dn_of_dmsa(facts) for facts in (before, now))
     for key in sorted(before.keys() | now.keys()):
         was, is_ = before.get(key), now.get(key)
         if not _same(key, was, is_):
             yield _judged(key, was, is_, about, before)
+
+
+def _only_dn_of_dmsa(facts: Facts) -> Facts:
+    return {key: value for key, value in facts.items() if key[0] != "dmsa" or key[1] == "dn"}
 
 
 def _same(key: tuple[str, str], was: Any, is_: Any) -> bool:

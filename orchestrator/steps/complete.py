@@ -24,6 +24,7 @@ from orchestrator.steps.step import (
     migration_cmdlet,
     not_matching,
     original_missing,
+    pair_read,
     pair_reads_after_replication,
 )
 from orchestrator.steps.witness import confirmed, testimony
@@ -75,6 +76,10 @@ def _send(case: Case, seen: Seen, pair: PairSeen) -> Answer:
     missing = snapshot.unread(case, seen, pair)
     if missing:
         return missing
+    last, _ = seen.replies[-1]
+    if pair_read(case).statements != last.statements[-2:]:
+        # Accounts get moved: both names are read right before they are sent.
+        return Observe((pair_read(case),), more=True)
     held = snapshot.content(case, seen, pair, hosts)
     repeated = SnapshotRepeated(
         migration=case.migration.id,

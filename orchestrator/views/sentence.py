@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.model.before import HostSnapshotTaken, SnapshotTaken
+from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.event import (
     DIRECTORY,
     Admitted,
@@ -42,6 +42,7 @@ STANDS_OUT = (
     RunnerTook,
     RunnerLeft,
     AttemptStarted,
+    Compared,
     Moved,
     Held,
     Released,
@@ -101,6 +102,19 @@ def _released(event: Released) -> str:
     return f"released by {event.by}{' to go forward' if event.forward else ''}: {event.reason}"
 
 
+_CLASSES = {"failed": "not restored", "foreign": "changed by others", "declared": "left as declared"}
+
+
+def compared(event: Compared) -> str:
+    """Say how many facts are as they were, and which are not."""
+    counts = [f"{event.equal} facts as in the snapshot"]
+    for verdict, words in _CLASSES.items():
+        found = [f"{one.object} {one.name}" for one in event.differences if one.verdict == verdict]
+        if found:
+            counts.append(f"{len(found)} {words}" + (f" ({', '.join(found)})" if verdict != "declared" else ""))
+    return ", ".join(counts)
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     RunBegan: lambda e: f"run began, plan digest {e.digest[:12]}, by {e.by}",
     RunnerTook: lambda e: f"{e.by} on {e.host} (pid {e.pid}) drives",
@@ -113,6 +127,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
         f"{'late ' if e.late else ''}snapshot of account, dMSA and {len(e.hosts)} hosts, {e.sha256[:12]}"
     ),
     HostSnapshotTaken: lambda e: f"snapshot of {e.host}, which joins, {e.sha256[:12]}",
+    SnapshotRepeated: lambda e: f"the same before Complete, {e.sha256[:12]}",
+    Compared: compared,
     Admitted: lambda e: f"admitted to {e.step}",
     AttemptStarted: _attempt,
     AttemptFinished: _finished,

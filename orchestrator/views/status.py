@@ -65,6 +65,7 @@ def _migration(case: Case, admission: Admission) -> dict[str, Any]:
         "held": _held(state),
         "waiting": _waiting(waiting_of(state, admission)),
         "dwell": _dwell(case),
+        "compared": _compared(state),
         "hosts": [_host(case, case.host(name)) for name in dict.fromkeys((*case.planned_hosts, *state.lost))],
     }
 
@@ -81,6 +82,16 @@ def _dwell(case: Case) -> dict[str, Any] | None:
         return None
     waived = case.waived("dwell-minimum", Stage.COMPLETE)
     return {"started": iso(case.state.dwell_started), "due": iso(dwell_due(case, floor_waived=waived))}
+
+
+def _compared(state: MigrationState) -> dict[str, Any] | None:
+    """Return what a way back found at its end, where it was not as in the snapshot: names by whose difference it is."""
+    if state.compared is None:
+        return None
+    found: dict[str, Any] = {"equal": state.compared.equal, "declared": [], "foreign": [], "failed": []}
+    for one in state.compared.differences:
+        found[one.verdict].append(f"{one.object}: {one.name}")
+    return found
 
 
 def _host(case: Case, host: Host) -> dict[str, Any]:

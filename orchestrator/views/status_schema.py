@@ -13,7 +13,7 @@ from orchestrator.model.event import SubjectDone, WorkloadSeen
 from orchestrator.model.guard_ids import GUARDS
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.waiting import WaitFor
-from orchestrator.views.shape import DIALECT, closed, one_of, or_null
+from orchestrator.views.shape import COUNT, DIALECT, TEXT, closed, list_of, one_of, or_null
 
 HELD_REASONS = (
     *(f"guard:{id_}" for id_ in GUARDS),
@@ -54,6 +54,7 @@ def status_schema() -> dict[str, Any]:
     )
     waiting = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
     held = closed(reason=one_of(HELD_REASONS), detail={"type": "string"}, since=TIME, release={"type": "string"})
+    names = list_of(TEXT)
     migration = closed(
         account={"type": "string"},
         dmsa={"type": "string"},
@@ -64,6 +65,7 @@ def status_schema() -> dict[str, Any]:
         held=or_null(held),
         waiting=waiting,
         dwell=or_null(closed(started=TIME, due=TIME)),
+        compared=or_null(closed(equal=COUNT, declared=names, foreign=names, failed=names)),
         hosts={"type": "array", "items": host},
     )
     wave = closed(

@@ -59,6 +59,7 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else _until(waiting)}"
     if migration["adopted"]:
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"
+    yield from _by_others(migration)
     yield from (_lost(host) for host in migration["hosts"] if host["lost"])
     if held:
         lines = held["detail"].splitlines()
@@ -68,6 +69,13 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
             yield f"    {held['reason']}:"
             yield from (f"      {line}" for line in lines)
         yield f"    to go on: {advice(held['release'], command)}"
+
+
+def _by_others(migration: dict[str, Any]) -> Iterator[str]:
+    """Say what a way back found changed that nothing here touches: its owner should know."""
+    found = (migration["compared"] or {}).get("foreign", [])
+    if found:
+        yield f"    changed by others since the snapshot: {'; '.join(found)}"
 
 
 _LEFT = {"pending": "untouched", "set": "left at 1", "was-set": "left as it was", "kept": "left at 1"}

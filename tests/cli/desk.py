@@ -31,6 +31,7 @@ from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.rehearsal import rehearsal_schema
+from orchestrator.views.snapshot import snapshot_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
 from tests.cli.running import Running, Stream, running
@@ -205,7 +206,7 @@ SHAPES = {
 
 def assert_promised(args: tuple[str, ...], printed: str) -> None:
     """Hold whatever a verb printed with ``--json`` against the schema of that document."""
-    shape = SHAPES.get(args[:1]) or SHAPES.get(args[:2])
+    shape = snapshot_schema if "--snapshot" in args else SHAPES.get(args[:1]) or SHAPES.get(args[:2])
     if shape is not None and "--json" in args and printed:
         Draft202012Validator(shape()).validate(json.loads(printed))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
 
@@ -78,7 +79,8 @@ def test_both_objects_are_read_right_before_a_migration_cmdlet_and_read_back_aft
         for reading in (before, after):
             assert {"Get-ADServiceAccount", "Get-ADUser"} <= set(reading.names)
         assert sent.at - before.at < AT_ONCE
-        assert "Get-ADDomainController" in before.names, "the guards are asked on the same reading"
+        guards = next(one for one in reversed(here[:at]) if "Get-ADDomainController" in one.names)
+        assert sent.at - guards.at < AT_ONCE, "the guards are asked with it"
 
 
 @pytest.mark.parametrize("phase", [Phase.LINKED, Phase.SWITCHED])
@@ -93,10 +95,15 @@ def test_every_copy_is_asked_after_the_change_and_before_the_phase_that_says_so(
 
 
 def test_nothing_is_asked_twice_at_once(world):
+    right_before = {}
     for dmsa in world.ids:
+        before, _ = next(pair for pair in pairwise(world.about(dmsa)) if MIGRATING[1] in pair[1].names)
+        right_before[dmsa] = before.at, (before.request.host, str(before.request.statements))
         last: dict[tuple[str, str], datetime] = {}
         for at, request in world.about(dmsa):
             question = request.host, str(request.statements)
+            if (at, question) == right_before[dmsa]:
+                continue  # once more, because the snapshot that goes with Complete takes some readings
             assert at - last.get(question, at - AT_ONCE) >= AT_ONCE, (dmsa, at, request)
             last[question] = at
             if request.statements[0][0].name.partition("-")[0] != "Get":

@@ -53,20 +53,21 @@ class TestPrepare:
 
     def test_the_account_that_was_found_by_its_dn_is_not_asked_for_again_by_its_guid(self):
         readings, action = follow(self.planned())
-        assert round_trips(readings) == [["app01", "dc01", "dc02"], ["dc01"]]
+        assert round_trips(readings) == [["app01", "dc01", "dc02"], ["dc01"], ["dc01", "dc01", "dc01"]]
         assert "Get-ADUser" not in asked(readings[1])
+        assert set(asked(readings[2])) == {"Get-DmsaDescriptor"}
         assert isinstance(action, Perform)
         assert action.write.statement.name == "New-ADServiceAccount"
 
     def test_a_copy_that_found_another_account_under_that_dn_is_asked_by_guid(self):
         other = {"account": {"ObjectGUID": "00000000-0000-0000-0000-000000000009"}}
         readings, _ = follow(self.planned(copies={"dc02": other}))
-        assert round_trips(readings)[2:] == [["dc02"]]
-        assert asked(readings[2]) == ["Get-ADUser"]
+        assert round_trips(readings)[-1] == ["dc02"]
+        assert asked(readings[-1]) == ["Get-ADUser"]
 
     def test_a_copy_that_found_nobody_is_asked_by_guid(self):
         readings, _ = follow(self.planned(copies={"dc02": {"account": None}}))
-        assert round_trips(readings)[2:] == [["dc02"]]
+        assert round_trips(readings)[-1] == ["dc02"]
 
 
 class TestStart:
@@ -91,6 +92,11 @@ class TestStart:
 
 class TestComplete:
     """The further copies are asked when they can have something to say."""
+
+    def test_what_is_written_down_with_the_intent_travels_with_the_guards(self):
+        readings, _ = follow(situation({"state": {"phase": "soaked", "sent": ["Start"]}, "read": {"pair": "1/1"}}))
+        assert round_trips(readings) == [["app01", "dc01", "dc02"], ["dc01"] * 4, ["dc01"]]
+        assert "Win32_Service" in str(readings[0].reads)
 
     def test_the_read_back_is_of_the_copy_that_was_written(self):
         state = {"phase": "soaked", "sent": ["Start", "Complete"], "performed": [["directory", COMPLETE, 1]]}

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop, Wait
+from orchestrator.model.before import Compared
 from orchestrator.model.case import Case
-from orchestrator.model.event import Moved
+from orchestrator.model.event import Event, Moved
 from orchestrator.model.lifecycle import Pair, Trigger
 from orchestrator.model.observation import Unreadable
 from orchestrator.model.run import RunState
@@ -67,6 +68,17 @@ def test_answer(path: Path):
     assert notes == wanted.get("notes", [])
     assert asked == wanted.get("asks", asked)
     _COMPARE[kind](answer, wanted)
+    _written_down(getattr(answer, "before", ()), wanted)
+
+
+def _written_down(events: tuple[Event, ...], wanted: dict[str, Any]) -> None:
+    assert [event.kind for event in events] == wanted.get("before", ["compared"] if "compared" in wanted else [])
+    for event in events:
+        if isinstance(event, Compared):
+            found: dict[str, list[str]] = {}
+            for one in event.differences:
+                found.setdefault(one.verdict, []).append(f"{one.object} {one.name}")
+            assert found == {"declared": ["account ProtectedFromAccidentalDeletion", "dmsa dn"], **wanted["compared"]}
 
 
 def _perform(answer: Perform, wanted: dict[str, Any]) -> None:
@@ -91,6 +103,7 @@ def _wait(answer: Wait, wanted: dict[str, Any]) -> None:
 def _stop(answer: Stop, wanted: dict[str, Any]) -> None:
     assert answer.reason == wanted["stop"]
     assert answer.release
+    assert wanted.get("release", "") in answer.release
     _says(answer.detail, wanted)
 
 

@@ -55,6 +55,23 @@ SAID = [
         "snapshot of account, dMSA and 0 hosts, fedcba987654",
     ),
     (
+        b.SnapshotRepeated(migration="a", account={}, dmsa=None, hosts={}, sha256="fedcba9876543210"),
+        "the same before Complete, fedcba987654",
+    ),
+    (
+        b.Compared(
+            migration="a",
+            snapshot="0",
+            now="1",
+            equal=30,
+            differences=tuple(
+                b.Difference(object="account", name=name, verdict=verdict, why="")
+                for name, verdict in (("a", "declared"), ("b", "foreign"), ("c", "failed"))
+            ),
+        ),
+        "30 facts as in the snapshot, 1 not restored (account c), 1 changed by others (account b), 1 left as declared",
+    ),
+    (
         b.HostSnapshotTaken(migration="a", host=HOST, before=BEFORE, sha256="fedcba9876543210"),
         f"snapshot of {HOST}, which joins, fedcba987654",
     ),

@@ -11,7 +11,7 @@ from orchestrator.views.summary import summary
 
 def one(name: str = "dmsa-app", phase: str = "planned", **more: Any) -> dict[str, Any]:
     plain = {"dmsa": name, "phase": phase, "intention": "forward", "attempt": 1, "held": None, "waiting": None}
-    return {**plain, "adopted": False, "hosts": [], **more}
+    return {**plain, "adopted": False, "compared": None, "hosts": [], **more}
 
 
 def document(*migrations: dict[str, Any], code: int = 7, state: str = "running", **more: Any) -> dict[str, Any]:
@@ -30,6 +30,15 @@ HELD = {"reason": "fault", "detail": "It broke.", "since": None, "release": "men
 def test_what_was_adopted_says_so():
     late = "    adopted: its snapshot was taken late; a way back restores what was found then"
     assert late in lines(one(phase="linked", adopted=True))
+
+
+def test_what_others_changed_meanwhile_is_named():
+    compared = {"equal": 20, "declared": ["dmsa: dn"], "foreign": ["account: Description", "account: memberOf"]}
+    said = "    changed by others since the snapshot: account: Description; account: memberOf"
+    assert said in lines(one(phase="rolled_back", compared=compared))
+    assert not [
+        line for line in lines(one(phase="rolled_back", compared={**compared, "foreign": []})) if "others" in line
+    ]
 
 
 def test_a_lost_host_is_named_with_what_is_left_there():
