@@ -84,7 +84,8 @@ def situation(facts: dict[str, Any]) -> Situation:
         given = facts.get("before", {})
         account = {**BEFORE["account"], **(given.get("account") or {})}
         before = FarSide({**BEFORE, **given, "account": account}, services, at or AT)
-        run.apply(snapshot(Case.of(run, plan, MIGRATION, at), before), at)
+        taken = snapshot(Case.of(run, plan, MIGRATION, at), before)
+        run.apply(taken.model_copy(update={"unasked": tuple(given.get("unasked", ()))}), at)
     run.migrations[MIGRATION] = _state(run[MIGRATION], state)
     if "repeated" in facts:
         far = FarSide({"dmsa": {}, **facts["repeated"]}, services, at or AT)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.model.dn import domain_dn, is_under, parse_dn, same_dn
+from orchestrator.model.dn import domain_dn, is_under, parent_dn, parse_dn, same_dn
 
 SPECIAL = ',+"\\<>;='
 
@@ -81,3 +81,22 @@ def test_below():
     assert not is_under(root, root)
     assert not is_under("CN=svc,DC=notcorp,DC=example", root)
     assert not is_under(r"CN=svc\,DC=corp,DC=example", root)
+
+
+@pytest.mark.parametrize(
+    ("name", "above"),
+    [
+        ("CN=svc,OU=Service Accounts,DC=corp", "OU=Service Accounts,DC=corp"),
+        (r"CN=Smith\, J.,OU=x,DC=corp", "OU=x,DC=corp"),
+        (r"CN=back\\,OU=x,DC=corp", "OU=x,DC=corp"),
+        ("CN=a+UID=b, OU=x,DC=corp", "OU=x,DC=corp"),
+        ("DC=corp", ""),
+    ],
+)
+def test_what_contains_an_object(name: str, above: str):
+    assert parent_dn(name) == above
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=8).filter(str.strip))
+def test_whatever_a_child_is_called_it_lies_in_its_parent(value: str):
+    assert same_dn(parent_dn(f"CN={escaped(value)},OU=x,DC=corp"), "OU=x,DC=corp")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 
 from orchestrator.errors import Exit
+from orchestrator.model.before import HostSnapshotTaken, PoolBefore, SnapshotTaken, TaskBefore
 from orchestrator.model.event import VERSION, Moved, RunnerLeft, WayBackAsked, from_body, to_body
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.replay import RowUnreadable, event_of, fold_in
@@ -98,3 +100,16 @@ def test_schemas_know_since_when_a_kind_is_as_it_is():
     assert unchanged_since("runner-left", 3, RENAMED_AND_REFINED) == 3
     assert unchanged_since("runner-left", 5, RENAMED_AND_REFINED) == 5
     assert unchanged_since("moved", 5, RENAMED_AND_REFINED) == 1
+
+
+def test_a_snapshot_from_before_log_on_names_says_what_was_not_asked():
+    host = {"computer_name": "APP01", "key_exists": True, "value": None, "tasks": {r"\T": "Ready"}}
+    body = {"migration": "a", "account_guid": str(UUID(int=1)), "account": {}, "dmsa": None, "sha256": "0"}
+    taken = from_body("snapshot-taken", {**body, "hosts": {"app01": {**host, "app_pools": {"Web": "Started"}}}}, 2)
+    assert isinstance(taken, SnapshotTaken)
+    assert taken.hosts["app01"].tasks[r"\T"] == TaskBefore(state="Ready")
+    assert taken.hosts["app01"].app_pools["Web"] == PoolBefore(state="Started")
+    assert {"nTSecurityDescriptor", "log-on name"} < set(taken.unasked)
+    joined = from_body("host-snapshot-taken", {"migration": "a", "host": "app01", "before": host, "sha256": "0"}, 1)
+    assert isinstance(joined, HostSnapshotTaken)
+    assert joined.before.tasks[r"\T"].state == "Ready"
