@@ -34,8 +34,9 @@ README = ROOT / "README.md"
 RUN = (
     "first-run.md",
     "rehearse.md",
-    "roll-back.md",
+    "rollback.md",
     "resume-after-crash.md",
+    "unknown-outcome.md",
     "lost-journal.md",
     "probe-windows.md",
     "jea.md",

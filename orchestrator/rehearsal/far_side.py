@@ -94,7 +94,7 @@ class FarSide(Protocol):
 DECLARED = frozenset(
     {"ntsecuritydescriptor", "rdn", "parent", "pwdlastset", "lockouttime", "description", "labtakenspns"}
 )
-"""Attributes of an account that a way back may leave changed, or that move by themselves (runbooks/roll-back.md)."""
+"""Attributes of an account that a way back may leave changed, or that move by themselves (runbooks/rollback.md)."""
 
 
 class EstateFarSide:
