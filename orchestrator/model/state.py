@@ -16,7 +16,6 @@ from orchestrator.model.event import (
     AttemptStarted,
     BaselineRead,
     FaultSeen,
-    HostBefore,
     SnapshotTaken,
     WorkloadSeen,
 )
@@ -154,7 +153,6 @@ class MigrationState:
     """The migration cmdlets that this attempt has sent; whatever came of them."""
     touched: frozenset[tuple[str, str, str]] = frozenset()
     snapshot: SnapshotTaken | None = None
-    originals: Mapping[str, HostBefore] = field(default_factory=dict)
     dmsa_guid: UUID | None = None
     hosts: Mapping[str, HostProgress] = field(default_factory=dict)
     asserted: AssertedDone | None = None

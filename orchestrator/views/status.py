@@ -85,9 +85,11 @@ def _dwell(case: Case) -> dict[str, Any] | None:
 
 def _host(case: Case, host: Host) -> dict[str, Any]:
     progress = case.state.hosts.get(host.name, HostProgress())
+    registry = "lost" if host.name in case.state.lost else progress.registry
     return {
         "name": host.name,
-        "registry": "lost" if host.name in case.state.lost else progress.registry,
+        "registry": registry,
+        "kept_for": sorted(case.needed_elsewhere(host.name)) if registry == "kept" else [],
         "rebooted": progress.rebooted,
         "restarted": progress.restarted,
         "allowed": _allowed(case.state, host.name),

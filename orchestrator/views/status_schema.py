@@ -46,6 +46,7 @@ def status_schema() -> dict[str, Any]:
     host = closed(
         name={"type": "string"},
         registry=one_of(REGISTRY),
+        kept_for={"type": "array", "items": text},
         rebooted={"type": ["boolean", "null"]},
         restarted={"type": ["boolean", "null"]},
         allowed={"type": ["boolean", "null"]},

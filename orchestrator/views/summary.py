@@ -60,6 +60,9 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     if migration["adopted"]:
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"
     yield from (_lost(host) for host in migration["hosts"] if host["lost"])
+    for host in migration["hosts"]:
+        if host["kept_for"]:
+            yield f"    kept: DelegatedMSAEnabled at {host['name']}, for {', '.join(host['kept_for'])}"
     if held:
         lines = held["detail"].splitlines()
         if len(lines) == 1:
