@@ -174,7 +174,7 @@ def _go_back(
     code, typed = reached_of(state, asked.ids, way), as_typed(plan, journal, mirror)
     if code is Exit.WAITING and state.digest != loaded.digest and not signalled:
         _amended_meanwhile(loaded, state, plan, typed, as_json=json)
-    end = way_back_end(way, asked.ids, chosen, code)
+    end = way_back_end(state, way, asked.ids, chosen, code)
     report(loaded, state, typed, as_json=json, end=end, signalled=signalled)
     raise typer.Exit(128 + signalled if signalled else int(code))
 

@@ -205,12 +205,23 @@ def _faults(case: Case, step: Step, seen: Seen) -> list[tuple[str, Fault]]:
     return [one for one in seen.faults() if not (waived and one[0] in case.host_names and not one[1].reached)]
 
 
-def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen) -> Record:
-    """Return the retry of a transient fault, or the hold when the attempts are spent."""
+def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record | Wait:
+    """Return the retry of a transient fault, or the hold when the attempts are spent; ``down`` is said of the hold.
+
+    While nobody knows the time no retry can be due: it waits, uncounted, until the time is known.
+    """
+    tries = case.state.tries.get((subject, of), 0) + 1
+    if case.at is None and tries < case.policy.retry.attempts:
+        return Wait("retry", None, None, fault.message)
+    return _again_or_hold(case, subject, of, fault, down)
+
+
+def _again_or_hold(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record:
     tries = case.state.tries.get((subject, of), 0) + 1
     until = again_at(case.policy.retry, tries, case.at) if case.at else None
     if until is None:
-        stop = Stop("retries-spent", f"{fault.message} (tried {tries} times)", fault.remedy)
+        tried = "once" if tries == 1 else f"{tries} times"
+        stop = Stop("retries-spent", f"{fault.message} (tried {tried})", fault.remedy, down)
         return _hold(case, current_step(case), subject, stop)
     return _again(case, subject, of, fault, tries, until)
 
@@ -237,7 +248,7 @@ def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
     )
     if attempt.started.cmdlet == "Restart-Computer" and case.at and case.at < (attempt.at or case.at) + REBOOT_TAKES:
         return _again(case, subject, "read", fault, case.state.tries.get((subject, "read"), 0), case.at + LOOK_AGAIN)
-    record = retry(case, subject, "read", fault)
+    record = _again_or_hold(case, subject, "read", fault)
     return Record(
         tuple(
             event.model_copy(update={"reason": "unknown-outcome"}) if isinstance(event, Held) else event
@@ -255,20 +266,21 @@ def _perform(case: Case, step: Step, subject: str, perform: Perform, said: tuple
     statement = perform.write.statement
     key = (subject, spelled(statement.name, statement.parameters))
     fault = case.state.faults.get(key)
+    down = perform.down if case.state.intention is Intention.BACK else ()
     if fault is not None and fault.kind is FaultKind.TRANSIENT:
-        return retry(case, subject, "write", fault)
+        return retry(case, subject, "write", fault, down)
     parameters = {name: plain(value) for name, value in statement.parameters.items()}
     if fault is not None and case.state.asked.get(key, parameters) == parameters:
-        return _hold(case, step, subject, Stop("fault", fault.message, fault.remedy))
+        return _hold(case, step, subject, Stop("fault", fault.message, fault.remedy, down))
     sent = case.state.performed.get(key, 0)
     if sent >= case.policy.retry.attempts:
         detail = f"{statement} was sent {sent} times and what it should do cannot be read back at {subject}."
-        return _hold(case, step, subject, Stop("retries-spent", detail))
+        return _hold(case, step, subject, Stop("retries-spent", detail, down=down))
     if perform.disruptive and case.state.intention is Intention.FORWARD:
         late = outside_window(case.state, case.plan, step.trigger, case.at)
         if late is not None:
             return Wait("window", late.until, late.until, late.detail)
-    return Perform(perform.write, perform.wish, perform.disruptive, said)
+    return replace(perform, before=said)
 
 
 def _stop(endpoint: str, fault: Fault) -> Stop:
@@ -288,6 +300,7 @@ def _hold(case: Case, step: Step | None, subject: str, stop: Stop) -> Record:
                 release=release,
                 subject=subject,
                 step=step.trigger if step else None,
+                down=stop.down,
             ),
         )
     )

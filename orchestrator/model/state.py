@@ -54,6 +54,8 @@ class Hold:
     since: datetime | None
     subject: str = DIRECTORY
     by: str | None = None
+    down: tuple[str, ...] = ()
+    """Workloads at the subject that a way back leaves down."""
 
 
 @dataclass(frozen=True, slots=True)

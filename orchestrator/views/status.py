@@ -73,7 +73,13 @@ def _held(state: MigrationState) -> dict[str, Any] | None:
     if state.held is None:
         return None
     held = state.held
-    return {"reason": held.reason, "detail": held.detail, "since": iso(held.since), "release": held.release}
+    return {
+        "reason": held.reason,
+        "detail": held.detail,
+        "since": iso(held.since),
+        "release": held.release,
+        "down": [{"host": held.subject, "name": name} for name in held.down],
+    }
 
 
 def _dwell(case: Case) -> dict[str, Any] | None:

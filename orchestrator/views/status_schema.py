@@ -54,7 +54,8 @@ def status_schema() -> dict[str, Any]:
         lost=or_null(lost),
     )
     waiting = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
-    held = closed(reason=one_of(HELD_REASONS), detail={"type": "string"}, since=TIME, release={"type": "string"})
+    down = {"type": "array", "items": closed(host=text, name=text)}
+    held = closed(reason=one_of(HELD_REASONS), detail=text, since=TIME, release=text, down=down)
     migration = closed(
         account={"type": "string"},
         dmsa={"type": "string"},

@@ -95,6 +95,12 @@ def _end(document: dict[str, Any], command: str) -> str:
     migrations = _migrations(document)
     back = [one["dmsa"] for one in migrations if one["phase"] == "rolled_back"]
     if document["exit"] == 5:
+        down = [f"{one['name']} on {one['host']}" for m in migrations if m["held"] for one in m["held"]["down"]]
+        if down:
+            return (
+                f"Going back has FAILED: down, and not to be started, is {', '.join(down)}. Mend it, release what is "
+                f"held, then `dmsa run {command}` goes on."
+            )
         name = back[0] if len(back) == 1 else "NAME"
         return (
             f"Rolled back: {len(back)} of {len(migrations)}. To begin anew: `dmsa release {command} --only {name} "
