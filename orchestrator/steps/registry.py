@@ -103,7 +103,7 @@ def uncounted(case: Case, subject: str) -> Stop | None:
     if row is None:
         return None
     return Stop(
-        "fault",
+        "unknown-outcome",
         f"{subject}: whether another plan on this journal needs {ENABLED} there is not known, because {row} was "
         "written by a newer version of dmsa. The value was not changed.",
         "upgrade dmsa here, then `dmsa release`",
