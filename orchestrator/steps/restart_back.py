@@ -100,7 +100,7 @@ def _to_be_found_again(case: Case) -> Content:
         raise Unreadable(f"there is no snapshot of {case.migration.id}")
     hosts = {}
     for name in case.hosts_back:
-        first = case.state.originals.get(name, taken.hosts[name])
+        first = case.original(name) or taken.hosts[name]
         hosts[name] = taken.hosts[name].model_copy(update={"value": first.value, "key_exists": first.key_exists})
     return replace(Content.of(taken), hosts=hosts)
 

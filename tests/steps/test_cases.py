@@ -112,6 +112,7 @@ def _done(answer: Done, wanted: dict[str, Any]) -> None:
         "pair": answer.pair.value if answer.pair else None,
         "registry": answer.registry,
         "rebooted": answer.rebooted,
+        "needed_by": answer.evidence.get("needed_by"),
         "workloads": {one.name: one.state for one in answer.workloads or ()},
     }
     wants = wanted["done"] or {}
