@@ -125,8 +125,14 @@ class OriginalPresent(OfPair):
             found is not None,
             case.migration.account,
             f"present as {found.dn}" if found else f"not on {case.server}",
-            "restore it from the AD Recycle Bin (runbooks/original-deleted.md)",
+            _restore(case),
         )
+
+
+def _restore(case: Case) -> str:
+    guid = case.state.snapshot.account_guid if case.state.snapshot else None
+    command = f" by `Restore-ADObject -Identity {guid}`" if guid else ""
+    return f"restore it from the AD Recycle Bin{command} (runbooks/original-deleted.md)"
 
 
 class OriginalProtected(OfPair):
@@ -142,5 +148,5 @@ class OriginalProtected(OfPair):
             found.protected,
             found.dn,
             "protected from accidental deletion" if found.protected else "the protection was taken off",
-            "find out who took it off; set ProtectedFromAccidentalDeletion again",
+            f"find out who took it off, then `{protecting(found.guid)}`",
         )

@@ -73,7 +73,7 @@ class Adopt(Step):
         pairs = pairs_everywhere(case, seen)
         pinned = pairs[0]
         if pinned.account is None:
-            return original_missing(case, pinned)
+            return original_missing(case, seen, pinned)
         if pinned.dmsa is None or pinned.pair is Pair.BROKEN:
             return _nothing_to_adopt(case, pinned)
         if case.state.snapshot is None:

@@ -50,7 +50,7 @@ class Prepare(Step):
             return Record((controllers_found(case, seen),))
         pair = seen.pair(case.endpoint, case.server)
         if pair.account is None:
-            return original_missing(case, pair)
+            return original_missing(case, seen, pair)
         if case.state.snapshot is None:
             return self._snapshot(case, seen, pair)
         if pair.dmsa is None:

@@ -82,7 +82,7 @@ def _left(case: Case, host: Host, found: HostSeen) -> frozenset[str] | None:
 def _registered(case: Case, seen: Seen) -> Answer:
     pair = seen.pair(case.endpoint, case.server)
     if pair.account is None:
-        return original_missing(case, pair)
+        return original_missing(case, seen, pair)
     if pair.pair is not Pair.STARTED:
         return not_matching(case, pair, Pair.STARTED)
     ledger = ledger_seen(case, seen)
@@ -143,7 +143,7 @@ work of ours and change while weeks pass."""
 def _equals_snapshot(case: Case, seen: Seen) -> Answer:
     pairs = pairs_everywhere(case, seen)
     if pairs[0].account is None:
-        return original_missing(case, pairs[0])
+        return original_missing(case, seen, pairs[0])
     late = converging(case, pairs, Pair.UNLINKED)
     if late:
         return late

@@ -58,7 +58,7 @@ class Unlink(Step):
             return running(case, case.host(subject), seen.host(subject))
         pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
-            return original_missing(case, pinned)
+            return original_missing(case, seen, pinned)
         goal = case.state.wish or self.goal(case, pinned.pair)
         if goal is None:
             return not_matching(case, pinned, Pair.COMPLETED)
