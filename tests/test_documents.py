@@ -39,6 +39,7 @@ RUN = (
     "lost-journal.md",
     "probe-windows.md",
     "jea.md",
+    "original-deleted.md",
 )
 """Pages whose commands are run."""
 

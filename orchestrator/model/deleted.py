@@ -28,6 +28,16 @@ def deleted_search(server: str, guid: UUID) -> Cmdlet:
     )
 
 
+def restoring(guid: UUID) -> str:
+    """Return the command by which a person restores a deleted object; nothing here ever sends it."""
+    return f"Restore-ADObject -Identity {guid}"
+
+
+def protecting(guid: UUID) -> str:
+    """Return the command by which a person protects an object from accidental deletion."""
+    return f"Set-ADObject -Identity {guid} -ProtectedFromAccidentalDeletion $true"
+
+
 def only_explains(statements: Iterable[Cmdlet]) -> bool:
     """Say whether nothing here is asked but what became of an object that is not there: no answer changes nothing."""
     return all(LOOKS_AMONG_DELETED in statement.parameters for statement in statements)
@@ -73,4 +83,3 @@ def _not_found(server: str, reply: Reply) -> Remains:
     if any(error.category == "ObjectNotFound" for error in reply.errors):
         return Remains(f"{server} shows nothing by that GUID, not even a deleted object, to this operator")
     return Remains(f"{server} does not say what became of it: {complaint(reply)}")
-

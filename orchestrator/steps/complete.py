@@ -42,7 +42,7 @@ class Complete(Step):
         """Complete a started pair; accept a completed one only if this attempt, or a person, sent Complete."""
         pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
-            return original_missing(case, seen, pinned)
+            return original_missing(case, seen)
         if pinned.pair is Pair.STARTED:
             write = Write(case.endpoint, migration_cmdlet("Complete", case, pinned))
             return Perform(write, wish=Pair.COMPLETED)

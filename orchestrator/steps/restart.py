@@ -29,8 +29,9 @@ from orchestrator.steps.step import (
     original_missing,
     pair_reads_everywhere,
     pairs_everywhere,
+    unprotected,
 )
-from orchestrator.steps.workloads import dependents_of, not_running, restarted
+from orchestrator.steps.workloads import dependents_of, logging_on, not_running, restarted
 
 ASK_LEDGER = timedelta(minutes=5)
 """How soon the ledger is asked again for a host that has not registered; then ever more rarely.
@@ -66,7 +67,7 @@ class Restart(Step):
         if subject == DIRECTORY:
             return _registered(case, seen)
         host, found = case.migration.host(subject), seen.host(subject)
-        return restarted(case, self.trigger, host, found, seen, _left(case, host, found))
+        return logging_on(case, seen, restarted(case, self.trigger, host, found, seen, _left(case, host, found)))
 
 
 def _left(case: Case, host: Host, found: HostSeen) -> frozenset[str] | None:
@@ -82,7 +83,7 @@ def _left(case: Case, host: Host, found: HostSeen) -> frozenset[str] | None:
 def _registered(case: Case, seen: Seen) -> Answer:
     pair = seen.pair(case.endpoint, case.server)
     if pair.account is None:
-        return original_missing(case, seen, pair)
+        return original_missing(case, seen)
     if pair.pair is not Pair.STARTED:
         return not_matching(case, pair, Pair.STARTED)
     ledger = ledger_seen(case, seen)
@@ -128,7 +129,7 @@ class RestartBack(Step):
         host, found = case.host(subject), seen.host(subject)
         touched = {name.lower() for where, _, name in case.state.touched if where == subject}
         only = frozenset(touched | _down(case, subject, seen))
-        return restarted(case, self.trigger, host, found, seen, only)
+        return logging_on(case, seen, restarted(case, self.trigger, host, found, seen, only))
 
 
 def _down(case: Case, subject: str, seen: Seen) -> frozenset[str]:
@@ -143,7 +144,7 @@ work of ours and change while weeks pass."""
 def _equals_snapshot(case: Case, seen: Seen) -> Answer:
     pairs = pairs_everywhere(case, seen)
     if pairs[0].account is None:
-        return original_missing(case, seen, pairs[0])
+        return original_missing(case, seen)
     late = converging(case, pairs, Pair.UNLINKED)
     if late:
         return late
@@ -155,6 +156,9 @@ def _equals_snapshot(case: Case, seen: Seen) -> Answer:
             + "; ".join(f"{name} is {now!r}, was {was!r}" for name, (was, now) in sorted(different.items())),
             "set these back by hand, then `dmsa release`",
         )
+    bare = unprotected(pairs[0])
+    if bare:
+        return bare
     return Done(
         pair=Pair.UNLINKED, evidence={"read": [str(pair) for pair in pairs], "equals": "snapshot", **_lost(case)}
     )

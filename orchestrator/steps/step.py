@@ -11,7 +11,7 @@ from uuid import UUID
 from orchestrator.model.action import Answer, Observe, Stop, Wait
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.deleted import Remains, deleted_search, remains_seen
+from orchestrator.model.deleted import Remains, deleted_search, protecting, remains_seen, restoring
 from orchestrator.model.directory import PairSeen, pair_reads
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.guard_ids import Stage
@@ -127,13 +127,13 @@ def migration_cmdlet(verb: str, case: Case, pair: PairSeen) -> Cmdlet:
     )
 
 
-def original_missing(case: Case, seen: Seen, pair: PairSeen) -> Observe | Stop:
+def original_missing(case: Case, seen: Seen) -> Observe | Stop:
     """Say that the original account is not there, once it was looked for among what was deleted.
 
     By the plan's name alone nothing deleted can be told from another of that name; so before the snapshot, which has
     its objectGUID, nothing is looked for. Whatever the look brings, or where it is refused, the migration is held.
     """
-    gone = f"{case.migration.account} is not on {pair.server}. Nothing here can delete it; "
+    gone = f"{case.migration.account} is not on {case.server}. Nothing here can delete it; "
     if case.state.snapshot is None:
         return Stop("original-missing", gone + "somebody else did, or it was never there.", _FIND_IT)
     guid = case.state.snapshot.account_guid
@@ -153,10 +153,22 @@ def _way_back(left: Remains, guid: UUID) -> str:
     if left.there:
         return "nothing, if it is as it was (runbooks/original-deleted.md): `dmsa release` looks again"
     if left.whole:
-        return f"run `Restore-ADObject -Identity {guid}` as a person (runbooks/original-deleted.md), then `dmsa release`"
+        return f"as a person run `{restoring(guid)}` (runbooks/original-deleted.md), then `dmsa release`"
     return (
-        f"`Restore-ADObject -Identity {guid}` alone does not bring its password, SPNs, groups and links back: restore it "
-        "with authority from a backup of a domain controller (runbooks/original-deleted.md), then `dmsa release`"
+        f"`{restoring(guid)}` alone would not bring its password, SPNs, groups and links back: restore it with "
+        "authority from a backup of a domain controller (runbooks/original-deleted.md), then `dmsa release`"
+    )
+
+
+def unprotected(pair: PairSeen) -> Stop | None:
+    """Say that somebody took the original's protection off, which prepare had set; None if it is on."""
+    if pair.account is None or pair.account.protected:
+        return None
+    return Stop(
+        "guard:original-protected",
+        f"the protection of {pair.account.dn} from accidental deletion was taken off since prepare set it. It is as it "
+        "should be otherwise, and nothing was changed.",
+        f"find out who took it off; as a person run `{protecting(pair.account.guid)}`, then `dmsa release`",
     )
 
 

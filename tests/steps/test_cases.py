@@ -92,6 +92,7 @@ def _stop(answer: Stop, wanted: dict[str, Any]) -> None:
     assert answer.reason == wanted["stop"]
     assert answer.release
     _says(answer.detail, wanted)
+    _says(answer.release, {"says": wanted.get("release", [])})
 
 
 def _done(answer: Done, wanted: dict[str, Any]) -> None:
