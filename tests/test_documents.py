@@ -40,6 +40,7 @@ RUN = (
     "lost-journal.md",
     "probe-windows.md",
     "jea.md",
+    "original-deleted.md",
 )
 """Pages whose commands are run."""
 

@@ -155,6 +155,10 @@ class EstateFarSide:
         """Say whether the original is there."""
         return self.account_entry(id_, controller) is not None
 
+    def account_guid(self, id_: str) -> UUID | None:
+        """Return the original's objectGUID, whether it is deleted or not; None if it was never there."""
+        return self._accounts[id_]
+
     def account_entry(self, id_: str, controller: str) -> Entry | None:
         """Return the original as a domain controller has it."""
         return self._account(id_, self._estate.directory.replicas[controller])

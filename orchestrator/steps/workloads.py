@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.before import HostBefore, ServiceBefore
-from orchestrator.model.call import Write, cmdlet
+from orchestrator.model.call import Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
+from orchestrator.model.directory import account_there
 from orchestrator.model.event import WorkloadSeen
 from orchestrator.model.host import HostSeen, TaskSeen, process_reads, split_task
 from orchestrator.model.lifecycle import Trigger
@@ -21,7 +22,7 @@ from orchestrator.model.observation import Unreadable
 from orchestrator.model.plan import Host
 from orchestrator.steps import by_hand
 from orchestrator.steps.registry import baseline, since_when
-from orchestrator.steps.step import LOOK_AGAIN, did
+from orchestrator.steps.step import LOOK_AGAIN, did, original_missing
 
 TASK_RUNS_FOR = timedelta(minutes=1)
 STILL_RUNNING = 0x41301
@@ -78,6 +79,20 @@ def running(case: Case, host: Host, found: HostSeen) -> Answer:
     if waiting:
         return _start(case, host, found, waiting[0])
     return _stopped_pool(case, host, found) or Done(workloads=tuple(workloads))
+
+
+def logging_on(case: Case, seen: Seen, answer: Answer) -> Answer:
+    """Let a workload log on anew only while the original is there: without it, what is stopped does not start again.
+
+    What runs goes on with the log-on it has; so a restart is where a deletion that nobody noticed would do harm.
+    """
+    if not isinstance(answer, Perform):
+        return answer
+    look = cmdlet("Get-ADUser", Identity=case.account, Server=case.server)
+    reply = seen.reply_to(look, case.endpoint)
+    if reply is None:
+        return Observe((Read(case.endpoint, (look,)),), more=True)
+    return answer if account_there(case.server, reply) else original_missing(case, seen)
 
 
 def not_running(case: Case, host: Host, found: HostSeen) -> frozenset[str]:
