@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.engine.asserted import contradicted, turned_back
 from orchestrator.engine.backoff import again_at
 from orchestrator.engine.holding import hold, undone, unreadable
 from orchestrator.engine.merge import merge, unanswered
+from orchestrator.engine.verdicts import line, waited_for
 from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
 from orchestrator.guards import ask, ask_about_host, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.before import HostSnapshotTaken, SnapshotTaken
 from orchestrator.model.call import Read
-from orchestrator.model.case import Case, Seen, Verdict
+from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import plain
 from orchestrator.model.event import (
     DIRECTORY,
@@ -305,12 +306,12 @@ def _refusal(case: Case, step: Step, answers: tuple[GuardAnswer, ...]) -> Action
         return None
     firm = [answer for answer in against if not answer.verdict.waits]
     if not firm:
-        return _wait([answer.verdict for answer in against])
+        return waited_for([answer.verdict for answer in against])
     # Whether it is ours at all comes first: what else is said of another's work is beside the point.
     first = min(firm, key=lambda answer: (answer.guard != "host-reachable", answer.guard != "run-is-ours"))
     same = [answer.verdict for answer in firm if answer.guard == first.guard]
     release = _ADOPT.format(id=case.migration.id) if first.guard == "run-is-ours" else ""
-    held = hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(_line, same)), release))
+    held = hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(line, same)), release))
     return Record((_asked(case, step, answers), *held.events))
 
 
@@ -318,19 +319,6 @@ _ADOPT = (
     "find out who began it, and that nobody else drives it; `dmsa adopt PLAN --only {id} --reason TEXT` takes it over, "
     "`dmsa release PLAN --only {id} --reason TEXT` looks again"
 )
-
-
-def _line(verdict: Verdict) -> str:
-    """Return one line that names the subject, what was found, and the remedy."""
-    about = "" if verdict.subject in verdict.evidence else f"{verdict.subject}: "
-    return f"{about}{verdict.evidence}" + (f" ({verdict.remedy})" if verdict.remedy else "")
-
-
-def _wait(verdicts: list[Verdict]) -> Wait:
-    """Return the wait for the last of several things that time will satisfy."""
-    last = max(verdicts, key=lambda verdict: (verdict.waits or ("", None))[1] or datetime.min.replace(tzinfo=UTC))
-    waiting_for, until = last.waits or ("dwell", None)
-    return Wait("ledger" if waiting_for == "ledger" else "dwell", until, until, last.evidence)
 
 
 def _done(case: Case, step: Step, subject: str, done: Done) -> tuple[Event, ...]:
