@@ -52,12 +52,12 @@ def account(target: Target, name: str, was: Any, now: Any) -> str:
             return f"{user} -Clear {_quoted(name)}"
 
 
-def workload(name: str) -> str:
-    """Return what starts a workload, by the name that a comparison gives it."""
-    kind, _, pool = name.rpartition("application pool ")
-    if not kind and pool != name:
+def workload(what: str) -> str:
+    """Return what starts a workload, which is said with its kind: ``service App``, ``application pool Web``."""
+    pool = what.removeprefix("application pool ")
+    if pool != what:
         return f"Start-WebAppPool -Name {_quoted(pool)}"
-    return f"Start-Service -Name {_quoted(name.removeprefix('service '))}"
+    return f"Start-Service -Name {_quoted(what.removeprefix('service '))}"
 
 
 def _control(target: Target, was: int) -> str:

@@ -31,6 +31,8 @@ _COMPLETES_BITS = ACCOUNT_DISABLED | TRUSTED_TO_AUTHENTICATE
 _COPIED = frozenset({"msDS-AllowedToDelegateTo", DELEGATED_BY, "msDS-AssignedAuthNPolicy", *SILOS})
 _PAIRS_OWN = frozenset({ACCOUNT_STATE, ACCOUNT_LINK})
 _BY_ITSELF = frozenset({"lockoutTime"})
+STATE = "state of "
+"""How the name of the fact begins that says whether a workload runs."""
 _UP = frozenset({"Running", "Started"})
 _TASK_IS_ON = frozenset({"Ready", "Running", "Queued"})
 
@@ -75,18 +77,19 @@ def facts_of(content: Content) -> Facts:
 
 def _asked_then(facts: Facts, unasked: tuple[str, ...]) -> Facts:
     """Leave out what an earlier version did not ask for: that it is not in the snapshot says nothing."""
-    return {key: value for key, value in facts.items() if not key[1].endswith(unasked)} if unasked else facts
+    return {key: value for key, value in facts.items() if not key[1].startswith(unasked)} if unasked else facts
 
 
 def _of_host(host: HostBefore) -> Iterator[tuple[str, Any]]:
     yield from ((ENABLED, host.value), ("registry key", host.key_exists), ("computer name", host.computer_name))
     for name, service in host.services.items():
-        yield from ((f"service {name}", service.state), (f"service {name} start mode", service.start_mode))
-        yield f"service {name} log-on name", service.start_name
+        yield from ((f"{STATE}service {name}", service.state), (f"start mode of service {name}", service.start_mode))
+        yield f"log-on name of service {name}", service.start_name
     for path, task in host.tasks.items():
-        yield from ((f"task {path}", task.state), (f"task {path} log-on name", task.log_on))
+        yield from ((f"{STATE}task {path}", task.state), (f"log-on name of task {path}", task.log_on))
     for name, pool in host.app_pools.items():
-        yield from ((f"application pool {name}", pool.state), (f"application pool {name} log-on name", pool.log_on))
+        yield f"{STATE}application pool {name}", pool.state
+        yield f"log-on name of application pool {name}", pool.log_on
 
 
 def _circumstances(case: Case, dn: str) -> Circumstances:
@@ -119,7 +122,7 @@ def _same(key: tuple[str, str], was: Any, is_: Any) -> bool:
         return not was and not is_  # an unset state is 0 (MS-ADA2 2.478)
     if key[1] == DESCRIPTOR and was and is_:
         return Descriptor.of(was) == Descriptor.of(is_)
-    if key[1].startswith("task ") and {was, is_} <= _TASK_IS_ON:
+    if key[1].startswith(f"{STATE}task ") and {was, is_} <= _TASK_IS_ON:
         return True
     return bool(was == is_)
 
@@ -207,8 +210,8 @@ def _host(fact: _Fact, about: Circumstances) -> Judgement:
         return "foreign", "it was put back and read so; somebody, or a group policy, has changed it since", ""
     if fact.name == "registry key" and fact.now:
         return "declared", "it was made on the way to the value", ""
-    if fact.was in _UP and not fact.name.endswith(("log-on name", "start mode")):
-        return "failed", "it ran before and does not run", by_hand.workload(fact.name)
+    if fact.was in _UP and fact.name.startswith((f"{STATE}service ", f"{STATE}application pool ")):
+        return "failed", "it ran before and does not run", by_hand.workload(fact.name.removeprefix(STATE))
     return "foreign", _OTHERS, ""
 
 

@@ -37,7 +37,7 @@ def test_it_holds_both_times_and_what_was_found_at_the_end(world):
     assert before["host mail01.corp.example", "DelegatedMSAEnabled"] is None
     assert later["host mail01.corp.example", "DelegatedMSAEnabled"] == 1
     assert later["dmsa", "msDS-DelegatedMSAState"] == 1
-    assert before["host mail01.corp.example", "service MailRelay log-on name"] == r"CORP\svc-mail"
+    assert before["host mail01.corp.example", "log-on name of service MailRelay"] == r"CORP\svc-mail"
     assert before["container OU=Service Accounts,DC=corp,DC=example", "nTSecurityDescriptor"].startswith("O:")
     assert {each["verdict"] for each in one["compared"]["differences"]} == {"declared"}
     assert one["compared"]["equal"] > 10
