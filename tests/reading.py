@@ -35,6 +35,15 @@ _ACCOUNT = {
     "primaryGroupID": 513,
     "servicePrincipalName": ["HTTP/app.corp.example"],
 }
+_DELETED = {
+    "ObjectGUID": UUID(int=1),
+    "DistinguishedName": f"CN=svc-app\\0ADEL:{UUID(int=1)},CN=Deleted Objects,DC=corp,DC=example",
+    "ObjectClass": "user",
+    "isDeleted": True,
+    "lastKnownParent": "OU=Service Accounts,DC=corp,DC=example",
+    "whenChanged": datetime(2026, 3, 1, 8, 30, tzinfo=UTC),
+    "primaryGroupID": 513,
+}
 _DMSA = {
     "ObjectGUID": UUID(int=2),
     "DistinguishedName": DMSA,
@@ -84,8 +93,9 @@ class Refusal(Exception):
 class FarSide:
     """Answers reads from the facts of a case.
 
-    ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``copies``: what another DC shows, ``ldap``:
-    what a DC shows by LDAP where that is not what it shows by cmdlets;
+    ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``deleted``: what is left of the account where
+    it is asked for among the deleted, ``copies``: what another DC shows, ``ldap``: what a DC shows by LDAP where that is
+    not what it shows by cmdlets;
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
     of existing computers, ``members``: who is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
     ``log_on`` of tasks and pools, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or
@@ -132,6 +142,8 @@ class FarSide:
                 yield from self._by_ldap(endpoint.removeprefix("ldap:"), "Account" in asks, asks["Properties"])
             case "Get-ADComputer":
                 yield from self._computers(str(asks["LDAPFilter"]))
+            case "Get-ADObject" if "IncludeDeletedObjects" in asks:
+                yield self._deleted(endpoint, str(asks["Identity"]))
             case "Get-ADObject":
                 yield from self._listed("schema" if "Identity" in asks else "class", "ADObject")
             case "Get-DmsaDescriptor":
@@ -160,6 +172,11 @@ class FarSide:
             raise Refusal("ObjectNotFound", f"Cannot find an object with identity on {server}", asked_by)
         else:
             yield _found("ADUser", {**_ACCOUNT, **ours, **facts.get("account", {})})
+
+    def _deleted(self, endpoint: str, asked: str) -> Found:
+        if self.facts.get("deleted", {}) is None or asked != str(_ACCOUNT["ObjectGUID"]):
+            raise Refusal("ObjectNotFound", f"Cannot find an object with identity on {endpoint}", "Get-ADObject")
+        return _found("ADObject", {**_DELETED, **self.facts.get("deleted", {})})
 
     def _by_ldap(self, server: str, asks_dmsa: bool, names: tuple[str, ...]) -> Iterator[Found]:
         short = server.partition(".")[0]

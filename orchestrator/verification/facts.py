@@ -68,7 +68,9 @@ def of_directory(case: Case, seen: Seen, pair: PairSeen, *, as_wanted: bool) -> 
             continue
         if one.object == "account" and not _explained(case, pair, one, as_wanted=as_wanted):
             yield _changed(case, account, account.dn, one)
-        elif one.object.startswith("container ") and not (moved and None in {one.before, one.now}):
+        elif one.object.startswith("container ") and not (
+            moved and None in {one.before, one.now} or _more_protected(one)
+        ):
             yield _changed(case, account, one.object.partition(" ")[2], one)
     yield from _of_dmsa(case, account, now)
 
@@ -119,6 +121,12 @@ def _only_protection(one: Difference) -> bool:
     """Whether two descriptors differ by protection alone, which is judged by its flag."""
     was, now = Descriptor.of(one.before or ""), Descriptor.of(one.now or "")
     return was.head == now.head and all(map(protects, (*was.lacks(now), *now.lacks(was))))
+
+
+def _more_protected(one: Difference) -> bool:
+    """Whether only protection was added: whoever protects an object marks what contains it."""
+    was, now = Descriptor.of(one.before or ""), Descriptor.of(one.now or "")
+    return was.head == now.head and not now.lacks(was) and all(map(protects, was.lacks(now)))
 
 
 def _changed(case: Case, account: Account, subject: str, one: Difference) -> Finding:

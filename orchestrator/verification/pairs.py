@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.model.case import Case
 from orchestrator.model.directory import ACCOUNT_BACK_LINK, DMSA_BACK_LINK, PairSeen
-from orchestrator.model.lifecycle import Phase
+from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.verification.finding import Finding, since_phase
 from orchestrator.verification.wanted import Wanted, dmsa_must_be_there
 
@@ -31,10 +31,18 @@ def judged(case: Case, pair: PairSeen, should: Wanted) -> Iterator[Finding]:
     yield from wrong or _left_behind(case, pair)
 
 
-def copies(case: Case, pinned: PairSeen, others: Iterable[PairSeen]) -> Iterator[Finding]:
-    """Compare the other domain controllers with the pinned one, whichever of them is right."""
+def copies(case: Case, pinned: PairSeen, others: Iterable[PairSeen], should: Wanted) -> Iterator[Finding]:
+    """Compare the other domain controllers with the pinned one, whichever of them is right.
+
+    Before every one was read to show the pair, a copy may still have to hear of it; but none shows one that nobody made.
+    """
     for other in others:
-        if other.account is not None and _shown(other) != _shown(pinned):
+        if other.account is None:
+            continue
+        if not should.everywhere:
+            unasked = should.pairs == {Pair.UNLINKED} == {pinned.pair} and other.pair is not Pair.UNLINKED
+            yield from [_unasked(case, other, should)] if unasked else []
+        elif _shown(other) != _shown(pinned):
             yield Finding(
                 "copy-disagrees",
                 other.server,

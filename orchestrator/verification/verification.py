@@ -79,8 +79,7 @@ def _the_pair(case: Case, seen: Seen, pair: PairSeen, others: Iterable[PairSeen]
     should = wanted(case)
     wrong = [*pairs.judged(case, pair, should)]
     yield from wrong
-    if should.everywhere:
-        yield from pairs.copies(case, pair, others)
+    yield from pairs.copies(case, pair, others, should)
     if case.state.snapshot is None:
         return
     if not wrong:

@@ -14,7 +14,7 @@ from orchestrator.model.event import DIRECTORY
 from orchestrator.model.lifecycle import Pair, Phase
 
 _P = Phase
-_STANDS_FOR: Mapping[Phase, Pair] = {
+STANDS_FOR: Mapping[Phase, Pair] = {
     **dict.fromkeys((_P.PLANNED, _P.PREPARED, _P.UNLINKED, _P.RESTORED, _P.ROLLED_BACK), Pair.UNLINKED),
     **dict.fromkeys((_P.STARTED, _P.LINKED, _P.REGISTERED, _P.RESTARTED, _P.SOAKED, _P.REOPENED), Pair.STARTED),
     **dict.fromkeys((_P.SWITCHED, _P.COMPLETED), Pair.COMPLETED),
@@ -32,6 +32,10 @@ AT_REST = frozenset({_P.UNLINKED, _P.RESTORED, _P.ROLLED_BACK})
 """Phases of a way back in which nothing is linked any more."""
 
 
+_NOT_EVERYWHERE = frozenset({_P.PLANNED, _P.PREPARED, _P.STARTED})
+"""Phases that are reached by what the pinned domain controller shows."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The pairs that are as the journal says; ``everywhere``: every domain controller was read to show it."""
@@ -47,13 +51,13 @@ class Wanted:
 def wanted(case: Case) -> Wanted:
     """Return what the pinned domain controller must show of the pair."""
     state = case.state
-    pairs = {_STANDS_FOR[state.phase]}
+    pairs = {STANDS_FOR[state.phase]}
     if state.wish is not None:
         pairs.add(state.wish)
     sent, leads_to = _MAY_HAVE_LANDED.get(state.phase, ("", Pair.BROKEN))
     if sent in state.sent:
         pairs.add(leads_to)
-    return Wanted(frozenset(pairs), len(pairs) == 1 and state.phase is not Phase.STARTED)
+    return Wanted(frozenset(pairs), len(pairs) == 1 and state.phase not in _NOT_EVERYWHERE)
 
 
 def dmsa_must_be_there(case: Case) -> bool:
