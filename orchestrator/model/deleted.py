@@ -83,4 +83,3 @@ def _not_found(server: str, reply: Reply) -> Remains:
     if any(error.category == "ObjectNotFound" for error in reply.errors):
         return Remains(f"{server} shows nothing by that GUID, not even a deleted object, to this operator")
     return Remains(f"{server} does not say what became of it: {complaint(reply)}")
-

@@ -69,7 +69,7 @@ def of_directory(case: Case, seen: Seen, pair: PairSeen, *, as_wanted: bool) -> 
         if one.object == "account" and not _explained(case, pair, one, as_wanted=as_wanted):
             yield _changed(case, account, account.dn, one)
         elif one.object.startswith("container ") and not (
-            moved and None in {one.before, one.now} or _more_protected(one)
+            (moved and None in {one.before, one.now}) or _more_protected(one)
         ):
             yield _changed(case, account, one.object.partition(" ")[2], one)
     yield from _of_dmsa(case, account, now)

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.model.case import Case
 from orchestrator.model.directory import ACCOUNT_BACK_LINK, DMSA_BACK_LINK, PairSeen
 from orchestrator.model.lifecycle import Pair, Phase
-from orchestrator.verification.finding import Finding, since_phase
+from orchestrator.verification.finding import UNDER_WAY, Finding, since_phase
 from orchestrator.verification.wanted import Wanted, dmsa_must_be_there
 
 
@@ -31,10 +31,23 @@ def judged(case: Case, pair: PairSeen, should: Wanted) -> Iterator[Finding]:
     yield from wrong or _left_behind(case, pair)
 
 
+def landed(case: Case, pair: PairSeen, should: Wanted) -> Iterator[Finding]:
+    """Tell a pair that something sent has led to, and that nobody has read back and mended yet."""
+    if pair.pair is not should.base and pair.dmsa is not None:
+        yield Finding(
+            UNDER_WAY,
+            case.migration.id,
+            str(pair),
+            f"{should.base}, until the step that has led to {pair.pair} has read everything back",
+            f"`dmsa verify PLAN --only {case.migration.id}` again once it has; where nobody drives, `dmsa run PLAN` "
+            "goes on with it",
+        )
+
+
 def copies(case: Case, pinned: PairSeen, others: Iterable[PairSeen], should: Wanted) -> Iterator[Finding]:
     """Compare the other domain controllers with the pinned one, whichever of them is right.
 
-    Before every one was read to show the pair, a copy may still have to hear of it; but none shows one that nobody made.
+    Before every one was read to show the pair, a copy may have to hear of it; but none shows one that nobody made.
     """
     for other in others:
         if other.account is None:

@@ -77,7 +77,7 @@ def _directory(case: Case, seen: Seen) -> Iterator[Finding]:
 
 def _the_pair(case: Case, seen: Seen, pair: PairSeen, others: Iterable[PairSeen]) -> Iterator[Finding]:
     should = wanted(case)
-    wrong = [*pairs.judged(case, pair, should)]
+    wrong = [*pairs.judged(case, pair, should)] or [*pairs.landed(case, pair, should)]
     yield from wrong
     yield from pairs.copies(case, pair, others, should)
     if case.state.snapshot is None:

@@ -38,10 +38,14 @@ _NOT_EVERYWHERE = frozenset({_P.PLANNED, _P.PREPARED, _P.STARTED})
 
 @dataclass(frozen=True)
 class Wanted:
-    """The pairs that are as the journal says; ``everywhere``: every domain controller was read to show it."""
+    """The pairs that are as the journal says: ``base`` is what the phase stands for, others may have been made since.
+
+    ``everywhere``: every domain controller was read to show it.
+    """
 
     pairs: frozenset[Pair]
     everywhere: bool
+    base: Pair
 
     def __str__(self) -> str:
         """Name them, in their order."""
@@ -51,13 +55,14 @@ class Wanted:
 def wanted(case: Case) -> Wanted:
     """Return what the pinned domain controller must show of the pair."""
     state = case.state
-    pairs = {STANDS_FOR[state.phase]}
+    base = STANDS_FOR[state.phase]
+    pairs = {base}
     if state.wish is not None:
         pairs.add(state.wish)
     sent, leads_to = _MAY_HAVE_LANDED.get(state.phase, ("", Pair.BROKEN))
     if sent in state.sent:
         pairs.add(leads_to)
-    return Wanted(frozenset(pairs), len(pairs) == 1 and state.phase not in _NOT_EVERYWHERE)
+    return Wanted(frozenset(pairs), len(pairs) == 1 and state.phase not in _NOT_EVERYWHERE, base)
 
 
 def dmsa_must_be_there(case: Case) -> bool:

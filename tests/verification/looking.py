@@ -1,4 +1,4 @@
-"""A verification without a wire: the product's own reading and judging, on the estate of a :class:`tests.world.World`."""
+"""A verification without a wire: the product's own reading and judging, on a :class:`tests.world.World`."""
 
 from __future__ import annotations
 
