@@ -190,7 +190,7 @@ def of_host(case: Case, name: str, before: HostBefore, now: HostBefore) -> Itera
     """Compare what is known of one host with what is there; a value that was seen right before Complete is known."""
     taken, repeated = case.state.snapshot, case.state.repeated
     assert taken is not None
-    empty = Content(taken.account, taken.dmsa, {}, {})
+    empty = Content(taken.account, taken.dmsa, {}, {}, taken.unasked)
     about = compared(case, replace(empty, hosts={name: before}), replace(empty, hosts={name: now}))
     known = _repeated_host(repeated, name)
     for one in about.differences:

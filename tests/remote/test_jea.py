@@ -90,9 +90,13 @@ def test_only_a_plan_with_a_disposable_pair_can_be_probed():
 def test_forms_that_nobody_uses_are_not_shown():
     for cmdlet in ("Get-ADServiceAccount", "Get-ADComputer"):
         assert "Identity" not in shown("quickstart", DC)[cmdlet].parameters
-    assert "IncludeDeletedObjects" not in shown("quickstart", DC)["Get-ADObject"].parameters
     assert "Namespace" not in shown("quickstart", "app01.corp.example")["Get-CimInstance"].parameters
     assert limit("quickstart", "app01.corp.example", "Get-ItemProperty", "Name").choices == ("DelegatedMSAEnabled",)
+
+
+def test_a_missing_original_can_be_looked_for_among_the_deleted_by_its_guid():
+    assert accepts("quickstart", DC, "Get-ADObject", "IncludeDeletedObjects", "True")
+    assert accepts("quickstart", DC, "Get-ADObject", "Identity", "3752e002-43be-48c8-b3ca-2cb2fffbc8a1")
 
 
 def changed(change):

@@ -15,16 +15,15 @@ from uuid import UUID
 import pytest
 
 from orchestrator.engine.merge import merge
-from orchestrator.model.before import Compared, SnapshotRepeated
+from orchestrator.model.before import Compared
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.event import AttemptStarted
 from orchestrator.model.lifecycle import Phase
-from orchestrator.model.run import RunState
 from orchestrator.model.state import Attempt, Lost, MigrationState
 from orchestrator.remote.gate import check
 from orchestrator.verification import IDS, Finding, asks, findings
-from tests.cases import MIGRATION, Situation, files, load, situation, snapshot
+from tests.cases import MIGRATION, Situation, files, load, situation
 from tests.reading import FarSide
 
 CASES = files(Path(__file__).parent / "cases")
@@ -69,11 +68,6 @@ def _more(given: Situation, state: MigrationState) -> MigrationState:
         state = replace(state, dmsa_guid=UUID(int=extra["dmsa_guid"]))
     for host in extra.get("lost", ()):
         state = replace(state, lost={f"{host}.corp.example": Lost("ann", "scrapped", None)})
-    if "repeated" in extra:
-        far = FarSide({"dmsa": MARK, **extra["repeated"]}, given.far.services, given.far.at)
-        held = snapshot(Case.of(RunState("cases"), given.case.plan, MIGRATION, given.case.at), far)
-        content = held.model_dump(exclude={"kind", "account_guid", "late"})
-        state = replace(state, repeated=SnapshotRepeated.model_validate(content))
     if "compared" in extra:
         told = {"migration": MIGRATION, "snapshot": "0", "now": "1", "equal": 1, "differences": extra["compared"]}
         state = replace(state, compared=Compared.model_validate(told))
