@@ -39,6 +39,7 @@ RUN = (
     "lost-journal.md",
     "probe-windows.md",
     "jea.md",
+    "verify.md",
 )
 """Pages whose commands are run."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from orchestrator.views.summary import advice
 WIDTH = 80
 _LABELS = {"there": "there:", "should": "should be:", "since": "since:", "next": "next:"}
 _INDENT = " " * 6
-_SINCE = {"right-until": "some time after {at}, when it was as it should be", "first-seen": "first seen {at}"}
+_SINCE = {"right-until": "after {at}, when it was still right", "first-seen": "first seen {at}"}
+_COMMAND = re.compile(r"`[^`]+`")
+_KEPT = "\N{NO-BREAK SPACE}"
 
 
 def verification_document(verified: Verified, plan: Plan, digest: str) -> dict[str, Any]:
@@ -108,10 +111,12 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:
-    """Wrap between words; a name that is longer than a line stays whole, so that it can be copied."""
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    """Wrap between words; a name or a command stays whole, however long it is, so that it can be copied."""
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _KEPT), text)
+    lines = textwrap.wrap(
+        whole, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
+    return [line.replace(_KEPT, " ") for line in lines]
 
 
 _WORDS: dict[Verdict, tuple[str, str]] = {
