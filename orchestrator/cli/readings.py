@@ -121,6 +121,8 @@ def looked_at(
     found: dict[str, tuple[Finding, ...]] = {}
     for _ in range(LOOKS):
         cases = {id_: Case.of(run, plan, id_, at) for id_ in chosen if id_ not in found}
+        if not cases:
+            break
         seen = readings.all_of(cases)
         if seen is None:
             return None
