@@ -31,6 +31,7 @@ IDS: Mapping[str, str] = MappingProxyType(
         "foreign-link": "a third object names one of the pair, or one of the pair names a third",
         "state-unasked": "the pair is in a state that nobody here has asked for",
         "copy-disagrees": "a domain controller shows the pair otherwise than the pinned one, though all had agreed",
+        "witness-disagrees": "a domain controller shows by LDAP something else than by its cmdlets",
         "drift": "an attribute or a security descriptor that nothing here touches is not as it was",
         "registry-set-back": "DelegatedMSAEnabled was set, and is not 1 any more",
         "registry-changed": "DelegatedMSAEnabled is not as it was before, and nothing here needs it",

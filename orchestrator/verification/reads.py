@@ -19,6 +19,7 @@ from orchestrator.steps.inventory import host_before
 from orchestrator.steps.prepare import controllers_found, controllers_read
 from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.step import further_copies, pair_reads_everywhere
+from orchestrator.verification import witness
 from orchestrator.verification.original import tombstone_read
 
 
@@ -83,6 +84,7 @@ def _wanted(case: Case, seen: Seen) -> Iterator[Read]:
         with suppress(Unreadable):
             case = knowing_controllers(case, seen)
     yield from pair_reads_everywhere(case)
+    yield from witness.reads(case)
     yield from ledger_reads(case) if has_ledger(case) else ()
     for name in hosts(case):
         yield from workload_reads(case, name)

@@ -11,7 +11,7 @@ from orchestrator.model.deleted import only_explains
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.observation import Fault, Outcome, Unreadable
-from orchestrator.verification import facts, hosts, ledger, original, pairs, reads
+from orchestrator.verification import facts, hosts, ledger, original, pairs, reads, witness
 from orchestrator.verification.finding import Finding, Verdict, of_fault, unread
 from orchestrator.verification.wanted import is_written_to, wanted
 
@@ -66,6 +66,7 @@ def _directory(case: Case, seen: Seen) -> Iterator[Finding]:
         yield original.missing(case, seen, case.server)
         return
     yield from (original.missing(case, seen, one.server) for one in others if one.account is None)
+    yield from witness.judged(case, seen, (pair, *others))
     yield from original.standing(case, pair)
     if is_written_to(case):
         yield hosts.under_way(case, DIRECTORY)

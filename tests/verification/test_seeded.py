@@ -145,7 +145,7 @@ def log_on_elsewhere(world: World) -> None:
 
 
 def enable(world: World) -> None:
-    write(world, account(world), {"userAccountControl": 0x200})
+    write(world, account(world), {"userAccountControl": 0x10200})
 
 
 def grant(entry: Callable[[World], Entry]) -> Callable[[World], None]:
@@ -212,7 +212,7 @@ DRIFTS: dict[str, tuple[Callable[[World], None], str, tuple[Phase, ...]]] = {
         "account-disabled",
         (Phase.RESTARTED,),
     ),
-    "the account is enabled": (enable, "account-enabled", ()),
+    "the account is enabled": (enable, "account-enabled", (Phase.COMPLETED,)),
     "somebody is given rights on the account": (grant(account), "drift", (Phase.PREPARED, Phase.COMPLETED)),
     "somebody is given rights on the dMSA": (grant(dmsa), "drift", (Phase.COMPLETED,)),
     "the description is changed": (
