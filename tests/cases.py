@@ -16,8 +16,9 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.event import BaselineRead, FaultSeen
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.plan import Plan
-from orchestrator.model.run import RegistryUse, RunState
+from orchestrator.model.run import RunState
 from orchestrator.model.state import HostProgress, Ledger, MigrationState, Waiting
+from orchestrator.model.switches import RegistryUse, User
 from orchestrator.steps.prepare import Prepare
 from tests.reading import ACCOUNT, FarSide
 
@@ -93,7 +94,10 @@ def situation(facts: dict[str, Any]) -> Situation:
     for host, use in facts.get("registry", {}).items():
         full = f"{host}.corp.example"
         original = HostBefore(computer_name=host.upper(), key_exists=True, value=use.get("value"))
-        run.registry[full] = RegistryUse(original, frozenset(use.get("needed_by", [MIGRATION])))
+        needed_by = (name.rpartition("/") for name in use.get("needed_by", [MIGRATION]))
+        users = frozenset(User(of or plan.name, id_) for of, _, id_ in needed_by)
+        run.switches.uses[full] = RegistryUse(original, users)
+    run.switches.unread = facts.get("unread")
     subject = facts.get("subject", "directory")
     subject = subject if subject == "directory" else f"{subject}.corp.example"
     far = FarSide(facts.get("read", {}), services, at or AT)

@@ -16,6 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
+from orchestrator.engine.failing import LEFT_TO_A_PERSON
 from orchestrator.guards import all_guards
 from orchestrator.lab.estate import weather_spec
 from orchestrator.lab.estate.sessions_spec import SessionsSpec
@@ -62,6 +63,11 @@ def code(text: object) -> str:
 
 
 # The lifecycle.
+
+
+def left_to_a_person() -> str:
+    """Return the reasons of holds that `on_failure: undo` does not answer, and why not."""
+    return table(("held as", "left to a person, because"), ((code(one), why) for one, why in LEFT_TO_A_PERSON.items()))
 
 
 def lifecycle() -> str:
@@ -296,6 +302,7 @@ def _written(value: Any) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "left-to-a-person": left_to_a_person,
     "lifecycle": lifecycle,
     "moves": moves,
     "guards": guards,

@@ -94,8 +94,8 @@ class FarSide:
     """Answers reads from the facts of a case.
 
     ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``deleted``: what is left of the account
-    where it is asked for among the deleted, ``copies``: what another DC shows, ``ldap``: what a DC shows by LDAP where
-    that is not what it shows by cmdlets;
+    among the deleted, ``copies``: what another DC shows, ``ldap``: what a DC shows by LDAP where that is not what it
+    shows by cmdlets;
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
     of existing computers, ``members``: who is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
     ``log_on`` of tasks and pools, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or

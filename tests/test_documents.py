@@ -34,11 +34,13 @@ README = ROOT / "README.md"
 RUN = (
     "first-run.md",
     "rehearse.md",
-    "roll-back.md",
+    "rollback.md",
     "resume-after-crash.md",
+    "unknown-outcome.md",
     "lost-journal.md",
     "probe-windows.md",
     "jea.md",
+    "original-deleted.md",
     "verify.md",
 )
 """Pages whose commands are run."""

@@ -19,12 +19,13 @@ from orchestrator.lab.estate.spec import load_spec
 from orchestrator.lab.jea import Registered
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Ticket, Write
-from orchestrator.model.event import Event, RunBegan, WayBackAsked
+from orchestrator.model.event import Event, Released, RunBegan, WayBackAsked
 from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.model.plan import Directory, Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.words import AdoptAsked
 from orchestrator.planfile import canonical, digest, load_plan
+from orchestrator.rehearsal.far_side import EstateFarSide
 from orchestrator.rehearsal.process import Crash, Doing, Life, MortalJournal, MortalTransport
 from orchestrator.rehearsal.rehearsed import Rehearsed
 from orchestrator.rehearsal.world import World as RehearsedWorld
@@ -64,12 +65,17 @@ class World(RehearsedWorld):
         journal: Any = None,
         registered: Registered | None = None,
         witness: Literal["none", "ldap"] = "none",
+        beside: World | None = None,
     ) -> None:
+        """Make a world; *beside* another one it has the same estate and journal, and a plan of its own."""
         spec = load_spec(_changed(ROOT / estate, change_estate))
         original = Plan.model_validate(_read(ROOT / plan, change_plan)) if change_plan else load_plan(ROOT / plan).plan
         self.digest, self.canonical = digest(original), canonical(original)
         rehearsed = Rehearsed(original, self.digest, self.canonical, spec, registered, witness)
-        super().__init__(rehearsed, journal, watch=False)
+        super().__init__(rehearsed, beside.journal if beside else journal, watch=False)
+        if beside is not None:
+            self.estate, self._shells, self._numbers = beside.estate, beside._shells, beside._numbers
+            self.far_side = EstateFarSide(self.estate, self.plan)
         self.plan = self._pinned()
         self._file, self._changes = ROOT / plan, [change_plan] if change_plan else []
         self.seconds = 0.0
@@ -141,6 +147,11 @@ class World(RehearsedWorld):
     def ask_back(self, way: Way, ids: Sequence[str] | None = None) -> None:
         """Let an operator ask for the way back."""
         self.say(*(WayBackAsked(migration=id_, way=way, by="operator") for id_ in ids or self.ids))
+
+    def release(self, *ids: str, forward: bool = False) -> None:
+        """Let an operator release migrations; *forward* turns a way back around."""
+        about = ids or self.ids
+        self.say(*(Released(migration=id_, by="operator", reason="because", forward=forward) for id_ in about))
 
     def _watch(self) -> None:
         """Put a witness of one's own in front of the estate."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from orchestrator.cli.history import open_existing, refuse_other_plan, replay
 from orchestrator.cli.selection import who
-from orchestrator.errors import Exit, InputInvalid, PersonNeeded
+from orchestrator.engine.outcome import held_exit
+from orchestrator.errors import PRECEDENCE, Exit, InputInvalid, PersonNeeded
 from orchestrator.journal import Entry, Journal, JournalConflict, open_journal
 from orchestrator.model.event import VERSION, Event, WayBackAsked, to_body
 from orchestrator.model.lifecycle import Phase, Way
@@ -118,17 +119,27 @@ def _wait(place: str, loaded: Loaded, ids: tuple[str, ...], way: Way) -> RunStat
 
 
 def reached_of(state: RunState, ids: tuple[str, ...], way: Way) -> Exit:
-    """Return 0 if what was asked for is reached, 4 if a person is needed, 7 if it is under way."""
+    """Return 0 if what was asked for is reached, 4 if a person is needed, 5 if a workload stays down, 7 if it is under
+    way; of several the first that the contract names.
+    """
     if state.refused:
         return Exit.REFUSED
     codes = {_exit(state[id_], way) for id_ in ids}
-    return next((code for code in (Exit.HELD, Exit.WAITING) if code in codes), Exit.DONE)
+    return next((code for code in PRECEDENCE if code in codes), Exit.DONE)
 
 
-def way_back_end(way: Way, ids: tuple[str, ...], chosen: tuple[str, ...], code: Exit) -> str:
-    """Say in one line what came of it."""
+def way_back_end(state: RunState, way: Way, ids: tuple[str, ...], chosen: tuple[str, ...], code: Exit) -> str:
+    """Say in a line or two what came of it."""
     if not ids:
         return f"Nothing to do: {', '.join(chosen)} went back before."
+    down = [
+        f"{held.subject}: {', '.join(held.down)}" for id_ in ids if (held := state[id_].held) is not None and held.down
+    ]
+    if down:
+        return (
+            f"{way} of {len(ids)} FAILED: down, and not to be started, is {'; '.join(down)}. What is held says why. "
+            "Mend it and release; the same command then goes on."
+        )
     if code is not Exit.DONE:
         return f"{way} of {len(ids)} did not end: see above. The same command goes on."
     return {
@@ -141,7 +152,7 @@ def way_back_end(way: Way, ids: tuple[str, ...], chosen: tuple[str, ...], code: 
 def _exit(state: MigrationState, way: Way) -> Exit:
     if _there(state, way) or (state.held and state.held.reason == "undone" and way is not Way.ROLLBACK):
         return Exit.DONE
-    return Exit.HELD if state.held else Exit.WAITING
+    return held_exit(state.held) if state.held else Exit.WAITING
 
 
 __all__ = ["Asked", "Journal", "ask_way_back", "reached_of"]

@@ -91,6 +91,8 @@ def undo(
 ) -> None:
     """Go one phase back: from completed to the started side, from the started side to unlinked.
 
+    Exit codes: 0 reached, 4 a person is needed, 5 something stays down, 7 waiting.
+
     Example: dmsa undo plans/quickstart.yaml --only dmsa-report --reason "service slow"
     """
     _go_back("undo", plan, only, all_, yes, reason, journal, mirror, json, verbose, log_format)
@@ -110,6 +112,8 @@ def reset(
 ) -> None:
     """Unlink the pair at once, from wherever it is linked.
 
+    Exit codes: 0 reached, 4 a person is needed, 5 something stays down, 7 waiting.
+
     Example: dmsa reset plans/quickstart.yaml --only dmsa-report --reason "wrong account"
     """
     _go_back("reset", plan, only, all_, yes, reason, journal, mirror, json, verbose, log_format)
@@ -128,6 +132,8 @@ def rollback(
     log_format: LogFormat = "console",
 ) -> None:
     """Go all the way back: accounts, hosts and services as they were, compared with the snapshot.
+
+    Exit codes: 0 reached, 4 a person is needed, 5 something stays down, 7 waiting.
 
     Example: dmsa rollback plans/quickstart.yaml --all --yes
     """
@@ -174,7 +180,7 @@ def _go_back(
     code, typed = reached_of(state, asked.ids, way), as_typed(plan, journal, mirror)
     if code is Exit.WAITING and state.digest != loaded.digest and not signalled:
         _amended_meanwhile(loaded, state, plan, typed, as_json=json)
-    end = way_back_end(way, asked.ids, chosen, code)
+    end = way_back_end(state, way, asked.ids, chosen, code)
     report(loaded, state, typed, as_json=json, end=end, signalled=signalled)
     raise typer.Exit(128 + signalled if signalled else int(code))
 

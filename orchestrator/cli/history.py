@@ -24,7 +24,7 @@ def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
 
 
 def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
-    """Fold a run's rows; return its state and the number of the journal's last row that was read.
+    """Fold the journal's rows into a run; return its state and the number of the journal's last row that was read.
 
     Raises:
         RowUnreadable: a row of the run is of a newer version of dmsa.
@@ -33,8 +33,7 @@ def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
     if journal is not None:
         for row in journal.read():
             head = row.seq
-            if row.run == plan:
-                fold_in(state, row)
+            fold_in(state, row)
     return state, head
 
 

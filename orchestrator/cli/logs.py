@@ -6,8 +6,8 @@ import logging
 import sys
 
 
-def configure(verbose: bool, log_format: str) -> None:
-    """Set structlog up: warnings only, or with *verbose* every event."""
+def configure(verbose: bool, log_format: str, least: int = logging.WARNING) -> None:
+    """Set structlog up: only what is at least of this level, or with *verbose* every event."""
     import structlog
 
     renderer: structlog.typing.Processor = (
@@ -20,7 +20,7 @@ def configure(verbose: bool, log_format: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -34,8 +34,9 @@ from orchestrator.conductor.flights import Flight, Key
 from orchestrator.conductor.runlog import Notice, Overtaken, RunLog
 from orchestrator.conductor.tenure import LISTEN, Tenure
 from orchestrator.engine.decide import next_action, subjects
+from orchestrator.engine.failing import Spent, TurnBack
 from orchestrator.engine.outcome import reached
-from orchestrator.engine.waves import Go, NotYet, Spent, step_of
+from orchestrator.engine.waves import Go, NotYet, step_of
 from orchestrator.errors import SafetyRefusal
 from orchestrator.journal import Journal, Lease
 from orchestrator.model.action import EndShell, Observe, Perform, Record, Wait
@@ -97,7 +98,7 @@ class Conductor:
         self._job, self._plan = assignment, assignment.plan
         self._transport, self._clock = transport, clock
         self._agenda = Agenda(self._plan, assignment.chosen)
-        self._stopping = False
+        self._stopping = self._timeless = False
         self._log = RunLog(self._plan.name, journal, lease, clock.reckoned, notice)
         fence = Fence(journal, lease, seconds)
         self._deck = FlightDeck(
@@ -164,6 +165,9 @@ class Conductor:
         """Begin everything that may begin now; say whether anything did."""
         at = self._clock.now()
         progressed = False
+        if self._timeless and at is not None:
+            self._deck.forget()  # what waited for the time to be known
+        self._timeless = at is None
         self._deck.take_in()
         for id_, answer in self._agenda.worth_a_look(self.state, at):
             match answer:
@@ -173,8 +177,9 @@ class Conductor:
                     case = Case.of(self.state, self._plan, id_, at)
                     for subject in subjects(case):
                         progressed |= self._advance((id_, subject), case)
-                case Spent():
-                    self._log.write(answer.held(id_))
+                case Spent() | TurnBack():
+                    self._log.write(answer.event(id_))
+                    self._deck.forget(id_)
                     progressed = True
                 case NotYet() if answer.until is not None:
                     self._agenda.wait((id_, answer.waiting_for), answer.until)

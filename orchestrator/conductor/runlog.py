@@ -121,9 +121,8 @@ class RunLog:
         for row in self._journal.read(after=self._head):
             if row.epoch is not None and row.epoch > self._lease.epoch:
                 raise LeaseLost(self._lease.epoch, row.epoch, None)
-            if row.run == self._run:
-                event = fold_in(self.state, row)
-                if row.seq > self._told:
-                    self._notice(event, row.at)
+            event = fold_in(self.state, row)
+            if event is not None and row.seq > self._told:
+                self._notice(event, row.at)
             self._head = row.seq
         self._told = max(self._told, self._head)

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.engine.asserted import contradicted, turned_back
 from orchestrator.engine.backoff import again_at
+from orchestrator.engine.holding import hold, undone, unreadable
 from orchestrator.engine.merge import merge, unanswered
+from orchestrator.engine.verdicts import line, waited_for
 from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
 from orchestrator.guards import ask, ask_about_host, probes
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.before import HostSnapshotTaken, SnapshotTaken
 from orchestrator.model.call import Read
-from orchestrator.model.case import Case, Seen, Verdict
+from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import plain
 from orchestrator.model.event import (
     DIRECTORY,
@@ -130,8 +132,8 @@ def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
         return faulty
     try:
         answer: Answer | Unreadable = step.judge(case, subject, seen)
-    except Unreadable as unreadable:
-        answer = unreadable
+    except Unreadable as unread:
+        answer = unread
     if (subject, "read") in case.state.tries and not isinstance(answer, Observe):
         # What is read in two rounds has recovered when both were: else a fault of the second would never be counted.
         return Record((Recovered(migration=case.migration.id, subject=subject),))
@@ -156,13 +158,13 @@ def _carry_on(case: Case, step: Step, subject: str, answer: Answer | Unreadable,
     """Turn a step's answer into what the conductor does; ``said`` are the guards that let a write pass."""
     match answer:
         case Unreadable():
-            return _hold(case, step, subject, Stop("fault", str(answer)))
+            return hold(case, step, subject, Stop("fault", str(answer)))
         case Perform():
             return _perform(case, step, subject, answer, said)
         case Record():
             return Record((*said, *answer.events))
         case Stop():
-            return _hold(case, step, subject, answer)
+            return hold(case, step, subject, answer)
         case Done():
             return Record(_done(case, step, subject, answer))
         case _:
@@ -185,7 +187,7 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
     if not faults:
         return None
     never_reached = case.state.snapshot is None and any(not fault.reached for _, fault in faults)
-    if seen.guarded and (never_reached or case.at is None):
+    if seen.guarded and never_reached:
         refusal = _refusal(case, step, _answers(case, step, seen))
         if refusal is not None:
             return refusal
@@ -194,7 +196,7 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
     if expected is not None:
         return expected
     if fault.kind is FaultKind.PERMANENT:
-        return _hold(case, step, subject, _stop(endpoint, fault))
+        return hold(case, step, subject, unreadable(endpoint, fault))
     return retry(case, subject, "read", fault)
 
 
@@ -204,13 +206,24 @@ def _faults(case: Case, step: Step, seen: Seen) -> list[tuple[str, Fault]]:
     return [one for one in seen.faults() if not (waived and one[0] in case.host_names and not one[1].reached)]
 
 
-def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen) -> Record:
-    """Return the retry of a transient fault, or the hold when the attempts are spent."""
+def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record | Wait:
+    """Return the retry of a transient fault, or the hold when the attempts are spent; ``down`` is said of the hold.
+
+    While nobody knows the time no retry can be due: it waits, uncounted, until the time is known.
+    """
+    tries = case.state.tries.get((subject, of), 0) + 1
+    if case.at is None and tries < case.policy.retry.attempts:
+        return Wait("retry", None, None, fault.message)
+    return _again_orhold(case, subject, of, fault, down)
+
+
+def _again_orhold(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record:
     tries = case.state.tries.get((subject, of), 0) + 1
     until = again_at(case.policy.retry, tries, case.at) if case.at else None
     if until is None:
-        stop = Stop("retries-spent", f"{fault.message} (tried {tries} times)", fault.remedy)
-        return _hold(case, current_step(case), subject, stop)
+        tried = "once" if tries == 1 else f"{tries} times"
+        stop = Stop("retries-spent", f"{fault.message} (tried {tried})", fault.remedy, down)
+        return hold(case, current_step(case), subject, stop)
     return _again(case, subject, of, fault, tries, until)
 
 
@@ -236,7 +249,7 @@ def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
     )
     if attempt.started.cmdlet == "Restart-Computer" and case.at and case.at < (attempt.at or case.at) + REBOOT_TAKES:
         return _again(case, subject, "read", fault, case.state.tries.get((subject, "read"), 0), case.at + LOOK_AGAIN)
-    record = retry(case, subject, "read", fault)
+    record = _again_orhold(case, subject, "read", fault)
     return Record(
         tuple(
             event.model_copy(update={"reason": "unknown-outcome"}) if isinstance(event, Held) else event
@@ -254,43 +267,21 @@ def _perform(case: Case, step: Step, subject: str, perform: Perform, said: tuple
     statement = perform.write.statement
     key = (subject, spelled(statement.name, statement.parameters))
     fault = case.state.faults.get(key)
+    down = perform.down if case.state.intention is Intention.BACK else ()
     if fault is not None and fault.kind is FaultKind.TRANSIENT:
-        return retry(case, subject, "write", fault)
+        return retry(case, subject, "write", fault, down)
     parameters = {name: plain(value) for name, value in statement.parameters.items()}
     if fault is not None and case.state.asked.get(key, parameters) == parameters:
-        return _hold(case, step, subject, Stop("fault", fault.message, fault.remedy))
+        return hold(case, step, subject, Stop("fault", fault.message, fault.remedy, down))
     sent = case.state.performed.get(key, 0)
     if sent >= case.policy.retry.attempts:
         detail = f"{statement} was sent {sent} times and what it should do cannot be read back at {subject}."
-        return _hold(case, step, subject, Stop("retries-spent", detail))
+        return hold(case, step, subject, Stop("retries-spent", detail, down=down))
     if perform.disruptive and case.state.intention is Intention.FORWARD:
         late = outside_window(case.state, case.plan, step.trigger, case.at)
         if late is not None:
             return Wait("window", late.until, late.until, late.detail)
     return replace(perform, before=(*said, *perform.before))
-
-
-def _stop(endpoint: str, fault: Fault) -> Stop:
-    return Stop("fault", fault.message if endpoint in fault.message else f"{endpoint}: {fault.message}", fault.remedy)
-
-
-def _hold(case: Case, step: Step | None, subject: str, stop: Stop) -> Record:
-    release = stop.release or "mend the cause"
-    if "dmsa release" not in release and "dmsa r" not in release:
-        release += f", then `dmsa release PLAN --only {case.migration.id} --reason TEXT`"
-    return Record(
-        (
-            *stop.before,
-            Held(
-                migration=case.migration.id,
-                reason=stop.reason,
-                detail=stop.detail,
-                release=release,
-                subject=subject,
-                step=step.trigger if step else None,
-            ),
-        )
-    )
 
 
 def _probes(case: Case, step: Step, seen: Seen | None) -> tuple[Read, ...]:
@@ -315,12 +306,12 @@ def _refusal(case: Case, step: Step, answers: tuple[GuardAnswer, ...]) -> Action
         return None
     firm = [answer for answer in against if not answer.verdict.waits]
     if not firm:
-        return _wait([answer.verdict for answer in against])
+        return waited_for([answer.verdict for answer in against])
     # Whether it is ours at all comes first: what else is said of another's work is beside the point.
     first = min(firm, key=lambda answer: (answer.guard != "host-reachable", answer.guard != "run-is-ours"))
     same = [answer.verdict for answer in firm if answer.guard == first.guard]
     release = _ADOPT.format(id=case.migration.id) if first.guard == "run-is-ours" else ""
-    held = _hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(_line, same)), release))
+    held = hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(line, same)), release))
     return Record((_asked(case, step, answers), *held.events))
 
 
@@ -328,19 +319,6 @@ _ADOPT = (
     "find out who began it, and that nobody else drives it; `dmsa adopt PLAN --only {id} --reason TEXT` takes it over, "
     "`dmsa release PLAN --only {id} --reason TEXT` looks again"
 )
-
-
-def _line(verdict: Verdict) -> str:
-    """Return one line that names the subject, what was found, and the remedy."""
-    about = "" if verdict.subject in verdict.evidence else f"{verdict.subject}: "
-    return f"{about}{verdict.evidence}" + (f" ({verdict.remedy})" if verdict.remedy else "")
-
-
-def _wait(verdicts: list[Verdict]) -> Wait:
-    """Return the wait for the last of several things that time will satisfy."""
-    last = max(verdicts, key=lambda verdict: (verdict.waits or ("", None))[1] or datetime.min.replace(tzinfo=UTC))
-    waiting_for, until = last.waits or ("dwell", None)
-    return Wait("ledger" if waiting_for == "ledger" else "dwell", until, until, last.evidence)
 
 
 def _done(case: Case, step: Step, subject: str, done: Done) -> tuple[Event, ...]:
@@ -369,23 +347,10 @@ def _move(case: Case, step: Step, pair: Pair | None, dmsa_guid: object) -> tuple
     turned = turned_back(case)
     way = turned[0].way if turned else case.state.way
     if way not in {None, Way.ROLLBACK} and dest is not Phase.ROLLED_BACK:
-        return (*turned, moved, _undone(case, dest, way))
+        return (*turned, moved, undone(case, dest, way))
     return (*turned, moved)
 
 
 def _as_if(case: Case, event: SubjectDone) -> Case:
     """Return the case as it will be once the event is folded in."""
     return replace(case, state=replace(case.state, reached=event.pair or case.state.reached))
-
-
-def _undone(case: Case, dest: Phase, way: Way | None) -> Held:
-    only = f"--only {case.migration.id}"
-    forward = (
-        f"`dmsa release PLAN {only} --forward --reason TEXT` goes forward again, " if dest is Phase.REOPENED else ""
-    )
-    return Held(
-        migration=case.migration.id,
-        reason="undone",
-        detail=f"{way} reached {dest}, as asked.",
-        release=f"{forward}`dmsa rollback PLAN {only}` goes all the way back",
-    )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, TypeAlias
 
+from orchestrator.engine.failing import TurnBack
 from orchestrator.engine.waves import Admission, Go, NotYet, budget_spent, is_met
 from orchestrator.errors import PRECEDENCE, Exit
 from orchestrator.model.lifecycle import FINAL, PATH, Intention, Phase
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
-from orchestrator.model.state import MigrationState, Waiting
+from orchestrator.model.state import Hold, MigrationState, Waiting
 
 WaveState: TypeAlias = Literal["pending", "running", "waiting", "held", "done", "failed"]
 
@@ -33,11 +34,16 @@ def exit_of(run: RunState, plan: Plan, chosen: Collection[str] | None = None, un
 
 def _exit(state: MigrationState, until: Phase | None) -> Exit:
     if state.held is not None:
-        return Exit.HELD
+        return held_exit(state.held)
     if state.phase is Phase.ROLLED_BACK and state.intention is Intention.BACK:
         return Exit.FAILED
     done = state.phase is Phase.COMPLETED and state.intention is Intention.FORWARD
     return Exit.DONE if done or reached(state, until) else Exit.WAITING
+
+
+def held_exit(hold: Hold) -> Exit:
+    """Return the exit code of a hold: a person is needed, but a way back that leaves something down has failed."""
+    return Exit.FAILED if hold.down else Exit.HELD
 
 
 def waiting_of(state: MigrationState, admission: Admission | None) -> Waiting | None:
@@ -61,7 +67,7 @@ def wave_state(run: RunState, wave: Wave, answers: dict[str, Admission]) -> tupl
     if is_met(run, wave):
         return "done", None
     waits = {state.id: waiting_of(state, answers.get(state.id)) for state in states}
-    moving = [s for s in states if isinstance(answers.get(s.id), Go) and waits[s.id] is None]
+    moving = [s for s in states if isinstance(answers.get(s.id), Go | TurnBack) and waits[s.id] is None]
     if moving and any(_begun(state) for state in states):
         return "running", None
     back = any(s.phase is Phase.ROLLED_BACK and s.intention is Intention.BACK for s in states)

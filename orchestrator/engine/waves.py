@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+from orchestrator.engine.failing import Spent, TurnBack, failed, spent_budget
 from orchestrator.engine.windows import blacked_out, next_opening, open_until
-from orchestrator.model.event import Held
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way, next_step
 from orchestrator.model.plan import Plan, Wave, Window
 from orchestrator.model.run import RunState
@@ -43,19 +43,7 @@ class Still:
     why: str
 
 
-@dataclass(frozen=True)
-class Spent:
-    """The wave's failure budget is spent: what would begin, or is in flight, is held."""
-
-    detail: str
-
-    def held(self, id_: str) -> Held:
-        """Return the hold of one migration."""
-        release = "mend the failed migrations of the wave and release them, then release this one"
-        return Held(migration=id_, reason="budget-spent", detail=self.detail, release=release)
-
-
-Admission: TypeAlias = Go | NotYet | Still | Spent
+Admission: TypeAlias = Go | NotYet | Still | Spent | TurnBack
 
 ADMITTING = {Trigger.START: "start", Trigger.COMPLETE: "complete"}
 """Steps that take a place in flight, with the gate (windows, approvals) they pass."""
@@ -149,7 +137,7 @@ def alone(
         spent: that the wave's failure budget is spent, if it is.
     """
     if state.held is not None:
-        return Still(f"held: {state.held.reason}")
+        return failed(state, plan) or Still(f"held: {state.held.reason}")
     step = step_of(state, plan)
     if step is None:
         return Still(state.phase.value)
@@ -159,8 +147,9 @@ def alone(
     if unmet and state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
         return NotYet("needs", None, f"wave {wave.name} needs {', '.join(unmet)}")
     begins = step in ADMITTING or step is Trigger.PREPARE
-    if spent and (begins or plan.policy_of(state.id).on_failure == "hold"):
-        return Spent(spent)
+    stopped = spent_budget(state, plan, begins, spent) if spent else None
+    if stopped is not None:
+        return stopped
     admits = state.admitted is not step if step in ADMITTING else step in CATCHING_UP and state.admitted is None
     return _gate(state, plan, wave, step, at, admits) or Go(step, admits)
 
@@ -231,10 +220,10 @@ def allowed_failures(wave: Wave) -> int:
 
 def budget_spent(wave: Wave, states: Iterable[MigrationState]) -> str | None:
     """Say that more migrations of the wave have failed than its budget allows; None while it is not so."""
-    failed = [state.id for state in states if state.failure == "failed"]
-    if len(failed) <= allowed_failures(wave):
+    those = [state.id for state in states if state.failure == "failed"]
+    if len(those) <= allowed_failures(wave):
         return None
-    return f"{', '.join(failed)} failed, and wave {wave.name} allows {wave.failures.allow}"
+    return f"{', '.join(those)} failed, and wave {wave.name} allows {wave.failures.allow}"
 
 
 def unmet_needs(run: RunState, plan: Plan, wave: Wave) -> list[str]:

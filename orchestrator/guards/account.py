@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from orchestrator.guards.guard import Guard, OfPair, account, answered, pair_read, pinned_pair
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen, Verdict
+from orchestrator.model.deleted import protecting, restoring
 from orchestrator.model.directory import ACCOUNT_BACK_LINK
 from orchestrator.model.dn import domain_dn, is_under
 from orchestrator.model.escape import ldap
@@ -125,8 +126,13 @@ class OriginalPresent(OfPair):
             found is not None,
             case.migration.account,
             f"present as {found.dn}" if found else f"not on {case.server}",
-            "restore it from the AD Recycle Bin (runbooks/original-deleted.md)",
+            _restore(case),
         )
+
+
+def _restore(case: Case) -> str:
+    command = f" by `{restoring(case.state.snapshot.account_guid)}`" if case.state.snapshot else ""
+    return f"restore it from the AD Recycle Bin{command} (runbooks/original-deleted.md)"
 
 
 class OriginalProtected(OfPair):
@@ -142,5 +148,5 @@ class OriginalProtected(OfPair):
             found.protected,
             found.dn,
             "protected from accidental deletion" if found.protected else "the protection was taken off",
-            "find out who took it off; set ProtectedFromAccidentalDeletion again",
+            f"find out who took it off, then, as a person, `{protecting(found.guid)}`",
         )

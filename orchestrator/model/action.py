@@ -25,13 +25,14 @@ class Observe:
 @dataclass(frozen=True)
 class Perform:
     """Send this write: intent first, then the call, then its outcome. ``disruptive``: a workload or host restarts.
-    ``before`` is written down together with the intent.
+    ``before`` is written down together with the intent. ``down``: workloads of the snapshot that do not run now.
     """
 
     write: Write
     wish: Pair | None = None
     disruptive: bool = False
     before: tuple[Event, ...] = ()
+    down: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,14 @@ class Wait:
 
 @dataclass(frozen=True)
 class Stop:
-    """A person is needed. ``release`` says what lets the migration go on; ``before`` is written down with the hold."""
+    """A person is needed. ``release`` says what lets the migration go on, ``down`` what a way back leaves down;
+    ``before`` is written down with the hold.
+    """
 
     reason: str
     detail: str
     release: str = ""
+    down: tuple[str, ...] = ()
     before: tuple[Event, ...] = ()
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.model.before import HostBefore
 from orchestrator.model.call import Cmdlet, Read
+from orchestrator.model.deleted import only_explains
 from orchestrator.model.directory import PairSeen, pair_seen
 from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.host import HostSeen, host_seen
@@ -220,7 +221,7 @@ class Seen:
     def faults(self) -> list[tuple[str, Fault]]:
         """Return the faults of reads that did not run to their end, by endpoint.
 
-        That an object is not there is an answer, not a fault.
+        That an object is not there is an answer, not a fault; and what became of it need not be known to hold for it.
         """
         return [
             (read.endpoint, reply.fault)
@@ -228,6 +229,7 @@ class Seen:
             if reply.fault is not None
             and reply.outcome is not Outcome.SUCCEEDED
             and not any(error.category == "ObjectNotFound" for error in reply.errors)
+            and not only_explains(read.statements)
         ]
 
 

@@ -166,13 +166,23 @@ def pair_seen(server: str, reply: Reply, dmsa: str) -> PairSeen:
     dmsas = [record for record in reply.of("ADServiceAccount") if record.text("SamAccountName").lower() == sam]
     if len(accounts) > 1 or len(dmsas) > 1:
         raise Unreadable(f"{server} answered with more than one object of a name")
-    if not accounts and not any(_not_found(error, "Get-ADUser") for error in reply.errors):
-        raise Unreadable(f"{server} did not answer for the account: {complaint(reply)}")
     return PairSeen(
         server,
-        _account(accounts[0]) if accounts else None,
+        _account(accounts[0]) if account_there(server, reply) else None,
         _dmsa(dmsas[0]) if dmsas else None,
     )
+
+
+def account_there(server: str, reply: Reply) -> bool:
+    """Say whether the account that was asked for exists.
+
+    Raises:
+        Unreadable: the reply does not say.
+    """
+    there = any(True for _ in reply.of("ADUser"))
+    if not there and not any(_not_found(error, "Get-ADUser") for error in reply.errors):
+        raise Unreadable(f"{server} did not answer for the account: {complaint(reply)}")
+    return there
 
 
 def complaint(reply: Reply) -> str:

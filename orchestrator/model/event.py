@@ -255,6 +255,8 @@ class Held(_OfMigration):
     subject: str = DIRECTORY
     step: Trigger | None = None
     by: str | None = None
+    down: tuple[str, ...] = ()
+    """Workloads at the subject that ran before, are down now, and do not come back on a way back."""
 
 
 class Released(_OfMigration):
@@ -267,12 +269,13 @@ class Released(_OfMigration):
 
 
 class WayBackAsked(_OfMigration):
-    """An operator (or ``on_failure``) asked for the way back."""
+    """The way back was asked for: by an operator, or (``automatic``) by the policy of a migration that failed."""
 
     kind: Literal["way-back-asked"] = "way-back-asked"
     way: Way
     by: str
     reason: str = ""
+    automatic: bool = False
 
 
 class CallRefused(_Event):

@@ -20,7 +20,7 @@ _NO_FAILURE = {"operator", "undone", "budget-spent"}
 
 
 def _held(state: MigrationState, event: Held, at: datetime | None) -> MigrationState:
-    hold = Hold(event.reason, event.detail, event.release, at, event.subject, event.by)
+    hold = Hold(event.reason, event.detail, event.release, at, event.subject, event.by, event.down)
     failure = state.failure
     admitted = state.admitted
     if event.reason.startswith("guard:") and "Start-ADServiceAccountMigration" not in state.sent:
@@ -95,6 +95,7 @@ def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) 
         state,
         intention=Intention.BACK,
         way=event.way,
+        failure="failed" if event.automatic else state.failure,
         asserted=None,
         adopting=None,
         held=None,

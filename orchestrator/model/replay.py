@@ -10,15 +10,18 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from orchestrator.errors import Exit, OrchestratorError
-from orchestrator.model.event import Event, from_body
+from orchestrator.model.event import KINDS, VERSION, Event, from_body
 from orchestrator.model.lifecycle import IllegalEvent
 from orchestrator.model.run import RunState
-from orchestrator.model.upcast import EventUnknown
+from orchestrator.model.switches import SPEAKING
+from orchestrator.model.upcast import EventUnknown, upcast
 
 
 class Written(Protocol):
     """What is asked of a journal's row."""
 
+    @property
+    def run(self) -> str: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -60,12 +63,18 @@ def event_of(row: Written) -> Event:
         raise RowUnreadable(row, str(error), remedy) from error
 
 
-def fold_in(state: RunState, row: Written) -> Event:
-    """Fold a row of the run into its state; return the event that it tells.
+def fold_in(state: RunState, row: Written) -> Event | None:
+    """Fold a row of the journal into the state of a run; return the event that it tells, if it is that run's.
+
+    A row of another run counts for what it says of a host's switch. One that cannot be understood does not end this
+    run, whose way back may be urgent; whoever would set or put back a switch is held, for who needs it is not known.
 
     Raises:
-        RowUnreadable: it cannot be understood, or cannot have happened after what the state knows.
+        RowUnreadable: a row of this run cannot be understood, or cannot have happened after what the state knows.
     """
+    if row.run != state.run:
+        _overhear(state, row)
+        return None
     event = event_of(row)
     try:
         state.apply(event, row.at)
@@ -73,3 +82,16 @@ def fold_in(state: RunState, row: Written) -> Event:
         remedy = "Keep the file as it is, and report this: a journal never holds what its own rules refuse"
         raise RowUnreadable(row, f"it cannot have happened after the rows before it: {error}", remedy) from error
     return event
+
+
+def _overhear(state: RunState, row: Written) -> None:
+    """Take in a row of another run. What says nothing of a switch need not be read any further than its kind."""
+    try:
+        kind, body = upcast(row.kind, row.body, row.version, VERSION)
+        if kind in _SPEAKING or kind not in KINDS:
+            state.overhear(row.run, from_body(kind, body), row.at)
+    except EventUnknown:
+        state.overhear(row.run, None, row.at, f"row {row.seq} ({row.kind}, version {row.version}) of the run {row.run}")
+
+
+_SPEAKING = frozenset(kind for kind, event in KINDS.items() if event in SPEAKING)

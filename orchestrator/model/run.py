@@ -6,18 +6,14 @@ first, so that a journal never holds an illegal history and ``replay(journal) ==
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from orchestrator.model.before import HostBefore, HostSnapshotTaken, SnapshotTaken
+from orchestrator.model.before import HostBefore
 from orchestrator.model.event import (
-    AttemptFinished,
-    AttemptSettled,
-    AttemptStarted,
     CallRefused,
     ControllersFound,
     Event,
@@ -26,43 +22,33 @@ from orchestrator.model.event import (
     ShellEnded,
     ShellGone,
     ShellOpened,
-    SubjectDone,
 )
 from orchestrator.model.fold import FOLDS
-from orchestrator.model.lifecycle import Trigger
-from orchestrator.model.observation import Outcome
 from orchestrator.model.state import MigrationState
-from orchestrator.model.words import Amended, HostReleased
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryUse:
-    """The host-wide value: what it was before any of ours needed it, and who needs it now."""
-
-    original: HostBefore
-    needed_by: frozenset[str]
+from orchestrator.model.switches import Switches, User
+from orchestrator.model.words import Amended
 
 
 @dataclass(slots=True)
 class RunState:
-    """All migrations of one run. Changed by :meth:`apply` alone, which raises before it changes anything."""
+    """All migrations of one run, and what must be known of the journal's other runs.
+
+    Changed by :meth:`apply` and :meth:`overhear` alone, which raise before they change anything.
+    """
 
     run: str
     digest: str | None = None
     plan: dict[str, Any] | None = None
     controllers: tuple[str, ...] = ()
     migrations: dict[str, MigrationState] = field(default_factory=dict)
-    registry: dict[str, RegistryUse] = field(default_factory=dict)
+    switches: Switches = field(default_factory=Switches)
+    """The hosts' switches, counted over every run of the journal."""
     shells: dict[UUID, str] = field(default_factory=dict)
     """Shells that may be open, and at which endpoints: ours, or left behind by a runner that died."""
     refused: str | None = None
     driver: str | None = None
     """Who drove last, or drives."""
     last_at: datetime | None = None
-    restoring: dict[str, str] = field(default_factory=dict)
-    """Hosts (in small letters) whose switch a write is putting back right now, or may be, and for which migration."""
-    restored_at: dict[str, datetime] = field(default_factory=dict)
-    """When such a write last ended at a host: what was read there before says nothing about its switch."""
     touched: list[str] = field(default_factory=list)
     """The migrations that events were about, in the order of the events."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
@@ -77,9 +63,8 @@ class RunState:
     def copied(self) -> RunState:
         """Return the same state, to fold other events into."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
-        return RunState(
-            **{name: copy(value) if type(value) in {dict, list} else value for name, value in known.items()}
-        )
+        known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, list}}
+        return RunState(**known | {"switches": self.switches.copied()})
 
     def apply(self, event: Event, at: datetime | None) -> None:
         """Fold one event in.
@@ -95,12 +80,7 @@ class RunState:
         if fold is not None:
             id_ = event.migration  # type: ignore[union-attr]  # every event that has a fold is about one
             after = fold(self[id_], event, at)
-            if isinstance(event, SnapshotTaken):
-                after = replace(after, originals=self._originals(event.hosts))
-            elif isinstance(event, HostSnapshotTaken):
-                after = replace(after, originals={**after.originals, **self._originals({event.host: event.before})})
-            self._count_registry(event, after)
-            self._watch_restoring(event, self[id_], at)
+            self.switches.take_in(self.run, event, at)
             self.migrations[id_] = after
             self.touched.append(id_)
         elif isinstance(event, RunBegan | Amended):
@@ -117,6 +97,20 @@ class RunState:
             self.shells.pop(event.shell, None)
         self.last_at = at or self.last_at
 
+    def overhear(self, run: str, event: Event | None, at: datetime | None, row: str = "") -> None:
+        """Take in what an event of another run of the journal says of a host's switch.
+
+        Args:
+            run: that run.
+            event: what happened; None where this version cannot read its *row*.
+            at: estate time.
+            row: which row it is, in words.
+        """
+        if event is not None:
+            self.switches.take_in(run, event, at)
+        elif self.switches.unread is None:
+            self.switches.unread = row
+
     def left_open(self) -> dict[UUID, str]:
         """Return the shells that may be open, and those of writes whose outcome nobody knows, with their endpoints.
 
@@ -128,50 +122,19 @@ class RunState:
 
     def needs(self, host: str, id_: str) -> bool:
         """Return whether a migration needs the host's registry value, from its first write there on."""
-        use = self.registry.get(host.lower())
-        return use is not None and id_ in use.needed_by
+        use = self.switches.uses.get(host.lower())
+        return use is not None and User(self.run, id_) in use.needed_by
 
     def needed_elsewhere(self, host: str, id_: str) -> frozenset[str]:
-        """Return the other migrations that need the host's registry value."""
-        use = self.registry.get(host.lower())
-        return use.needed_by - {id_} if use else frozenset()
+        """Return the other migrations that need the host's registry value; of another run as ``plan/migration``."""
+        use = self.switches.uses.get(host.lower())
+        return frozenset(self.named(user) for user in (use.needed_by if use else ()) if user != (self.run, id_))
+
+    def named(self, user: User) -> str:
+        """Return how a migration of any run is called here."""
+        return user.migration if user.run == self.run else f"{user.run}/{user.migration}"
 
     def original(self, host: str, id_: str) -> HostBefore | None:
         """Return the host as it was before any of ours changed its registry value."""
-        use = self.registry.get(host.lower())
-        return use.original if use else self[id_].originals.get(host)
-
-    def _originals(self, hosts: Mapping[str, HostBefore]) -> dict[str, HostBefore]:
-        """Return hosts as they were before any of ours needed their registry value."""
-        uses = {host: self.registry.get(host.lower()) for host in hosts}
-        return {host: use.original if (use := uses[host]) else before for host, before in hosts.items()}
-
-    def _count_registry(self, event: Event, after: MigrationState) -> None:
-        if isinstance(event, HostReleased):
-            self._needs_no_longer(event.host.lower(), after.id)
-        if not isinstance(event, AttemptStarted | SubjectDone) or event.subject not in after.originals:
-            return
-        host = event.subject.lower()
-        use = self.registry.get(host)
-        adopted = isinstance(event, SubjectDone) and event.step is Trigger.ADOPT and event.registry is not None
-        if event.step is Trigger.REGISTRY or adopted:
-            original = use.original if use else after.originals[event.subject]
-            needed = (use.needed_by if use else frozenset()) | {after.id}
-            self.registry[host] = RegistryUse(original, needed)
-        elif event.step is Trigger.RESTORE and isinstance(event, SubjectDone):
-            self._needs_no_longer(host, after.id)
-
-    def _watch_restoring(self, event: Event, before: MigrationState, at: datetime | None) -> None:
-        if isinstance(event, AttemptStarted) and event.step is Trigger.RESTORE:
-            self.restoring[event.subject.lower()] = before.id
-        elif isinstance(event, AttemptSettled) or (
-            isinstance(event, AttemptFinished) and event.outcome is not Outcome.UNKNOWN
-        ):
-            host = event.subject.lower()
-            if before.open[event.subject].started.step is Trigger.RESTORE and self.restoring.pop(host, "") and at:
-                self.restored_at[host] = at
-
-    def _needs_no_longer(self, host: str, id_: str) -> None:
-        use = self.registry.pop(host, None)
-        if use and use.needed_by - {id_}:
-            self.registry[host] = replace(use, needed_by=use.needed_by - {id_})
+        use = self.switches.uses.get(host.lower())
+        return use.original if use else self.switches.befores.get(User(self.run, id_), {}).get(host)

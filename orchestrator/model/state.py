@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from orchestrator.model.before import Compared, HostBefore, SnapshotRepeated, SnapshotTaken
+from orchestrator.model.before import Compared, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.event import DIRECTORY, AttemptStarted, BaselineRead, FaultSeen, WorkloadSeen
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.words import AdoptAsked, AssertedDone
@@ -48,6 +48,8 @@ class Hold:
     since: datetime | None
     subject: str = DIRECTORY
     by: str | None = None
+    down: tuple[str, ...] = ()
+    """Workloads at the subject that a way back leaves down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,6 @@ class MigrationState:
     """The same once more, as it was right before Complete."""
     compared: Compared | None = None
     """What the last way back found when it held everything against the snapshot."""
-    originals: Mapping[str, HostBefore] = field(default_factory=dict)
     dmsa_guid: UUID | None = None
     hosts: Mapping[str, HostProgress] = field(default_factory=dict)
     asserted: AssertedDone | None = None

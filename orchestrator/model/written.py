@@ -72,6 +72,10 @@ def write_duration(value: timedelta) -> str:
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
 
 
+_LONGEST_NAME = 256
+"""What the longest name of a service may have (Microsoft Learn, CreateService); nothing longer is ever sent."""
+
+
 def _not_padded(value: str) -> str:
     if not value.isprintable():
         raise _refused(
@@ -85,13 +89,16 @@ def _not_padded(value: str) -> str:
 
 
 def _exact_name(value: str) -> str:
-    wildcard = next((character for character in value if character in "*?[]"), None)
+    wildcard = next((character for character in value if character in "*?[]`"), None)
     if wildcard is not None:
+        would = "take ` for an escape" if wildcard == "`" else f"expand {wildcard}"
         raise _refused(
             "wildcard",
-            f"expected the exact name, found {value}: the cmdlets would expand {wildcard}",
+            f"expected the exact name, found {value}: the cmdlets would {would}",
             "list each name",
         )
+    if len(value) > _LONGEST_NAME:
+        raise _refused("name", f"expected a name of at most {_LONGEST_NAME} characters, found {len(value)}")
     return value
 
 
@@ -185,7 +192,7 @@ Name: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_not_padded
 """A name that is compared, never expanded."""
 ExactName: TypeAlias = Annotated[
     str,
-    Field(min_length=1, json_schema_extra={"pattern": r"^[^*?\[\]]+$"}),
+    Field(min_length=1, json_schema_extra={"pattern": r"^[^*?\[\]`]{1,256}$"}),
     AfterValidator(_not_padded),
     AfterValidator(_exact_name),
 ]

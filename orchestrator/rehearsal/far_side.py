@@ -94,7 +94,7 @@ class FarSide(Protocol):
 DECLARED = frozenset(
     {"ntsecuritydescriptor", "rdn", "parent", "pwdlastset", "lockouttime", "description", "labtakenspns"}
 )
-"""Attributes of an account that a way back may leave changed, or that move by themselves (runbooks/roll-back.md)."""
+"""Attributes of an account that a way back may leave changed, or that move by themselves (runbooks/rollback.md)."""
 
 
 class EstateFarSide:
@@ -154,6 +154,10 @@ class EstateFarSide:
     def has_account(self, id_: str, controller: str) -> bool:
         """Say whether the original is there."""
         return self.account_entry(id_, controller) is not None
+
+    def account_guid(self, id_: str) -> UUID | None:
+        """Return the original's objectGUID, whether it is deleted or not; None if it was never there."""
+        return self._accounts[id_]
 
     def account_entry(self, id_: str, controller: str) -> Entry | None:
         """Return the original as a domain controller has it."""

@@ -78,6 +78,17 @@ def move_account(world: World, id_: str, to: str) -> None:
         directory.protect(dc, entry.guid)
 
 
+def restore_account(world: World, id_: str) -> None:
+    """Restore the deleted original as a person does (``Restore-ADObject``), and wait until every copy shows it."""
+    directory, dc = world.estate.directory, world.far_side.controllers[0]
+    guid = world.far_side.account_guid(id_)
+    entry = directory.replicas[dc].entries.get(guid) if guid else None
+    if entry is None or not entry.deleted:
+        return
+    directory.undelete(dc, entry.guid)
+    world.estate.advance_to(world.estate.now + max(directory.latency(dc, other) for other in directory.replicas))
+
+
 def stop_service(world: World, where: str) -> None:
     """Stop a service (``host\\service``) as its administrator does."""
     _at_service(world, where, lambda _machine, service: world.estate.workloads.stop_service(service))

@@ -18,7 +18,7 @@ from uuid import UUID
 from orchestrator.engine.waves import admissible
 from orchestrator.model.before import SnapshotTaken
 from orchestrator.model.event import Admitted as AdmittedEvent
-from orchestrator.model.event import AttemptSettled, AttemptStarted, Event, Moved, RunBegan
+from orchestrator.model.event import AttemptSettled, AttemptStarted, Event, Moved, RunBegan, WayBackAsked
 from orchestrator.model.lifecycle import MOVES, Pair, Phase
 from orchestrator.model.plan import Migration, Plan
 from orchestrator.model.run import RunState
@@ -198,6 +198,8 @@ class Invariants:
                 yield from self._moved(course, row.event)
             case AdmittedEvent():
                 yield from self._admitted(course, row.event)
+            case WayBackAsked(automatic=True):
+                yield from self._taken_back(course)
             case _:
                 return
 
@@ -254,6 +256,13 @@ class Invariants:
             yield Violation("no-move-past-unsettled", course.id, said)
         if event.dest is Phase.ROLLED_BACK:
             yield from as_before(self._plan, self._far, course, self._courses.values(), self._excused)
+
+    def _taken_back(self, course: Course) -> Iterator[Violation]:
+        if self._plan.policy_of(course.id).on_failure != "undo":
+            yield Violation("taken-back-by-policy", course.id, "taken back, and its policy says hold")
+        if course.back or course.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
+            said = f"taken back from {course.phase}{', on a way back already' if course.back else ''}"
+            yield Violation("taken-back-by-policy", course.id, said)
 
     def _admitted(self, course: Course, event: AdmittedEvent) -> Iterator[Violation]:
         wave = self._plan.wave_of(course.id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrator.engine.failing import TurnBack
 from orchestrator.engine.outcome import waiting_of
 from orchestrator.engine.waves import Admission
 from orchestrator.model.lifecycle import FINAL, Intention, Phase
@@ -104,6 +105,8 @@ def as_before(
 
 def unfinished(state: MigrationState, answer: Admission, at: datetime | None) -> str | None:
     """Say what is wrong with where a migration was left; None if nothing is."""
+    if isinstance(answer, TurnBack):
+        return f"left at {state.phase} although the policy takes it back: {answer.why}"
     if state.held is not None:
         complete = state.held.reason and state.held.detail and state.held.release
         return None if complete else f"held without a reason: {state.held}"

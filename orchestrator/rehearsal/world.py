@@ -26,6 +26,7 @@ from orchestrator.model.call import Call, Read, Ticket, Write, cmdlet
 from orchestrator.model.event import VERSION, Event, from_body, to_body
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.observation import Unreadable
+from orchestrator.model.replay import fold_in
 from orchestrator.model.run import RunState
 from orchestrator.rehearsal.far_side import EstateFarSide, arrivals
 from orchestrator.rehearsal.invariants import Invariants, Told
@@ -283,8 +284,8 @@ class World:
         if self.invariants is not None:
             return self.invariants.replayed.copied()
         state = RunState(self.plan.name)
-        for row in self.journal.read(run=self.plan.name):
-            state.apply(from_body(row.kind, row.body), row.at)
+        for row in self.journal.read():
+            fold_in(state, row)
         return state
 
     def told(self) -> list[tuple[Event, datetime | None]]:

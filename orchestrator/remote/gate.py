@@ -54,8 +54,8 @@ def _check_statement(statement: Cmdlet, effect: Effect, rows: Mapping[str, Row])
     if row.effect is not effect:
         carried = "a read" if effect is Effect.READS else "a write"
         raise _refusal(row.cmdlet, f"{row.effect.value}, and was to travel in {carried}")
-    if any(type(name) is not str for name in statement.parameters):
-        raise _refusal(row.cmdlet, "has parameters without names")
+    if type(statement.parameters) is not dict or any(type(name) is not str for name in statement.parameters):
+        raise _refusal(row.cmdlet, "has parameters that are not plain names with values")
     own = {name: value for name, value in statement.parameters.items() if name not in COMMON}
     for name in statement.parameters.keys() & COMMON.keys():
         if not COMMON[name].accepts(statement.parameters[name]):

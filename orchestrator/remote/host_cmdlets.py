@@ -35,7 +35,11 @@ _WIN32 = one_of("Win32_OperatingSystem", "Win32_ComputerSystem", "Win32_Service"
 _EVENT_TABLE = table({"LogName": one_of(*EVENT_LOGS), "Id": one_or_many(one_of(307, 308, 309))}, {"StartTime": MOMENT})
 _ENABLE_LOG = Kind(
     "exactly sl, the Kerberos log, /e:true",
-    lambda value: value in {("sl", log, "/e:true") for log in EVENT_LOGS} if type(value) is tuple else False,
+    lambda value: (
+        type(value) is tuple
+        and all(type(word) is str for word in value)
+        and value in {("sl", log, "/e:true") for log in EVENT_LOGS}
+    ),
 )
 
 BUILD = form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))}).by("probe")

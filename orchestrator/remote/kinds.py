@@ -111,7 +111,8 @@ def table(required: Mapping[str, Kind], optional: Mapping[str, Kind] | None = No
 
     def accepts(value: Value) -> bool:
         return (
-            isinstance(value, Mapping)
+            type(value) is dict
+            and all(type(key) is str for key in value)
             and required.keys() <= value.keys() <= kinds.keys()
             and all(kinds[key].accepts(item) for key, item in value.items())
         )
@@ -137,7 +138,7 @@ def _names_an_object(text: str) -> bool:
 TEXT = Kind("readable text", _is_text)
 SWITCH = Kind("$true", lambda value: value is True, "True", ("True",))
 MOMENT = Kind("a time with its zone", lambda value: type(value) is datetime and value.tzinfo is not None)
-EMPTY = Kind("the empty text", lambda value: value == "", "")
+EMPTY = Kind("the empty text", lambda value: type(value) is str and not value, "")
 DN = Kind("a distinguished name", _is_dn, "[^=]+=.+")
 _GUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 GUID = Kind("a GUID", lambda value: type(value) is UUID, _GUID) | matching("a GUID's text", _GUID, re.IGNORECASE)

@@ -46,17 +46,17 @@ def is_ldap_filter(value: Value) -> bool:
 
 
 _WQL_TOKEN = re.compile(
-    r"\s*(?:(?P<open>\()|(?P<close>\))|(?P<operator><>|<=|>=|=|<|>)"
+    r" *(?:(?P<open>\()|(?P<close>\))|(?P<operator><>|<=|>=|=|<|>)"
     r"|(?P<operand>'(?:[^'\"\\\x00-\x1f\x7f]|\\[\\'\"])*'|\d{1,19}|(?:TRUE|FALSE|NULL)\b)"
-    r"|(?P<join>(?:AND|OR)\b)|(?P<negation>NOT\b)|(?P<name>[A-Za-z][A-Za-z0-9_]{0,63}))\s*",
+    r"|(?P<join>(?:AND|OR)\b)|(?P<negation>NOT\b)|(?P<name>[A-Za-z][A-Za-z0-9_]{0,63})) *",
     re.ASCII | re.IGNORECASE,
 )
 
 _XPATH_TOKEN = re.compile(
-    r"\s*(?:(?P<open>[(\[])|(?P<close>[)\]])|(?P<operator>!=|<=|>=|=|<|>)"
+    r" *(?:(?P<open>[(\[])|(?P<close>[)\]])|(?P<operator>!=|<=|>=|=|<|>)"
     r"|(?P<operand>'[^'\x00-\x1f\x7f]*'|\"[^\"\x00-\x1f\x7f]*\"|\d{1,19})"
-    r"|(?P<join>(?:and|or)\b)|(?P<negation>not(?=\s*\())|(?P<function>timediff)(?=\s*\()"
-    r"|(?P<name>System|EventData|EventID|TimeCreated|Data|@Name|@SystemTime|\*))\s*",
+    r"|(?P<join>(?:and|or)\b)|(?P<negation>not(?= *\())|(?P<function>timediff)(?= *\()"
+    r"|(?P<name>System|EventData|EventID|TimeCreated|Data|@Name|@SystemTime|\*)) *",
     re.ASCII,
 )
 

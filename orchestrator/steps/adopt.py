@@ -67,15 +67,15 @@ class Adopt(Step):
 
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
         """Snapshot, then protection, then the phase."""
+        pinned = seen.pair(case.endpoint, case.server)
+        if pinned.account is None:
+            return original_missing(case, seen)
         if not case.controllers:
             return Record((controllers_found(case, seen),))
         unread = unread_copies(case, seen)
         if unread:
             return Observe(unread, more=True)
         pairs = pairs_everywhere(case, seen)
-        pinned = pairs[0]
-        if pinned.account is None:
-            return original_missing(case, pinned)
         if pinned.dmsa is None or pinned.pair is Pair.BROKEN:
             return _nothing_to_adopt(case, pinned)
         if case.state.snapshot is None:

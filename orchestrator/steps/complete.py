@@ -48,7 +48,7 @@ class Complete(Step):
         """Complete a started pair; accept a completed one only if this attempt, or a person, sent Complete."""
         pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
-            return original_missing(case, pinned)
+            return original_missing(case, seen)
         if pinned.pair is Pair.STARTED:
             return _send(case, seen, pinned)
         ours = CMDLET in case.state.sent or case.asserted(self.trigger)

@@ -14,7 +14,7 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.step import Groups, Step
-from orchestrator.steps.workloads import not_running, restarted
+from orchestrator.steps.workloads import logging_on, not_running, restarted
 
 
 class Confirm(Step):
@@ -35,4 +35,4 @@ class Confirm(Step):
         """Restart what has not been restarted since Complete."""
         host, found = case.migration.host(subject), seen.host(subject)
         only = None if case.policy.restart_after_complete else not_running(case, host, found)
-        return restarted(case, self.trigger, host, found, seen, only)
+        return logging_on(case, seen, restarted(case, self.trigger, host, found, seen, only))

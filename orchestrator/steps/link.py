@@ -44,7 +44,7 @@ class Link(Step):
         """Done when all copies show 1/1."""
         pairs = pairs_everywhere(case, seen)
         if pairs[0].account is None:
-            return original_missing(case, pairs[0])
+            return original_missing(case, seen)
         if pairs[0].pair is not Pair.STARTED:
             return not_matching(case, pairs[0], Pair.STARTED)
         late = converging(case, pairs, Pair.STARTED) or confirmed(case, seen)

@@ -47,11 +47,11 @@ class Prepare(Step):
 
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
         """Snapshot, then dMSA, then protection."""
-        if not case.controllers:
-            return Record((controllers_found(case, seen),))
         pair = seen.pair(case.endpoint, case.server)
         if pair.account is None:
-            return original_missing(case, pair)
+            return original_missing(case, seen)
+        if not case.controllers:
+            return Record((controllers_found(case, seen),))
         if case.state.snapshot is None:
             return self._snapshot(case, seen, pair)
         if pair.dmsa is None:

@@ -78,10 +78,14 @@ class Registry(Step):
 
         It decided that before this one was known to need the switch; what is read until then may be over at once.
         """
-        other = case.run.restoring.get(subject.lower())
+        unknown = uncounted(case, subject)
+        if unknown is not None:
+            return unknown
+        switches = case.run.switches
+        other = switches.restoring.get(subject.lower())
         if other is not None:
-            return _restoring(case, subject, other)
-        ended = case.run.restored_at.get(subject.lower())
+            return _restoring(case, subject, case.run.named(other))
+        ended = switches.restored_at.get(subject.lower())
         stale = ended is not None and seen.since is not None and seen.since < ended
         return Observe(self.reads(case, subject)) if stale else None
 
@@ -91,6 +95,19 @@ class Registry(Step):
             return None
         booting = _booting(case, subject)
         return booting if booting.until is None or case.at < booting.until else None
+
+
+def uncounted(case: Case, subject: str) -> Stop | None:
+    """Return the stop before a switch is set for the first time, or put back, where who needs it cannot be known."""
+    row = case.run.switches.unread
+    if row is None:
+        return None
+    return Stop(
+        "unknown-outcome",
+        f"{subject}: whether another plan on this journal needs {ENABLED} there is not known, because {row} was "
+        "written by a newer version of dmsa. The value was not changed.",
+        "upgrade dmsa here, then `dmsa release`",
+    )
 
 
 def enable(host: HostSeen, value: int) -> Answer:
@@ -164,7 +181,7 @@ def _restoring(case: Case, subject: str, other: str) -> Answer:
         "unknown-outcome",
         f"{subject}: whether the write with which {other} puts the host's switch back will still take effect is not "
         f"known after {RESTORING_TAKES}.",
-        f"let `dmsa rollback PLAN --only {other}` end, then `dmsa release`",
+        f"let the way back of {other} end, then `dmsa release`",
     )
 
 

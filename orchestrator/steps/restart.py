@@ -24,7 +24,7 @@ from orchestrator.steps.step import (
     not_matching,
     original_missing,
 )
-from orchestrator.steps.workloads import dependents_of, not_running, restarted
+from orchestrator.steps.workloads import dependents_of, logging_on, not_running, restarted
 
 ASK_LEDGER = timedelta(minutes=5)
 """How soon the ledger is asked again for a host that has not registered; then ever more rarely.
@@ -60,7 +60,7 @@ class Restart(Step):
         if subject == DIRECTORY:
             return _registered(case, seen)
         host, found = case.migration.host(subject), seen.host(subject)
-        return restarted(case, self.trigger, host, found, seen, _left(case, host, found))
+        return logging_on(case, seen, restarted(case, self.trigger, host, found, seen, _left(case, host, found)))
 
 
 def _left(case: Case, host: Host, found: HostSeen) -> frozenset[str] | None:
@@ -76,7 +76,7 @@ def _left(case: Case, host: Host, found: HostSeen) -> frozenset[str] | None:
 def _registered(case: Case, seen: Seen) -> Answer:
     pair = seen.pair(case.endpoint, case.server)
     if pair.account is None:
-        return original_missing(case, pair)
+        return original_missing(case, seen)
     if pair.pair is not Pair.STARTED:
         return not_matching(case, pair, Pair.STARTED)
     ledger = ledger_seen(case, seen)

@@ -29,8 +29,9 @@ from orchestrator.steps.step import (
     original_missing,
     pair_reads_everywhere,
     pairs_everywhere,
+    unprotected,
 )
-from orchestrator.steps.workloads import not_running, restarted
+from orchestrator.steps.workloads import logging_on, not_running, restarted
 
 
 class RestartBack(Step):
@@ -54,7 +55,7 @@ class RestartBack(Step):
         host, found = case.host(subject), seen.host(subject)
         touched = {name.lower() for where, _, name in case.state.touched if where == subject}
         only = frozenset(touched | _down(case, subject, seen))
-        return restarted(case, self.trigger, host, found, seen, only)
+        return logging_on(case, seen, restarted(case, self.trigger, host, found, seen, only))
 
 
 def _down(case: Case, subject: str, seen: Seen) -> frozenset[str]:
@@ -64,7 +65,7 @@ def _down(case: Case, subject: str, seen: Seen) -> frozenset[str]:
 def _equals_snapshot(case: Case, seen: Seen) -> Answer:
     pairs = pairs_everywhere(case, seen)
     if pairs[0].account is None:
-        return original_missing(case, pairs[0])
+        return original_missing(case, seen)
     late = converging(case, pairs, Pair.UNLINKED)
     if late:
         return late
@@ -75,6 +76,9 @@ def _equals_snapshot(case: Case, seen: Seen) -> Answer:
     failed = [one for one in result.differences if one.verdict == "failed"]
     if failed:
         return _not_restored(case, result, failed)
+    bare = unprotected(pairs[0])
+    if bare:
+        return replace(bare, before=(result,))
     evidence = {"read": [str(pair) for pair in pairs], "equal": result.equal, **_lost(case)}
     return Done(pair=Pair.UNLINKED, evidence=evidence, before=(result,))
 
@@ -100,7 +104,7 @@ def _to_be_found_again(case: Case) -> Content:
         raise Unreadable(f"there is no snapshot of {case.migration.id}")
     hosts = {}
     for name in case.hosts_back:
-        first = case.state.originals.get(name, taken.hosts[name])
+        first = case.original(name) or taken.hosts[name]
         hosts[name] = taken.hosts[name].model_copy(update={"value": first.value, "key_exists": first.key_exists})
     return replace(Content.of(taken), hosts=hosts)
 

@@ -1,7 +1,8 @@
 """restore: each host's switch is as it was before the first of ours needed it: absent, 0 or 1.
 
-While another migration on the host still needs the value it is kept; the last one to leave puts it back. Registry
-keys made on the way stay (declared): other policies may have come to live there.
+While another migration on the host still needs the value it is kept, be it of another wave or of another plan on the
+same journal; the last one to leave puts it back. Registry keys made on the way stay (declared): other policies may have
+come to live there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.host import ENABLED, KERBEROS_KEY, host_reads
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.model.plan import Host
-from orchestrator.steps.registry import enable
+from orchestrator.steps.registry import enable, uncounted
 from orchestrator.steps.step import Groups, Step
 
 
@@ -42,6 +43,9 @@ class Restore(Step):
             return Done(registry=kept, evidence={ENABLED: host.value, "needed_by": needed_by})
         if host.value == before.value:
             return Done(registry="restored", evidence={ENABLED: host.value})
+        unknown = uncounted(case, subject)
+        if unknown is not None:
+            return unknown
         if before.value is None:
             return Perform(Write(subject, cmdlet("Remove-ItemProperty", LiteralPath=KERBEROS_KEY, Name=ENABLED)))
         if before.value in (0, 1) and isinstance(before.value, int):

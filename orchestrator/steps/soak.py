@@ -42,7 +42,7 @@ class Soak(Step):
         """Done when dwell and flatness are over and nobody is unknown or gone."""
         pair = seen.pair(case.endpoint, case.server)
         if pair.account is None:
-            return original_missing(case, pair)
+            return original_missing(case, seen)
         if pair.pair is not Pair.STARTED:
             return not_matching(case, pair, Pair.STARTED)
         ledger = ledger_seen(case, seen)

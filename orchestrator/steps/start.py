@@ -37,7 +37,7 @@ class Start(Step):
         """Start an unlinked pair; accept a started one only if this attempt sent Start, or a person says he did."""
         pair = seen.pair(case.endpoint, case.server)
         if pair.account is None:
-            return original_missing(case, pair)
+            return original_missing(case, seen)
         if pair.pair is Pair.UNLINKED:
             return Perform(Write(case.endpoint, migration_cmdlet("Start", case, pair)), wish=Pair.STARTED)
         if pair.pair is Pair.STARTED and (

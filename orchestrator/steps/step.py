@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
+from uuid import UUID
 
 from orchestrator.model.action import Answer, Observe, Stop, Wait
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen
+from orchestrator.model.deleted import Remains, deleted_search, protecting, remains_seen, restoring
 from orchestrator.model.directory import PairSeen, pair_reads
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.guard_ids import Stage
@@ -125,13 +127,48 @@ def migration_cmdlet(verb: str, case: Case, pair: PairSeen) -> Cmdlet:
     )
 
 
-def original_missing(case: Case, seen: PairSeen) -> Stop:
-    """Say that the original account is not there."""
+def original_missing(case: Case, seen: Seen) -> Observe | Stop:
+    """Say that the original account is not there, once it was looked for among what was deleted.
+
+    By the plan's name alone nothing deleted can be told from another of that name; so before the snapshot, which has
+    its objectGUID, nothing is looked for. Whatever the look brings, or where it is refused, the migration is held.
+    """
+    gone = f"{case.migration.account} is not on {case.server}. Nothing here can delete it; "
+    if case.state.snapshot is None:
+        return Stop("original-missing", gone + "somebody else did, or it was never there.", _FIND_IT)
+    guid = case.state.snapshot.account_guid
+    look = deleted_search(case.server, guid)
+    reply = seen.reply_to(look, case.endpoint)
+    if reply is None:
+        return Observe((Read(case.endpoint, (look,)),), more=True)
+    left = remains_seen(case.server, guid, reply)
+    detail = f"{gone}somebody else did. By its objectGUID, {guid}: {left.said}."
+    return Stop("original-missing", detail, _way_back(left, guid))
+
+
+_FIND_IT = "find out who deleted it, and restore it (runbooks/original-deleted.md); then `dmsa release`"
+
+
+def _way_back(left: Remains, guid: UUID) -> str:
+    if left.there:
+        return "nothing, if it is as it was (runbooks/original-deleted.md): `dmsa release` looks again"
+    if left.whole:
+        return f"as a person run `{restoring(guid)}` (runbooks/original-deleted.md), then `dmsa release`"
+    return (
+        f"`{restoring(guid)}` alone would not bring its password, SPNs, groups and links back: restore it with "
+        "authority from a backup of a domain controller (runbooks/original-deleted.md), then `dmsa release`"
+    )
+
+
+def unprotected(pair: PairSeen) -> Stop | None:
+    """Say that somebody took the original's protection off, which prepare had set; None if it is on."""
+    if pair.account is None or pair.account.protected:
+        return None
     return Stop(
-        "original-missing",
-        f"{case.migration.account} is not on {seen.server}. Nothing here can delete it; somebody else did, "
-        "or it was never there.",
-        "restore the account from the AD Recycle Bin (runbooks/original-deleted.md), then `dmsa release`",
+        "guard:original-protected",
+        f"the protection of {pair.account.dn} from accidental deletion was taken off since prepare set it. It is as it "
+        "should be otherwise, and nothing was changed.",
+        f"find out who took it off; as a person run `{protecting(pair.account.guid)}`, then `dmsa release`",
     )
 
 

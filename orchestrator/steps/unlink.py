@@ -29,7 +29,7 @@ from orchestrator.steps.step import (
     pairs_everywhere,
 )
 from orchestrator.steps.witness import confirmed, testimony
-from orchestrator.steps.workloads import running
+from orchestrator.steps.workloads import logging_on, running
 
 _UNLINKING = frozenset({"Undo-ADServiceAccountMigration", "Reset-ADServiceAccountMigration"})
 
@@ -55,10 +55,10 @@ class Unlink(Step):
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Unlink, repair, converge; on the hosts start what is down."""
         if subject != DIRECTORY:
-            return running(case, case.host(subject), seen.host(subject))
+            return logging_on(case, seen, running(case, case.host(subject), seen.host(subject)))
         pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
-            return original_missing(case, pinned)
+            return original_missing(case, seen)
         goal = case.state.wish or self.goal(case, pinned.pair)
         if goal is None:
             return not_matching(case, pinned, Pair.COMPLETED)

@@ -7,19 +7,22 @@ counts, and none is done twice. A service that did not run in the snapshot is ne
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orchestrator.model.action import Answer, Done, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.before import HostBefore, ServiceBefore
-from orchestrator.model.call import Write, cmdlet
+from orchestrator.model.call import Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
+from orchestrator.model.directory import account_there
 from orchestrator.model.event import WorkloadSeen
 from orchestrator.model.host import HostSeen, TaskSeen, process_reads, split_task
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.observation import Unreadable
 from orchestrator.model.plan import Host
+from orchestrator.steps import by_hand
 from orchestrator.steps.registry import baseline, since_when
-from orchestrator.steps.step import LOOK_AGAIN, did
+from orchestrator.steps.step import LOOK_AGAIN, did, original_missing
 
 TASK_RUNS_FOR = timedelta(minutes=1)
 STILL_RUNNING = 0x41301
@@ -56,35 +59,85 @@ def restarted(
         if only is None or name.lower() in only:
             answer = _service(host.name, name, found, seen, since)
             if answer is not None:
-                return answer
+                return replace(answer, down=down_at(case, host, found)) if isinstance(answer, Perform) else answer
         workloads.append(WorkloadSeen(kind="service", name=name, state=_state(found, name)))
-    down = _down_dependents(_before(case, host), found)
-    if down:
-        return Perform(Write(host.name, cmdlet("Start-Service", Name=down[0])), disruptive=True)
+    waiting = _down_dependents(_before(case, host), found)
+    if waiting:
+        return _start(case, host, found, waiting[0])
     return _pools_and_tasks(case, host, found, since, workloads, only)
 
 
 def running(case: Case, host: Host, found: HostSeen) -> Answer:
     """Say what is next until everything that ran in the snapshot runs; what runs is left alone."""
     workloads = []
-    before = _before(case, host)
     for name, service in _services(case, host).items():
         if service.state == "Running" and _state(found, name) != "running":
-            return Perform(Write(host.name, cmdlet("Start-Service", Name=name)), disruptive=True)
+            return _start(case, host, found, name)
         state = _state(found, name) if service.state == "Running" else "idle"
         workloads.append(WorkloadSeen(kind="service", name=name, state=state))
-    down = _down_dependents(before, found)
-    if down:
-        return Perform(Write(host.name, cmdlet("Start-Service", Name=down[0])), disruptive=True)
-    return Done(workloads=tuple(workloads))
+    waiting = _down_dependents(_before(case, host), found)
+    if waiting:
+        return _start(case, host, found, waiting[0])
+    return _stopped_pool(case, host, found) or Done(workloads=tuple(workloads))
+
+
+def logging_on(case: Case, seen: Seen, answer: Answer) -> Answer:
+    """Let a workload log on anew only while the original is there: without it, what is stopped does not start again.
+
+    What runs goes on with the log-on it has; so a restart is where a deletion that nobody noticed would do harm.
+    """
+    if not isinstance(answer, Perform):
+        return answer
+    look = cmdlet("Get-ADUser", Identity=case.account, Server=case.server)
+    reply = seen.reply_to(look, case.endpoint)
+    if reply is None:
+        return Observe((Read(case.endpoint, (look,)),), more=True)
+    return answer if account_there(case.server, reply) else original_missing(case, seen)
 
 
 def not_running(case: Case, host: Host, found: HostSeen) -> frozenset[str]:
-    """Return the lower-case names of services that ran in the snapshot and do not run now."""
-    return frozenset(
+    """Return the lower-case names of services and application pools that ran in the snapshot and do not run now."""
+    services = (
         name.lower()
         for name, service in _services(case, host).items()
         if service.state == "Running" and _state(found, name) != "running"
+    )
+    return frozenset((*services, *(pool.lower() for pool in _stopped_pools(case, host, found))))
+
+
+def down_at(case: Case, host: Host, found: HostSeen) -> tuple[str, ...]:
+    """Return what ran at a host in the snapshot and does not run now, services that others need included."""
+    before = _before(case, host)
+    named = (*before.services, *before.app_pools)
+    down = not_running(case, host, found)
+    return (*(name for name in named if name.lower() in down), *_down_dependents(before, found))
+
+
+def _start(case: Case, host: Host, found: HostSeen, name: str) -> Perform:
+    write = Write(host.name, cmdlet("Start-Service", Name=name))
+    return Perform(write, disruptive=True, down=down_at(case, host, found))
+
+
+def _stopped_pools(case: Case, host: Host, found: HostSeen) -> tuple[str, ...]:
+    """Return the application pools that ran in the snapshot and are stopped; one that starts is not."""
+    meant = {name.lower() for name in host.app_pools}
+    ran = (name for name, pool in _before(case, host).app_pools.items() if pool.state == "Started")
+    return tuple(name for name in ran if name.lower() in meant and found.app_pools.get(name.lower()) == "Stopped")
+
+
+def _stopped_pool(case: Case, host: Host, found: HostSeen) -> Stop | None:
+    """Return the stop before an application pool that nothing here can start: one that is stopped is not restarted.
+
+    ("You have to start stopped object before restarting it" says Restart-WebAppPool; the catalogue starts none.)
+    """
+    pools = _stopped_pools(case, host, found)
+    if not pools:
+        return None
+    return Stop(
+        "fault",
+        f"{host.name}: the application pool {pools[0]} ran before and is stopped. Nothing here starts a pool.",
+        f"start it there (`{by_hand.workload(f'application pool {pools[0]}')}`), then `dmsa release`",
+        down_at(case, host, found),
     )
 
 
@@ -139,6 +192,9 @@ def _pools_and_tasks(
     workloads: list[WorkloadSeen],
     only: frozenset[str] | None,
 ) -> Answer:
+    stopped = _stopped_pool(case, host, found) if case.goes_back else None
+    if stopped is not None:
+        return stopped
     before = {name.lower(): pool.state for name, pool in _before(case, host).app_pools.items()}
     for pool in host.app_pools:
         started = found.app_pools.get(pool.lower()) == "Started"

@@ -50,13 +50,13 @@ def switch(case: Case, found: HostSeen) -> Iterator[Finding]:
     before = case.original(name)
     progress = state.hosts.get(name)
     written = any(subject == name for subject, _ in state.performed)
-    needed = case.run.registry.get(name.lower())
+    needed = case.run.switches.uses.get(name.lower())
     if case.needs_switch(name) and progress is not None and progress.registry in _PROVED:
         is_restored = state.phase is Phase.UNLINKED and written and before is not None and found.value == before.value
         if not found.enabled and not is_restored:
             yield _set_back(case, found)
         return
-    if before is None or found.value == before.value or name.lower() in case.run.restoring:
+    if before is None or found.value == before.value or name.lower() in case.run.switches.restoring:
         return
     if needed is not None and found.enabled:
         return

@@ -37,7 +37,9 @@ def stand(run: RunState, id_: str, hosts: Iterable[str]) -> Hashable:
         tuple(sorted((name, one.registry) for name, one in state.hosts.items())),
         state.snapshot.sha256 if state.snapshot else None,
         state.repeated.sha256 if state.repeated else None,
-        tuple((use.needed_by, run.restoring.get(name)) for name in keys if (use := run.registry.get(name))),
+        tuple(
+            (use.needed_by, run.switches.restoring.get(name)) for name in keys if (use := run.switches.uses.get(name))
+        ),
     )
 
 

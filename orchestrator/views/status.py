@@ -74,7 +74,13 @@ def _held(state: MigrationState) -> dict[str, Any] | None:
     if state.held is None:
         return None
     held = state.held
-    return {"reason": held.reason, "detail": held.detail, "since": iso(held.since), "release": held.release}
+    return {
+        "reason": held.reason,
+        "detail": held.detail,
+        "since": iso(held.since),
+        "release": held.release,
+        "down": [{"host": held.subject, "name": name} for name in held.down],
+    }
 
 
 def _dwell(case: Case) -> dict[str, Any] | None:
@@ -96,9 +102,11 @@ def _compared(state: MigrationState) -> dict[str, Any] | None:
 
 def _host(case: Case, host: Host) -> dict[str, Any]:
     progress = case.state.hosts.get(host.name, HostProgress())
+    registry = "lost" if host.name in case.state.lost else progress.registry
     return {
         "name": host.name,
-        "registry": "lost" if host.name in case.state.lost else progress.registry,
+        "registry": registry,
+        "kept_for": sorted(case.needed_elsewhere(host.name)) if registry == "kept" else [],
         "rebooted": progress.rebooted,
         "restarted": progress.restarted,
         "allowed": _allowed(case.state, host.name),

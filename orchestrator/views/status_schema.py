@@ -46,6 +46,7 @@ def status_schema() -> dict[str, Any]:
     host = closed(
         name={"type": "string"},
         registry=one_of(REGISTRY),
+        kept_for={"type": "array", "items": text},
         rebooted={"type": ["boolean", "null"]},
         restarted={"type": ["boolean", "null"]},
         allowed={"type": ["boolean", "null"]},
@@ -53,7 +54,8 @@ def status_schema() -> dict[str, Any]:
         lost=or_null(lost),
     )
     waiting = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
-    held = closed(reason=one_of(HELD_REASONS), detail={"type": "string"}, since=TIME, release={"type": "string"})
+    down = {"type": "array", "items": closed(host=text, name=text)}
+    held = closed(reason=one_of(HELD_REASONS), detail=text, since=TIME, release=text, down=down)
     names = list_of(TEXT)
     migration = closed(
         account={"type": "string"},

@@ -61,6 +61,9 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"
     yield from _by_others(migration)
     yield from (_lost(host) for host in migration["hosts"] if host["lost"])
+    for host in migration["hosts"]:
+        if host["kept_for"]:
+            yield f"    kept: DelegatedMSAEnabled at {host['name']}, for {', '.join(host['kept_for'])}"
     if held:
         lines = held["detail"].splitlines()
         if len(lines) == 1:
@@ -100,6 +103,12 @@ def _end(document: dict[str, Any], command: str) -> str:
     migrations = _migrations(document)
     back = [one["dmsa"] for one in migrations if one["phase"] == "rolled_back"]
     if document["exit"] == 5:
+        down = [f"{one['name']} on {one['host']}" for m in migrations if m["held"] for one in m["held"]["down"]]
+        if down:
+            return (
+                f"Going back has FAILED: down, and not to be started, is {', '.join(down)}. Mend it, release what is "
+                f"held, then `dmsa run {command}` goes on."
+            )
         name = back[0] if len(back) == 1 else "NAME"
         return (
             f"Rolled back: {len(back)} of {len(migrations)}. To begin anew: `dmsa release {command} --only {name} "

@@ -95,3 +95,9 @@ def test_a_violation_is_shown_as_its_shortest_history_and_how_to_play_it_again(m
     again = done.stdout.splitlines()[-1].strip()
     assert again.startswith(f"dmsa rehearse {ROOT / SMALL} --seed 22 --faults ")
     assert rehearse(*again.split()[2:]).exit_code == 1
+
+
+def test_a_runner_that_froze_says_nothing_of_its_own():
+    told = rehearse(str(ROOT / SMALL), "--seed", "5", "--faults", "frozen", "--verbose")
+    assert "without a last word" in told.stderr, "in this seed one wakes and finds the journal taken"
+    assert rehearse(str(ROOT / SMALL), "--seed", "5", "--faults", "frozen").stderr == ""

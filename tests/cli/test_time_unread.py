@@ -17,6 +17,21 @@ def change(place: Inside, **changes: object) -> None:
     file.write_text(json.dumps(plan), encoding="utf-8")
 
 
+def test_nothing_is_held_because_the_domain_controller_is_silent_for_a_moment(tmp_path: Path) -> None:
+    with inside(tmp_path) as place:
+        assert place.dmsa("run", "--until", "prepared").exit_code == 0
+        change(place, addresses={DC: "127.0.0.1:9"})
+        for _ in range(6):
+            resumed = place.dmsa("run", "--until", "linked")
+            assert resumed.exit_code == 7, resumed.output
+        assert f"Estate time could not be read: {DC}: it refuses connections on port 9." in resumed.output
+        assert "waits" in resumed.output
+        assert "for retry" in resumed.output
+
+        change(place, addresses={DC: place.addresses[DC]})
+        assert place.dmsa("run", "--until", "linked").exit_code == 0
+
+
 def test_a_window_of_the_last_reading_lets_nothing_begin(tmp_path: Path) -> None:
     with inside(tmp_path) as place:
         change(place, wave={"window": WINDOW})

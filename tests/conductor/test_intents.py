@@ -108,7 +108,9 @@ class SpokenOver:
     def append(self, entries: Sequence[Entry], *, expected: int, lease: Lease | None) -> int:
         self._appends += 1
         if self._appends % self.n == 0:
-            self._inner.append([Entry("another", None, "word", 1, {})], expected=self._inner.head(), lease=None)
+            self._inner.append(
+                [Entry("another", None, "runner-left", 1, {"reason": "done"})], expected=self._inner.head(), lease=None
+            )
         return self._inner.append(entries, expected=expected, lease=lease)
 
     def __getattr__(self, name: str) -> Any:

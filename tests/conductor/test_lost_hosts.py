@@ -56,7 +56,7 @@ def test_a_lost_host_counts_as_done_from_wherever_it_was_lost(phase, back):
         "left": "pending" if phase in PATH[:4] else "set",
     }
     assert shown[NEW]["lost"] is None
-    assert OLD.lower() not in state.registry
+    assert OLD.lower() not in state.switches.uses
 
 
 def _migration(one: World) -> dict[str, Any]:

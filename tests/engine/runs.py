@@ -61,7 +61,12 @@ def flying(phase: Phase | str, step: Trigger = Trigger.START, **more: Any) -> Mi
 
 def failed(phase: Phase | str, **more: Any) -> MigrationState:
     """Return a held, failed state."""
-    return at(phase, held=HELD, failure="failed", **more)
+    return at(phase, **{"held": HELD, "failure": "failed"} | more)
+
+
+def held(reason: str) -> Hold:
+    """Return a hold for a reason."""
+    return replace(HELD, reason=reason)
 
 
 def refused(phase: Phase | str = "planned") -> MigrationState:

@@ -155,6 +155,23 @@ class TestReading:
         assert hold.reason == "retries-spent"
         assert hold.detail == "dc02 is away (tried 5 times)"
 
+    @pytest.mark.parametrize("tries", [0, 3])
+    def test_while_nobody_knows_the_time_it_waits_and_nothing_is_spent(self, tries):
+        state = {"phase": "started", "tries": {"directory read": tries}}
+        facts = {"at": None, "state": state, "read": {"faults": {"dc02": {"message": "dc02 is away"}}}}
+        action = decide(situation(facts))
+        assert action == Wait("retry", None, None, "dc02 is away")
+
+    def test_what_was_spent_before_the_time_was_lost_is_held(self):
+        state = {"phase": "started", "tries": {"directory read": 4}}
+        hold = held(decide(situation({"at": None, "state": state, "read": {"faults": {"dc02": {"message": "away"}}}})))
+        assert (hold.reason, hold.detail) == ("retries-spent", "away (tried 5 times)")
+
+    def test_once_is_once(self):
+        plan = {"retry": {"attempts": 1}}
+        facts = {"plan": plan, "state": {"phase": "started"}, "read": {"faults": {"dc02": {"message": "dc02 is away"}}}}
+        assert held(decide(situation(facts))).detail == "dc02 is away (tried once)"
+
     def test_a_permanent_one_is_held_at_once(self):
         fault = {"kind": "permanent", "code": "access-denied", "message": "no", "reached": True}
         hold = held(decide(situation({"state": {"phase": "started"}, "read": {"faults": {"dc02": fault}}})))

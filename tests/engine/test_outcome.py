@@ -1,9 +1,11 @@
 """How a run stands as a whole: exit codes and their precedence, the states of waves, what is waited for."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.engine.outcome import exit_of, reached, waiting_of, wave_state
-from orchestrator.engine.waves import NotYet, admissible
+from orchestrator.engine.waves import Go, NotYet, admissible
 from orchestrator.errors import Exit
 from orchestrator.model.event import CallRefused, RunnerTook
 from orchestrator.model.lifecycle import PATH, Intention, Phase
@@ -11,6 +13,8 @@ from orchestrator.model.state import Waiting
 from tests.engine.runs import AT, HELD, at, back, failed, flying, later, plan, refused, run, waits
 
 THREE = plan({"ids": "abc"})
+UNDONE = plan({"ids": "abc"}, on_failure="undo")
+DOWN = replace(HELD, reason="fault", down=("ErpApi",))
 
 EXITS = [
     ("nothing has begun", run(), Exit.WAITING),
@@ -18,6 +22,8 @@ EXITS = [
     ("one waits", run(a=Phase.COMPLETED, b=Phase.RESTARTED, c=Phase.COMPLETED), Exit.WAITING),
     ("held counts more than waiting", run(a=Phase.RESTARTED, b=at("linked", held=HELD)), Exit.HELD),
     ("held counts more than failed", run(a=back("rolled_back"), b=at("linked", held=HELD)), Exit.HELD),
+    ("a way back that leaves something down has failed", run(a=back("linked", held=DOWN)), Exit.FAILED),
+    ("held counts more than that", run(a=back("linked", held=DOWN), b=at("linked", held=HELD)), Exit.HELD),
     ("failed counts more than waiting", run(a=back("rolled_back"), b=Phase.RESTARTED), Exit.FAILED),
     ("a new attempt is under way", run(a=at("rolled_back"), b=Phase.COMPLETED, c=Phase.COMPLETED), Exit.WAITING),
     ("completed and on its way back", run(a=back("completed"), b=Phase.COMPLETED, c=Phase.COMPLETED), Exit.WAITING),
@@ -87,13 +93,20 @@ WAVES = [
         "failed",
         None,
     ),
+    (
+        "one failed, and the policy takes it back",
+        run(a=failed("linked", held=replace(HELD, reason="fault")), b=Phase.COMPLETED, c=Phase.COMPLETED),
+        "running",
+        None,
+    ),
     ("on its way back", run(a=back("linked"), b=Phase.COMPLETED, c=Phase.COMPLETED), "running", None),
 ]
 
 
 @pytest.mark.parametrize(("why", "state", "word", "waiting"), WAVES, ids=[row[0] for row in WAVES])
 def test_wave(why, state, word, waiting):
-    found, wait = wave_state(state, THREE.waves[0], admissible(state, THREE, AT))
+    one = UNDONE if "policy" in why else THREE
+    found, wait = wave_state(state, one.waves[0], admissible(state, one, AT))
     assert (found, wait.waiting_for if wait else None) == (word, waiting)
 
 
@@ -104,6 +117,17 @@ def test_a_wave_that_has_not_begun_says_what_it_waits_for():
         "pending",
         Waiting("needs", None, "wave w2 needs w1"),
     )
+
+
+def test_one_that_the_policy_took_back_counts_against_the_budget_and_meets_it():
+    one, two = plan({"ids": "ab", "failures": {"allow": 1}}, {"ids": "c"}, on_failure="undo"), run(b=Phase.COMPLETED)
+    two.migrations["a"] = back("rolled_back", id_="a", failure="failed")
+    answers = admissible(two, one, AT)
+    assert wave_state(two, one.waves[0], answers)[0] == "done"
+    assert isinstance(answers["c"], Go)
+    assert exit_of(two, one, {"a", "b"}) is Exit.FAILED
+    by_a_person = run(a=back("rolled_back"), b=Phase.COMPLETED)
+    assert not isinstance(admissible(by_a_person, one, AT)["c"], Go), "what a person took back is for a person to mend"
 
 
 def test_what_one_waits_for():

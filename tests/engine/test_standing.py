@@ -10,7 +10,7 @@ from orchestrator.engine.waves import admissible, is_met
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState, Waiting
-from tests.engine.runs import AT, HELD, attempt, plan
+from tests.engine.runs import AT, HELD, attempt, held, plan
 
 NIGHT = {"days": ["mon", "tue"], "open": "22:00", "close": "04:00", "zone": "UTC"}
 PLANS = (
@@ -25,9 +25,11 @@ STATES = st.builds(
     phase=st.sampled_from(Phase),
     intention=st.sampled_from([Intention.FORWARD, Intention.FORWARD, Intention.BACK]),
     way=st.sampled_from(Way),
-    held=st.sampled_from([None, None, HELD]),
+    held=st.sampled_from([None, None, HELD, held("fault"), held("not-converged")]),
     failure=st.sampled_from([None, None, "failed", "refused"]),
     admitted=st.sampled_from([None, Trigger.START, Trigger.COMPLETE]),
+    sent=st.sampled_from([frozenset(), frozenset({"Start-ADServiceAccountMigration"})]),
+    adopted=st.sampled_from([False, False, True]),
     waits=st.sampled_from([{}, {"h": Waiting("task-run", None)}, {"h": Waiting("retry", None)}]),
     open=st.sampled_from([{}, {"directory": attempt()}]),
 )

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.waves import Go, NotYet, Spent, Still, admissible, allowed_failures, is_met
+from orchestrator.engine.failing import LEFT_TO_A_PERSON, Spent, TurnBack
+from orchestrator.engine.waves import Go, NotYet, Still, admissible, allowed_failures, is_met
 from orchestrator.model.lifecycle import PATH, Phase, Trigger, Way
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
-from tests.engine.runs import AT, HELD, at, attempt, back, failed, flying, later, plan, refused, run, waits
+from tests.engine.runs import AT, HELD, at, attempt, back, failed, flying, held, later, plan, refused, run, waits
 
 NIGHT = {"days": ["mon", "tue", "wed", "thu", "fri"], "open": "22:00", "close": "04:00", "zone": "UTC"}
 IN_IT = datetime.fromisoformat("2026-03-02T23:00+00:00")
@@ -30,6 +31,8 @@ def _word(answer: Any) -> str:
             return f"wait:{waiting_for}"
         case Spent():
             return "spent"
+        case TurnBack(why):
+            return f"back:{why.partition(':')[0]}"
         case Still(why):
             return f"still:{why}".replace(" ", "-")
     raise AssertionError(answer)
@@ -39,6 +42,9 @@ def check(one: Plan, state: RunState, when: datetime | None, wanted: str, chosen
     assert say(admissible(state, one, when, chosen)) == wanted
 
 
+STARTED = frozenset({"Start-ADServiceAccountMigration"})
+COMPLETED = frozenset({"Complete-ADServiceAccountMigration"})
+UNDO = plan({"ids": "ab"}, on_failure="undo")
 ONE = plan({"ids": "ab", "at_once": 1})
 TWO = plan({"ids": "ab", "at_once": 2}, {"ids": "c"})
 
@@ -175,10 +181,46 @@ BUDGET = [
         "a still:held:-operator b spent",
     ),
     (
-        "what is in flight goes on where failures are undone",
+        "what is in flight goes back where failures are undone, and nothing begins",
+        plan({"ids": "abcd"}, on_failure="undo"),
+        run(a=failed("linked"), b=flying("linked", sent=STARTED), c=Phase.ROLLED_BACK, d=Phase.PREPARED),
+        "a still:held:-operator b back:budget-spent c spent d spent",
+    ),
+    (
+        "what was admitted and has sent nothing is held: there is nothing to undo",
+        UNDO,
+        run(a=failed("linked"), b=flying("prepared")),
+        "a still:held:-operator b spent",
+    ),
+    (
+        "what soaks is not in flight; it is held when it would be completed",
         plan({"ids": "abc"}, on_failure="undo"),
-        run(a=failed("linked"), b=flying("linked"), c=Phase.ROLLED_BACK),
-        "a still:held:-operator b go:registry c spent",
+        run(a=failed("linked"), b=at("restarted", sent=STARTED), c=at("soaked", sent=STARTED)),
+        "a still:held:-operator b go:soak c spent",
+    ),
+    (
+        "what waits for the next run of a task is in flight by its admission",
+        UNDO,
+        run(a=failed("linked"), b=flying("registered", sent=STARTED, waits=waits("task-run"))),
+        "a still:held:-operator b back:budget-spent",
+    ),
+    (
+        "what was adopted is held: how it was before nobody knows",
+        UNDO,
+        run(a=failed("linked"), b=flying("linked", sent=STARTED, adopted=True)),
+        "a still:held:-operator b spent",
+    ),
+    (
+        "once Complete was sent it runs to its end, held or undone",
+        plan({"ids": "ab"}),
+        run(a=failed("linked"), b=flying("soaked", Trigger.COMPLETE, sent=STARTED | COMPLETED)),
+        "a still:held:-operator b go:complete",
+    ),
+    (
+        "once Complete was sent it runs to its end where failures are undone too",
+        UNDO,
+        run(a=failed("linked"), b=flying("soaked", Trigger.COMPLETE, sent=STARTED | COMPLETED)),
+        "a still:held:-operator b go:complete",
     ),
     (
         "one allowed",
@@ -206,6 +248,44 @@ BUDGET = [
         "a still:held:-operator b go:prepare",
     ),
 ]
+
+
+FAILED = [
+    ("it goes back", failed("linked", held=held("fault")), "back:fault"),
+    ("from prepared too", failed("prepared", held=held("fault")), "back:fault"),
+    ("after Complete too", failed("switched", held=held("retries-spent")), "back:retries-spent"),
+    ("a guard that refused after Start", failed("soaked", held=held("guard:ledger-flat")), "back:guard"),
+    ("a host that never registered", failed("registered", held=held("hosts-missing")), "back:hosts-missing"),
+    ("nothing was begun", failed("planned", held=held("fault")), "still:held:-fault"),
+    ("the next attempt has not begun", failed("rolled_back", held=held("fault")), "still:held:-fault"),
+    ("a guard that refused before Start", refused("prepared"), "still:held:-operator"),
+    (
+        "refused, whatever the guard",
+        at("prepared", held=held("guard:host-capable"), failure="refused"),
+        "still:held:-guard:host-capable",
+    ),
+    ("what fails on a way back is held", back("linked", held=held("fault"), failure="failed"), "still:held:-fault"),
+    ("what was adopted", failed("linked", held=held("fault"), adopted=True), "still:held:-fault"),
+    ("a person's hold after a failure", failed("linked"), "still:held:-operator"),
+    *(
+        (f"{reason} is left to a person", failed("linked", held=held(reason)), f"still:held:-{reason}")
+        for reason in LEFT_TO_A_PERSON
+    ),
+]
+
+
+@pytest.mark.parametrize(("why", "state", "wanted"), FAILED, ids=[one[0] for one in FAILED])
+def test_what_becomes_of_a_failure_where_the_policy_is_undo(why, state, wanted):
+    check(UNDO, run(a=state), AT, f"a {wanted} b go:prepare" if state.failure != "failed" else f"a {wanted} b spent")
+    held_ = plan({"ids": "ab"}, on_failure="hold")
+    assert isinstance(admissible(run(a=state), held_, AT)["a"], Still), "and where it is hold"
+
+
+def test_the_word_says_who_took_it_back_and_why():
+    answer = admissible(run(a=failed("linked", held=held("fault"))), UNDO, AT)["a"]
+    event = answer.event("a")
+    assert (event.way, event.by, event.automatic) == (Way.ROLLBACK, "policy on_failure", True)
+    assert event.reason == "fault: because"
 
 
 @pytest.mark.parametrize(

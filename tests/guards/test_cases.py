@@ -1,7 +1,8 @@
 """Every guard against what may be read: a case is one file, ``cases/<guard-id>/<what is so>.yaml``.
 
 ``stage`` is when it is asked; ``verdict`` (or ``verdicts`` by subject) what it must say, ``says`` a part of its
-evidence. Nothing here changes for a new case, nor for a new guard: one without cases fails.
+evidence, and ``remedy`` a part of its remedy. Nothing here changes for a new case, nor for a new guard: one without
+cases fails.
 """
 
 from pathlib import Path
@@ -53,6 +54,7 @@ def test_verdict(path: Path):
         assert fragment in said
     against = [one for one in answers if one.verdict.passed is not True]
     assert all(one.verdict.remedy or one.verdict.waits for one in against), "a refusal says what to do"
+    assert all(wanted.get("remedy", "") in one.verdict.remedy for one in against)
     assert all(one.waived is wanted.get("waived", False) for one in against)
     assert [one.verdict.waits[0] for one in answers if one.verdict.waits] == wanted.get("waits", [])
 

@@ -200,7 +200,7 @@ class TestRegistry:
             assert value == (1 if users else original)
             assert {one for one in IDS if run.needs(HOST, one)} == users
         assert value == original
-        assert not run.registry
+        assert not run.switches.uses
 
     def test_a_write_alone_counts_for_its_end_may_never_be_known(self):
         run = fold(snapshot(value=0), started(subject=HOST, cmdlet="New-ItemProperty", step=Trigger.REGISTRY))

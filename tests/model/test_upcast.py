@@ -19,8 +19,8 @@ from orchestrator.model.upcast import EventUnknown, unchanged_since, upcast
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def row(kind, body, version=VERSION, seq=7):
-    return SimpleNamespace(seq=seq, at=AT, kind=kind, version=version, body=body)
+def row(kind, body, version=VERSION, seq=7, run="r"):
+    return SimpleNamespace(run=run, seq=seq, at=AT, kind=kind, version=version, body=body)
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))

@@ -13,7 +13,7 @@ from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.flights import Flights
 from orchestrator.conductor.runlog import RunLog
 from orchestrator.conductor.tenure import Tenure
-from orchestrator.engine import decide, standing, waves
+from orchestrator.engine import decide, failing, standing, waves
 from orchestrator.engine.standing import Standing
 from orchestrator.guards import ledger as ledger_guards
 from orchestrator.journal.chain import GENESIS, bodies, extend
@@ -22,7 +22,7 @@ from orchestrator.journal.protocol import Lease
 from orchestrator.model.action import Done, Record
 from orchestrator.model.case import Case
 from orchestrator.model.event import AttemptSettled, WaitBegan, from_body
-from orchestrator.model.lifecycle import Pair
+from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.steps import link, restart, restore, soak, start, step, workloads
 from tests.simulation.seeds import RESET, SMALL
 
@@ -184,6 +184,10 @@ def _leave_early(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Conductor, "_worth_waiting", lambda _self, _due: False)
 
 
+def _take_back_whatever_the_policy(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(failing, "_may_turn", lambda state, _plan: state.phase is not Phase.PLANNED)
+
+
 def _teeth() -> Iterator[Tooth]:
     unsettled = frozenset({"no-perform-after-unsettled", "no-move-past-unsettled"})
     yield Tooth("repeat after an unknown outcome", _never_settle, unsettled)
@@ -204,6 +208,7 @@ def _teeth() -> Iterator[Tooth]:
     yield Tooth("let two runners drive", _let_two_drive, frozenset({"one-runner"}))
     yield Tooth("keep from the journal what was folded", _keep_waits_to_itself, frozenset({"replay-equals-live"}))
     yield Tooth("restart side by side on one host", _restart_side_by_side, frozenset({"one-restart-a-host"}), RESET)
+    yield Tooth("take back whatever the policy", _take_back_whatever_the_policy, frozenset({"taken-back-by-policy"}))
     yield Tooth("leave although something is due", _leave_early, frozenset({"ends-with-a-reason"}))
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
+from orchestrator.model.switches import Switches
 from orchestrator.rehearsal.course import Course
 from tests.simulation.exhaustive import form
 from tests.simulation.exhaustive.__main__ import summary
@@ -85,7 +86,12 @@ IMMATERIAL = {
 
 @pytest.mark.parametrize(
     ("kind", "name", "left_out"),
-    [(MigrationState, "state", set()), (RunState, "run", IMMATERIAL), (Course, "one", {"id"})],
+    [
+        (MigrationState, "state", set()),
+        (RunState, "run", IMMATERIAL),
+        (Switches, "switches", {"unread"}),  # of other runs, and there are none
+        (Course, "one", {"id"}),
+    ],
 )
 def test_the_form_speaks_of_every_field(kind, name, left_out):
     said = set(re.findall(rf"\b{name}\.(\w+)", Path(form.__file__).read_text(encoding="utf-8")))

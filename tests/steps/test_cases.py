@@ -103,8 +103,8 @@ def _wait(answer: Wait, wanted: dict[str, Any]) -> None:
 def _stop(answer: Stop, wanted: dict[str, Any]) -> None:
     assert answer.reason == wanted["stop"]
     assert answer.release
-    assert wanted.get("release", "") in answer.release
     _says(answer.detail, wanted)
+    _says(answer.release, {"says": wanted.get("release", [])})
 
 
 def _done(answer: Done, wanted: dict[str, Any]) -> None:
@@ -112,6 +112,7 @@ def _done(answer: Done, wanted: dict[str, Any]) -> None:
         "pair": answer.pair.value if answer.pair else None,
         "registry": answer.registry,
         "rebooted": answer.rebooted,
+        "needed_by": answer.evidence.get("needed_by"),
         "workloads": {one.name: one.state for one in answer.workloads or ()},
     }
     wants = wanted["done"] or {}

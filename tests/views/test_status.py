@@ -52,7 +52,10 @@ def test_held():
         "detail": "It broke.",
         "since": "2026-03-02T12:00:00Z",
         "release": "mend it",
+        "down": [],
     }
+    down = Hold("fault", "It is down.", "mend it", AT, "app01.corp.example", None, ("App",))
+    assert migration(held=down)["held"]["down"] == [{"host": "app01.corp.example", "name": "App"}]
     assert document(held=Hold("fault", "", "", AT))["exit"] == 4
 
 

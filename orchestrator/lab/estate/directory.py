@@ -117,6 +117,13 @@ class Directory:
             values |= dict.fromkeys(gone)
         self.write(dc, guid, values)
 
+    def undelete(self, dc: str, guid: UUID) -> None:
+        """Restore a deleted object on one DC (MS-ADTS 3.1.1.5.3.7): its name, its container, and what was kept."""
+        entry = self.replicas[dc].entries[guid]
+        name = str(entry.get("rdn")).partition("\\0ADEL:")[0]
+        back = {"isDeleted": None, "lastKnownParent": None, "rdn": name, "parent": entry.get("lastKnownParent")}
+        self.write(dc, guid, back)
+
     def move(self, dc: str, guid: UUID, to: Entry) -> None:
         """Move an object below another container; links follow, for they hold GUIDs."""
         self.write(dc, guid, {"parent": to.guid})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from orchestrator.planfile.problem import Loc, path_of
 _SAM_LONGEST = 15
 # Microsoft Learn, "SAM-Account-Name attribute": none of these in a sAMAccountName.
 _SAM_FORBIDDEN = set('"/\\[]:;|=,+*?<>@ $')
+_SENT = re.compile(r"[A-Za-z0-9_.-]")
 _FLOOR = timedelta(days=14)
 _SETTLE = timedelta(seconds=60)
 _NAMED = 3
@@ -52,11 +54,16 @@ def dmsa_name_length(plan: Plan) -> Iterator[Finding]:
 
 
 def dmsa_name_characters(plan: Plan) -> Iterator[Finding]:
-    """Names must do as a sAMAccountName; the $ is added by the directory."""
+    """Names must do as a sAMAccountName, and are of letters, digits, ``_ . -``; the $ is added by the directory."""
     for loc, _, migration in migrations_of(plan):
         name = migration.dmsa.name
-        wrong = next((character for character in name if character in _SAM_FORBIDDEN), None)
-        if wrong:
+        wrong = next((character for character in name if not _SENT.fullmatch(character)), None)
+        if wrong is None and not name[0].isalnum():
+            yield Finding((*loc, "dmsa", "name"), f"{name} does not begin with a letter or a digit", "")
+        elif wrong is not None and wrong not in _SAM_FORBIDDEN:
+            message = f"{name} holds {wrong}, which nothing here would send in the name of a dMSA"
+            yield Finding((*loc, "dmsa", "name"), message, "letters a to z, digits, _ . and - are sent")
+        elif wrong is not None:
             hint = "leave out the $; the directory adds it" if wrong == "$" else ""
             shown = "a space" if wrong == " " else wrong
             yield Finding((*loc, "dmsa", "name"), f"{name} holds {shown}, which no sAMAccountName may", hint)

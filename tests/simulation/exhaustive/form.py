@@ -56,13 +56,15 @@ def parts_of(world: World) -> Part:
     """Return the form of a world, readable enough to compare two of them."""
     now = world.now
     run = world.state
+    switches = run.switches
     return (
         world.faults,
         world.words,
         tuple(_migration(run[id_], now) for id_ in world.size.ids),
-        tuple(sorted((host, _number_of(use)) for host, use in run.registry.items())),
-        *(run.controllers, tuple(sorted(run.restoring.items()))),
-        tuple(sorted((host, _since(at, now, _LOOK)) for host, at in run.restored_at.items())),
+        tuple(sorted((host, _number_of(use)) for host, use in switches.uses.items())),
+        tuple(sorted((*user, _number_of(before)) for user, before in switches.befores.items())),
+        *(run.controllers, tuple(sorted((host, *user) for host, user in switches.restoring.items()))),
+        tuple(sorted((host, _since(at, now, _LOOK)) for host, at in switches.restored_at.items())),
         tuple(_host(world, name) for name in world.size.hosts),
         _directory(world),
         "dead" if world.dead else _process(world, now),
@@ -126,7 +128,6 @@ def _of_state(state: MigrationState) -> Part:
         tuple(sorted(state.sent)),
         tuple(sorted(state.touched)),
         repr((snapshot.account, snapshot.dmsa, snapshot.hosts)) if snapshot else None,
-        repr(state.originals),
         str(state.dmsa_guid),
         tuple(sorted((host, progress.registry, progress.rebooted) for host, progress in state.hosts.items())),
         tuple(sorted((host, one.step) for host, one in state.baselines.items())),

@@ -1,0 +1,22 @@
+"""What guards that do not let a migration pass say to people, and what time alone can still satisfy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from orchestrator.model.action import Wait
+from orchestrator.model.case import Verdict
+
+
+def line(verdict: Verdict) -> str:
+    """Return one line that names the subject, what was found, and the remedy."""
+    about = "" if verdict.subject in verdict.evidence else f"{verdict.subject}: "
+    return f"{about}{verdict.evidence}" + (f" ({verdict.remedy})" if verdict.remedy else "")
+
+
+def waited_for(verdicts: Iterable[Verdict]) -> Wait:
+    """Return the wait for the last of several things that time will satisfy."""
+    last = max(verdicts, key=lambda verdict: (verdict.waits or ("", None))[1] or datetime.min.replace(tzinfo=UTC))
+    waiting_for, until = last.waits or ("dwell", None)
+    return Wait("ledger" if waiting_for == "ledger" else "dwell", until, until, last.evidence)
