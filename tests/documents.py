@@ -29,6 +29,7 @@ from orchestrator.planfile.crosschecks import CHECKS
 from orchestrator.probe.out_of_reach import OUT_OF_REACH
 from orchestrator.remote.catalogue import CATALOGUE
 from orchestrator.remote.rows import Effect, Form, Row
+from orchestrator.verification import IDS
 from tests import claims
 
 ROOT = Path(__file__).parent.parent
@@ -132,6 +133,13 @@ def _kind(name: str) -> str:
 def out_of_reach() -> str:
     head = ("question", "why it is not asked", "to find out")
     return table(head, ((f"{each.asks} ({code(each.id)})", each.why, each.instead) for each in OUT_OF_REACH))
+
+
+# What a verification finds.
+
+
+def findings() -> str:
+    return table(("finding", "means"), ((code(id_), meaning) for id_, meaning in IDS.items()))
 
 
 # Claims about Windows.
@@ -307,6 +315,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "weather": weather,
     "out-of-reach": out_of_reach,
     "claims": believed,
+    "findings": findings,
 }
 
 

@@ -41,6 +41,7 @@ RUN = (
     "probe-windows.md",
     "jea.md",
     "original-deleted.md",
+    "verify.md",
 )
 """Pages whose commands are run."""
 

@@ -14,7 +14,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import amend, by_hand, drive, jea, journal, lab, lifecycle, plans, probe, rehearse, status, words
+from orchestrator.cli import (
+    amend,
+    by_hand,
+    drive,
+    jea,
+    journal,
+    lab,
+    lifecycle,
+    plans,
+    probe,
+    rehearse,
+    status,
+    verify,
+    words,
+)
 
 app = typer.Typer(
     name="dmsa",
@@ -46,6 +60,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     plans.schema,
     drive.run,
     status.status,
+    verify.verify,
     amend.amend,
     words.hold,
     words.release,

@@ -29,6 +29,7 @@ class Document(StrEnum):
     AMEND = "amend"
     REHEARSE = "rehearse"
     JEA = "jea"
+    VERIFICATION = "verification"
 
 
 def check(
@@ -63,7 +64,8 @@ def schema(
         Document,
         typer.Argument(
             metavar="[DOCUMENT]",
-            help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse or jea.",
+            help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse, jea or "
+            "verification.",
         ),
     ] = (Document.PLAN),
 ) -> None:
@@ -71,7 +73,7 @@ def schema(
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
     check, status (also the end of run), status --snapshot, journal show, export (each line), verify, restore,
-    probe-windows, amend, rehearse or jea may rely on.
+    probe-windows, amend, rehearse, jea or verify (verification) may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -88,6 +90,7 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.views.rehearsal import rehearsal_schema
     from orchestrator.views.snapshot import snapshot_schema
     from orchestrator.views.status_schema import status_schema
+    from orchestrator.views.verification_schema import verification_schema
 
     schemas = {
         Document.PLAN: json_schema,
@@ -102,6 +105,7 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.AMEND: amendment_schema,
         Document.REHEARSE: rehearsal_schema,
         Document.JEA: jea_schema,
+        Document.VERIFICATION: verification_schema,
     }
     return schemas[of]()
 

@@ -38,7 +38,8 @@ def _trips(together: dict[tuple[str, Value], list[Cmdlet]]) -> Iterator[tuple[st
     for (endpoint, server), batch in together.items():
         if server is not None:
             trip = [*about_host.pop(endpoint, ()), *batch]
-            yield endpoint, sorted(trip, key=lambda one: one.name == "Get-ADUser")
+            if trip:  # nothing is left where every statement travels alone
+                yield endpoint, sorted(trip, key=lambda one: one.name == "Get-ADUser")
     yield from ((endpoint, batch) for endpoint, batch in about_host.items() if batch)
 
 

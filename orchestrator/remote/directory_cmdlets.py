@@ -82,7 +82,7 @@ READS = (
         "Get-ADObject",
         form(_AN_OBJECT, Properties=ATTRIBUTES),
         form(_OBJECTS, Properties=ATTRIBUTES),
-        form({**_AN_OBJECT, "IncludeDeletedObjects": SWITCH}, Properties=ATTRIBUTES).by("original-missing"),
+        form({**_AN_OBJECT, "IncludeDeletedObjects": SWITCH}, Properties=ATTRIBUTES).by("original-missing", "verify"),
         form({**_OBJECTS, "IncludeDeletedObjects": SWITCH}, Properties=ATTRIBUTES).by(),
         by="guards",
         source=_PAGES + "Get-ADObject",

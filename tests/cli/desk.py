@@ -34,6 +34,7 @@ from orchestrator.views.rehearsal import rehearsal_schema
 from orchestrator.views.snapshot import snapshot_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
+from orchestrator.views.verification_schema import verification_schema
 from tests.cli.running import Running, Stream, running
 from tests.patience import PATIENCE
 
@@ -200,6 +201,7 @@ SHAPES = {
     ("probe-windows",): probe_schema,
     ("rehearse",): rehearsal_schema,
     ("jea",): jea_schema,
+    ("verify",): verification_schema,
 }
 """The verbs whose ``--json`` has a schema."""
 

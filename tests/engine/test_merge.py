@@ -70,3 +70,9 @@ def test_copies_of_two_domain_controllers_are_asked_for_apart():
         Read("dc", (OTHER, USER)),
         Read("dc", (other,)),
     )
+
+
+def test_where_everything_travels_alone_nothing_empty_does():
+    rights = cmdlet("Get-DmsaDescriptor", Identity="x", Server="dc")
+    assert merge([Read("dc", (rights,))]) == (Read("dc", (rights,)),)
+    assert merge([Read("dc", (rights, USER))]) == (Read("dc", (USER,)), Read("dc", (rights,)))

@@ -1,4 +1,4 @@
-"""What an operator without a single right does through JEA endpoints: runs of the plans that ship, and a probe."""
+"""What an operator without a right does through JEA endpoints: runs of plans that ship, verifications, and a probe."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from orchestrator.lab.jea import Registered
 from orchestrator.model.lifecycle import Phase, Way
 from tests.endpoints import nobody
 from tests.probe.bench import Bench
+from tests.verification.looking import verified
 from tests.world import World
 
 ENDS = {Way.UNDO: Phase.REOPENED, Way.RESET: Phase.UNLINKED, Way.ROLLBACK: Phase.ROLLED_BACK}
@@ -81,6 +82,30 @@ def _learned(bench: Bench) -> Any:
     return answers, inquiry.controller, inquiry.left, inquiry.ended_early
 
 
+@dataclass(frozen=True)
+class Verification:
+    """A plan that is verified, once it is completed and one of its accounts was deleted by somebody.
+
+    It ends well where that is found, what is left of the account is told, and nothing else is unknown.
+    """
+
+    plan: str
+
+    def ends_well(self, endpoints: Registered) -> bool:
+        world = World(
+            f"plans/{self.plan}.yaml", f"plans/estates/{self.plan}.yaml", change_estate=nobody, registered=endpoints
+        )
+        if exit_of(world.run(), world.plan) != 0:
+            return False
+        account = world.far_side.account_entry(world.ids[0], world.far_side.controllers[0])
+        if account is None:
+            return False
+        world.estate.directory.delete(world.far_side.controllers[0], account.guid)
+        found = verified(world)
+        told = [one for findings in found.found.values() for one in findings]
+        return [one.id for one in told] == ["original-missing"] and "as a deleted object" in told[0].there
+
+
 def _otherwise(estate: dict[str, Any]) -> None:
     """No host has the registry key, and every account has an SPN that goes away with it."""
     nobody(estate)
@@ -101,6 +126,7 @@ PLANS = ("quickstart", "one-account", "reboot", "shared-host", "web-farm", "prob
 COURSES: tuple[Course, ...] = (
     *(Run(plan, ways) for plan in PLANS for ways in ((), (Way.RESET, Way.ROLLBACK), (Way.UNDO, Way.ROLLBACK))),
     *(Run(plan, (Way.RESET, Way.ROLLBACK), unforeseen=True) for plan in PLANS),
+    *(Verification(plan) for plan in PLANS),
     Probe(),
 )
 """The less is done the earlier: what a plan needs at all is found with its first one."""
