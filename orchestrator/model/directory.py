@@ -90,7 +90,6 @@ class DmsaSeen:
     object_class: str
     state: int
     link: str | None
-    back_link: str | None
     principals: tuple[str, ...]
     spns: frozenset[str]
     description: str
@@ -272,7 +271,6 @@ def _dmsa(record: Record) -> DmsaSeen:
         object_class=record.text("ObjectClass"),
         state=record.number(DMSA_STATE),
         link=_text(record, DMSA_LINK),
-        back_link=_text(record, DMSA_BACK_LINK),
         principals=record.texts(PRINCIPALS),
         spns=frozenset(record.texts("servicePrincipalName")),
         description=_text(record, "Description") or "",

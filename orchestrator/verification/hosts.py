@@ -9,6 +9,7 @@ from orchestrator.model.case import Case
 from orchestrator.model.host import ENABLED, KERBEROS_KEY, HostSeen
 from orchestrator.model.lifecycle import Phase
 from orchestrator.steps import by_hand
+from orchestrator.steps.comparison import STATE
 from orchestrator.steps.workloads import dependents_of
 from orchestrator.verification.facts import of_both, of_host
 from orchestrator.verification.finding import UNDER_WAY, Finding, right_until, since_phase
@@ -101,22 +102,22 @@ def _workloads(case: Case, found: HostSeen, before: HostBefore, now: HostBefore)
 
 
 def _changed(case: Case, host: str, before: HostBefore, one: Difference) -> Finding | None:
-    kind = one.name.partition(" ")[0]
-    whole = not one.name.endswith(("log-on name", "start mode"))
+    what = one.name.removeprefix(STATE)
+    whole = what != one.name
     if whole and one.before in _STATES:
-        return _down(case, host, one.name, one.now or "gone", str(one.before))
+        return _down(case, host, what, one.now or "gone", str(one.before))
     if whole and one.now is None:
-        return _down(case, host, one.name, "gone", str(one.before))
+        return _down(case, host, what, "gone", str(one.before))
     if not whole and one.now is None:
         return None  # the workload is gone, or runs as itself: told by its state
-    if whole and kind == "service":
-        service = before.services.get(one.name.partition(" ")[2])
+    if whole and what.startswith("service "):
+        service = before.services.get(what.removeprefix("service "))
         if service is None or service.start_mode == "Manual":
             return None  # what is started on demand comes and goes
     return Finding(
         "workload-changed",
         host,
-        f"{one.name} is {one.now}",
+        f"{what} is {one.now}",
         f"{one.before}, as before",
         "find out who changed it and whether it is meant; a way back expects it as it was",
     )
