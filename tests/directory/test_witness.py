@@ -132,7 +132,7 @@ def cmdlets_say(copy, dn=f"CN=svc-app,{OU}", dmsa=f"CN=dmsa-app,{OU}", **changed
         "spns": frozenset(["HTTP/app"]), "watched": {},
     }  # fmt: skip
     seen = DmsaSeen(
-        copy.guid(dmsa), dmsa, "", int(copy.get(dmsa, STATE)), copy.get(dmsa, LINK), None, (), frozenset(), "", {}
+        copy.guid(dmsa), dmsa, "", int(copy.get(dmsa, STATE)), copy.get(dmsa, LINK), (), frozenset(), "", {}
     )
     return PairSeen(DC01, Account(**(account | changed)), seen)
 

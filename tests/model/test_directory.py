@@ -23,7 +23,7 @@ def account(state: int = 0, link: str | None = None) -> Account:
 
 
 def dmsa(state: int = 0, link: str | None = None) -> DmsaSeen:
-    return DmsaSeen(UUID(int=2), DMSA, "dmsa", state, link, None, (), frozenset(), "", {})
+    return DmsaSeen(UUID(int=2), DMSA, "dmsa", state, link, (), frozenset(), "", {})
 
 
 def seen(**facts: object) -> PairSeen:

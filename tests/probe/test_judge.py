@@ -34,7 +34,7 @@ def pair(state: int, **changes: Any) -> Look:
         frozenset() if completed else frozenset({"S/1", "S/2"}), DELEGATED,
     )  # fmt: skip
     dmsa = DmsaSeen(
-        UUID(int=2), "CN=d", "msDS-DelegatedManagedServiceAccount", state, link[0], None, ("CN=h", "CN=i"),
+        UUID(int=2), "CN=d", "msDS-DelegatedManagedServiceAccount", state, link[0], ("CN=h", "CN=i"),
         frozenset({"S/1", "S/2"}) if completed else frozenset(), "", DELEGATED if completed else {},
     )  # fmt: skip
     for name, value in changes.items():
