@@ -119,9 +119,9 @@ def _estate(account: str, host: str, services: list[str], tasks: list[str], pool
                 spec = load_spec(yaml.safe_dump(estate))
                 if dn == account:
                     Estate(spec)  # it may name a container that is not there
-                return spec
             except EstateInvalid:
                 continue
+            return spec
     raise AssertionError("not even the usual estate is one")
 
 
