@@ -121,8 +121,7 @@ def _estate(account: str, host: str, services: list[str], tasks: list[str], pool
                     Estate(spec)  # it may name a container that is not there
             except EstateInvalid:
                 continue
-            else:
-                return spec
+            return spec
     raise AssertionError("not even the usual estate is one")
 
 

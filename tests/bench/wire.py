@@ -11,6 +11,7 @@ migration for itself:
                 restart 1        who registered, at the first look
                 soak P
                 complete 3 + 2D  read with guards, write, read-back; each further copy once, and at the first look
+                of a host 2      whether the original is there, before each restart
     a host      snapshot 1, registry 3, restart 4, guards before complete 1, confirm 4
                 (read, write, read-back; after a restart also the new process's start, whose number is known only then)
 
@@ -44,7 +45,8 @@ POLLS = 15
 """Fourteen days at one a day, and the one that finds the dwell over."""
 FURTHER_CONTROLLERS = 1
 CONVERGENCE = 12 + 2 * FURTHER_CONTROLLERS + POLLS
-DIRECTORY = CONVERGENCE + 1 + 3 * FURTHER_CONTROLLERS
+GUARDS = 1 + 3 * FURTHER_CONTROLLERS
+BEFORE_RESTARTS = 2
 HOST = 13
 
 
@@ -65,20 +67,22 @@ def main() -> None:
     directory = sum(len(found - clock) for host, found in pipelines.items() if host.startswith("dc"))
     hosts = sum(len(found) for host, found in pipelines.items() if not host.startswith("dc"))
     pairs = given.accounts * given.hosts_each
+    convergence = CONVERGENCE + BEFORE_RESTARTS * given.hosts_each
+    floor = convergence + GUARDS
     sessions = len({row["shell"] for row in rows})
     fewest = sum(-(-len(found) // MOST_PIPELINES) for found in pipelines.values())
     table = [
         (
             "directory, per migration",
             2 * directory / given.accounts,
-            2 * DIRECTORY,
-            directory / given.accounts / DIRECTORY,
+            2 * floor,
+            directory / given.accounts / floor,
         ),
         (
             "... without the guards' D",
             2 * directory / given.accounts,
-            2 * CONVERGENCE,
-            directory / given.accounts / CONVERGENCE,
+            2 * convergence,
+            directory / given.accounts / convergence,
         ),
         ("host, per migration and host", 2 * hosts / pairs, 2 * HOST, hosts / pairs / HOST),
         ("sessions", 4 * sessions, 4 * fewest, sessions / fewest),

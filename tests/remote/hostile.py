@@ -62,6 +62,28 @@ class Disguised(str, metaclass=Liar):
     __slots__ = ()
 
 
+class DisguisedRow(tuple, metaclass=Liar):  # type: ignore[type-arg]
+    """A list of values by its own word."""
+
+    __slots__ = ()
+
+
+class DisguisedTable(dict, metaclass=Liar):  # type: ignore[type-arg]
+    """A table by its own word."""
+
+
+class DisguisedStatement(Cmdlet, metaclass=Liar):
+    """A statement by its own word."""
+
+
+class DisguisedRead(Read, metaclass=Liar):
+    """A read by its own word."""
+
+
+class DisguisedWrite(Write, metaclass=Liar):
+    """A write by its own word."""
+
+
 class Table(dict):  # type: ignore[type-arg]
     """Shows other entries than it has."""
 

@@ -12,7 +12,8 @@ import pytest
 from orchestrator.model.call import Cmdlet, Read, Write
 from orchestrator.remote.catalogue import CATALOGUE
 from orchestrator.remote.gate import Refused, check
-from orchestrator.remote.kinds import EMPTY, table
+from orchestrator.remote.kinds import DN, EMPTY, GUID, HOST, MOMENT, SWITCH, many, one_of, table, whole
+from orchestrator.remote.queries import LDAP_FILTER
 from tests.remote import hostile, said
 from tests.remote.hostile import Always, Disguised, Several, Statement, Table, Text
 
@@ -63,6 +64,7 @@ def test_what_may_be_written_is_what_the_catalogue_writes():
 
 PAIR = {"Identity": "CN=d,DC=a", "SupersededAccount": "CN=s,DC=a", "Server": "dc01"}
 START = "Start-ADServiceAccountMigration"
+SEARCH = {"Base": "CN=s,DC=a", "Properties": ("cn",)}
 DISGUISES = {
     "a statement of another kind": Write("dc01", Statement(START, PAIR)),
     "a name that only looks like text": Write("dc01", Cmdlet(Text(START), PAIR)),
@@ -73,6 +75,12 @@ DISGUISES = {
     "a read of another kind": hostile.Reading("dc01", (Cmdlet("Get-KdsRootKey"),)),
     "a write of another kind": hostile.Writing("dc01", Cmdlet(START, PAIR)),
     "statements in another kind of row": Read("dc01", Several((Cmdlet("Get-KdsRootKey"),))),
+    "a read by its own word": hostile.DisguisedRead("dc01", (Cmdlet("Get-KdsRootKey"),)),
+    "a write by its own word": hostile.DisguisedWrite("dc01", Cmdlet(START, PAIR)),
+    "a statement by its own word": Write("dc01", hostile.DisguisedStatement(START, PAIR)),
+    "statements that are a row by their own word": Read("dc01", hostile.DisguisedRow((Cmdlet("Get-KdsRootKey"),))),
+    "parameters that are a table by their own word": Write("dc01", Cmdlet(START, hostile.DisguisedTable(PAIR))),
+    "an LDAP port that is text by its own word": Read(Disguised("ldap:dc01"), (Cmdlet("ldapsearch", SEARCH),)),
     "an endpoint that is text by its own word": Write(Disguised("ldap:dc01"), Cmdlet(START, PAIR)),
 }
 
@@ -81,6 +89,30 @@ DISGUISES = {
 def test_what_only_behaves_like_a_call_is_none(call):
     with pytest.raises(Refused):
         check(call)
+
+
+@pytest.mark.parametrize(
+    "kind", [SWITCH, MOMENT, DN, GUID, LDAP_FILTER, HOST, one_of("a", 1), whole(0, 9), many(HOST)], ids=str
+)
+def test_no_kind_takes_what_is_only_alike_by_its_own_word(kind):
+    texts = ("a", "CN=a,DC=b", "dc01", "(a=b)", "3752e002-43be-48c8-b3ca-2cb2fffbc8a1")
+    alike = [make(text) for make in (Text, Always, Disguised) for text in texts]
+    alike += [
+        hostile.DisguisedRow(("dc01",)),
+        Several(("dc01",)),
+        ["dc01"],
+        (Text("dc01"),),
+        True if kind is not SWITCH else 1,
+        1.0,
+    ]
+    assert not [value for value in alike if kind.accepts(value)]
+
+
+def test_the_bounds_of_numbers_and_lists_are_in_them():
+    assert [value for value in range(-1, 12) if whole(0, 9).accepts(value)] == list(range(10))
+    assert [n for n in (0, 1, 2, 3, 4) if many(HOST, 3).accepts(("dc01",) * n)] == [1, 2, 3]
+    assert not many(HOST).accepts(("dc01",) * 1001)
+    assert many(HOST).accepts(("dc01",) * 1000)
 
 
 def test_an_empty_text_and_a_table_are_what_they_seem():
