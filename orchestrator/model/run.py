@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from orchestrator.model.before import HostBefore, HostSnapshotTaken, SnapshotTaken
+from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned
 from orchestrator.model.event import (
     AttemptFinished,
     AttemptSettled,
@@ -29,7 +30,7 @@ from orchestrator.model.event import (
     SubjectDone,
 )
 from orchestrator.model.fold import FOLDS
-from orchestrator.model.lifecycle import Trigger
+from orchestrator.model.lifecycle import IllegalEvent, Trigger
 from orchestrator.model.observation import Outcome
 from orchestrator.model.state import MigrationState
 from orchestrator.model.words import Amended, HostReleased
@@ -63,6 +64,12 @@ class RunState:
     """Hosts (in small letters) whose switch a write is putting back right now, or may be, and for which migration."""
     restored_at: dict[str, datetime] = field(default_factory=dict)
     """When such a write last ended at a host: what was read there before says nothing about its switch."""
+    drills: int = 0
+    """How many drills were begun."""
+    drill: DrillBegan | None = None
+    """The drill that is under way."""
+    turned: DrillTurned | None = None
+    """How far it came, once it is on its way back."""
     touched: list[str] = field(default_factory=list)
     """The migrations that events were about, in the order of the events."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
@@ -113,6 +120,8 @@ class RunState:
             self.refused, self.driver = None, event.by
         elif isinstance(event, ShellOpened):
             self.shells[event.shell] = event.endpoint
+        elif isinstance(event, DrillBegan | DrillTurned | DrillEnded):
+            self._follow_drill(event)
         if isinstance(event, ShellGone | ShellEnded):
             self.shells.pop(event.shell, None)
         self.last_at = at or self.last_at
@@ -170,6 +179,19 @@ class RunState:
             host = event.subject.lower()
             if before.open[event.subject].started.step is Trigger.RESTORE and self.restoring.pop(host, "") and at:
                 self.restored_at[host] = at
+
+    def _follow_drill(self, event: DrillBegan | DrillTurned | DrillEnded) -> None:
+        under_way = self.drill is not None and self.drill.number == event.number
+        if isinstance(event, DrillBegan):
+            if self.drill is not None:
+                raise IllegalEvent(f"drill {self.drill.number} of {self.run} is under way")
+            self.drills, self.drill, self.turned = event.number, event, None
+        elif not under_way:
+            raise IllegalEvent(f"drill {event.number} of {self.run} is not under way")
+        elif isinstance(event, DrillTurned):
+            self.turned = event
+        else:
+            self.drill = self.turned = None
 
     def _needs_no_longer(self, host: str, id_: str) -> None:
         use = self.registry.pop(host, None)
