@@ -14,7 +14,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import amend, by_hand, drive, jea, journal, lab, lifecycle, plans, probe, rehearse, status, words
+from orchestrator.cli import (
+    amend,
+    by_hand,
+    drill,
+    drive,
+    jea,
+    journal,
+    lab,
+    lifecycle,
+    plans,
+    probe,
+    rehearse,
+    status,
+    words,
+)
 
 app = typer.Typer(
     name="dmsa",
@@ -59,6 +73,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     lifecycle.lifecycle,
     probe.probe_windows,
     rehearse.rehearse,
+    drill.drill,
 )
 for _verb in _VERBS:
     app.command()(_verb)

@@ -29,6 +29,8 @@ class Document(StrEnum):
     AMEND = "amend"
     REHEARSE = "rehearse"
     JEA = "jea"
+    CERTIFICATE = "certificate"
+    DRILLS = "drills"
 
 
 def check(
@@ -63,7 +65,8 @@ def schema(
         Document,
         typer.Argument(
             metavar="[DOCUMENT]",
-            help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse or jea.",
+            help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse, jea, "
+            "certificate or drills.",
         ),
     ] = (Document.PLAN),
 ) -> None:
@@ -71,7 +74,7 @@ def schema(
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
     check, status (also the end of run), status --snapshot, journal show, export (each line), verify, restore,
-    probe-windows, amend, rehearse or jea may rely on.
+    probe-windows, amend, rehearse, jea, drill (and its certificate) or drill --history may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -81,6 +84,7 @@ def schema(
 def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.planfile import json_schema
     from orchestrator.views.amendment import amendment_schema
+    from orchestrator.views.certificate_schema import certificate_schema, drills_schema
     from orchestrator.views.check_schema import check_schema
     from orchestrator.views.jea_schema import jea_schema
     from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
@@ -102,6 +106,8 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.AMEND: amendment_schema,
         Document.REHEARSE: rehearsal_schema,
         Document.JEA: jea_schema,
+        Document.CERTIFICATE: certificate_schema,
+        Document.DRILLS: drills_schema,
     }
     return schemas[of]()
 

@@ -76,7 +76,7 @@ class ThereAndBack:
         if not conductor.going_on:
             return False
         self.troubles = {one.migration: one.troubles for one in seen if one.troubles}
-        conductor.tell(lambda state: [*seen, *(() if self.troubles else self._beginning(state, number))])
+        conductor.tell(lambda state: seen if self.troubles else self._beginning(state, number, seen))
         return not self.troubles
 
     def _look(
@@ -98,7 +98,7 @@ class ThereAndBack:
             if id_ in found
         ]
 
-    def _beginning(self, state: RunState, number: int) -> Iterator[Event]:
+    def _beginning(self, state: RunState, number: int, seen: list[SteadyStateSeen]) -> Iterator[Event]:
         refuse_unfree(state, self.order.ids)
         order = self.order
         yield DrillBegan(
@@ -111,6 +111,7 @@ class ThereAndBack:
             estate=order.estate,
             origin=order.origin,
         )
+        yield from seen
         for id_ in order.ids:
             if state[id_].intention is Intention.BACK:
                 yield Released(migration=id_, by=order.by, reason=f"drill {number}", forward=True)

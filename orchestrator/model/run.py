@@ -120,10 +120,9 @@ class RunState:
             self.refused, self.driver = None, event.by
         elif isinstance(event, ShellOpened):
             self.shells[event.shell] = event.endpoint
-        elif isinstance(event, DrillBegan | DrillTurned | DrillEnded):
-            self._follow_drill(event)
         if isinstance(event, ShellGone | ShellEnded):
             self.shells.pop(event.shell, None)
+        self._follow_drill(event)
         self.last_at = at or self.last_at
 
     def left_open(self) -> dict[UUID, str]:
@@ -180,13 +179,15 @@ class RunState:
             if before.open[event.subject].started.step is Trigger.RESTORE and self.restoring.pop(host, "") and at:
                 self.restored_at[host] = at
 
-    def _follow_drill(self, event: DrillBegan | DrillTurned | DrillEnded) -> None:
-        under_way = self.drill is not None and self.drill.number == event.number
+    def _follow_drill(self, event: Event) -> None:
+        if not isinstance(event, DrillBegan | DrillTurned | DrillEnded):
+            return
+        number = self.drill.number if self.drill else None
         if isinstance(event, DrillBegan):
-            if self.drill is not None:
-                raise IllegalEvent(f"drill {self.drill.number} of {self.run} is under way")
+            if number is not None:
+                raise IllegalEvent(f"drill {number} of {self.run} is under way")
             self.drills, self.drill, self.turned = event.number, event, None
-        elif not under_way:
+        elif number != event.number:
             raise IllegalEvent(f"drill {event.number} of {self.run} is not under way")
         elif isinstance(event, DrillTurned):
             self.turned = event
