@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from orchestrator.views.output import say, say_document
 
 if TYPE_CHECKING:
     from orchestrator.cli.drill_stage import Stage
+    from orchestrator.planfile import Loaded
 
 _FORMS = {".html": as_page, ".json": as_bytes}
 _CODES = {"restored": Exit.DONE, "cut-short": Exit.FAILED, "not-restored": Exit.HELD}
@@ -68,10 +69,13 @@ def filed(staged: Stage, number: int, wanted: Path | None, *, as_json: bool, aga
     return int(Exit.DONE if again else _CODES[document["verdict"]])
 
 
-def show_history(staged: Stage, *, as_json: bool) -> None:
-    """Print a line for each drill of a run."""
-    with _reading(staged.place) as rows:
-        document = history(staged.loaded.plan.name, drills(rows, staged.loaded.plan.name))
+def show_history(loaded: Loaded, stages: Iterable[Stage], *, as_json: bool) -> None:
+    """Print a line for each drill of a plan."""
+    found = []
+    for staged in stages:
+        with _reading(staged.place) as rows:
+            found += list(drills(rows, loaded.plan.name))
+    document = history(loaded.plan.name, found)
     if as_json:
         say_document(document)
     else:

@@ -65,23 +65,24 @@ def drill(
     Example: dmsa drill plans/quickstart.yaml
     """
     from orchestrator.cli.certified import filed, show_history, suffix_of
-    from orchestrator.cli.drill_stage import stage
+    from orchestrator.cli.drill_stage import stage, stage_on_lab, stages_on_lab
     from orchestrator.cli.logs import configure
     from orchestrator.planfile import load_plan
 
     configure(verbose, log_format)
-    phase, wanted = _phase(to), suffix_of(certificate)
-    staged = stage(load_plan(plan), journal, on_lab=on == "lab")
+    phase, wanted, loaded = _phase(to), suffix_of(certificate), load_plan(plan)
     if history:
-        show_history(staged, as_json=json)
+        show_history(loaded, stages_on_lab(loaded, journal) if on else [stage(loaded, journal)], as_json=json)
         return
     options = [*(["--only", only] if only else []), *(["--to", to] if to else []), *(["--on", on] if on else [])]
     typed = f"{as_typed(plan, journal, mirror)}{' ' if options else ''}{shlex.join(options)}"
-    number, code = reissue, 0
-    if number is None:
-        number = _drilled(staged, only, phase, typed, watch=watch, mirror=mirror, as_json=json)
-    code = filed(staged, number, wanted, as_json=json, again=reissue is not None)
-    raise typer.Exit(code)
+    if reissue is not None:
+        labs = {one.number: one for one in stages_on_lab(loaded, journal)} if on else {}
+        staged = labs.get(reissue) or stage(loaded, journal)
+        raise typer.Exit(filed(staged, reissue, wanted, as_json=json, again=True))
+    staged = stage_on_lab(loaded, journal) if on else stage(loaded, journal)
+    number = _drilled(staged, only, phase, typed, watch=watch, mirror=mirror, as_json=json)
+    raise typer.Exit(filed(staged, number, wanted, as_json=json, again=False))
 
 
 def _phase(to: str | None) -> Phase | None:
@@ -163,6 +164,7 @@ def _order(staged: Stage, only: str | None, to: Phase | None, typed: str, *, as_
         clock=lambda: datetime.now(UTC),
         estate="lab" if plan.is_lab else "real",
         origin=staged.origin,
+        number=staged.number,
     )
 
 
