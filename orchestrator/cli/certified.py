@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,11 +93,22 @@ def held_against(file: Path, rows: Iterator[Row], run: str | None) -> dict[str, 
         held = file.read_bytes()
     except OSError as error:
         raise InputInvalid(f"{file} cannot be read: {error.strerror or error}. Nothing was checked.") from error
+    return compared(file, held, lambda plan: certificates(rows, plan), run)
+
+
+def compared(
+    file: Path, held: bytes, of: Callable[[str], Iterable[dict[str, Any]]], run: str | None = None
+) -> dict[str, Any]:
+    """Return the certificate that *held* is, of those that the journal makes *of* a plan.
+
+    Raises:
+        CertificateRefused: it is none of them.
+    """
     named, form = _named(file, held)
     plan, seq = named.get("plan"), _seq(named)
     if run is not None and plan != run:
         raise CertificateRefused(f"{file}: it is a certificate of {plan!r}, not of {run}.")
-    made = next((one for one in certificates(rows, str(plan)) if one["head"]["seq"] == seq), None)
+    made = next((one for one in of(str(plan)) if one["head"]["seq"] == seq), None)
     if made is None:
         raise CertificateRefused(f"{file}: no drill of {plan!r} ends at row {seq} of this journal.")
     if _FORMS[form](made) != held:

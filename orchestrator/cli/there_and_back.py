@@ -73,6 +73,7 @@ class ThereAndBack:
 
     def _begin(self, conductor: Conductor) -> bool:
         """Begin if all is well with every migration; say whether it did."""
+        refuse_unfree(conductor.state, self.order.ids)
         number = self.order.number or conductor.state.drills + 1
         seen = self._look(conductor, "before", number, self.order.ids)
         if not conductor.going_on:
