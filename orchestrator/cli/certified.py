@@ -18,6 +18,7 @@ from orchestrator.views.output import say, say_document
 
 if TYPE_CHECKING:
     from orchestrator.cli.drill_stage import Stage
+    from orchestrator.model.run import RunState
     from orchestrator.planfile import Loaded
 
 _FORMS = {".html": as_page, ".json": as_bytes}
@@ -45,8 +46,19 @@ def suffix_of(file: Path | None) -> Path | None:
     return file
 
 
+def unfiled(staged: Stage, state: RunState) -> int | None:
+    """Return the number of the last drill if it has ended and its certificate was never written; else None.
+
+    Whoever was interrupted in between gets the certificate from the same command, and not another drill.
+    """
+    number = state.drills
+    if not number or state.drill is not None or any(staged.folder.glob(f"{staged.name}-{number}[.-]*json")):
+        return None
+    return number
+
+
 def filed(staged: Stage, number: int, wanted: Path | None, *, as_json: bool, again: bool) -> int:
-    """Write the certificate of a drill, and say what it came to; return the exit code for that.
+    """Write the certificate of a drill, also to the file that is wanted; say what it came to, and return its exit code.
 
     Raises:
         InputInvalid: no drill of that number has ended.
@@ -57,8 +69,8 @@ def filed(staged: Stage, number: int, wanted: Path | None, *, as_json: bool, aga
         document = next(found, None)
     if document is None:
         raise InputInvalid(f"no drill {number} of {staged.loaded.plan.name} has ended. Nothing was done.")
-    files = [wanted] if wanted else [staged.folder / f"{staged.name}-{number}{suffix}" for suffix in _FORMS]
-    written = [_write(file, document) for file in files]
+    kept = [staged.folder / f"{staged.name}-{number}{suffix}" for suffix in _FORMS]
+    written = [_write(file, document) for file in ([wanted] if wanted else []) + kept]
     if as_json:
         say_document(document)
     else:
@@ -105,10 +117,10 @@ def compared(
         CertificateRefused: it is none of them.
     """
     named, form = _named(file, held)
-    plan, seq = named.get("plan"), _seq(named)
+    plan, seq = str(named["plan"]), named["head"]["seq"]
     if run is not None and plan != run:
         raise CertificateRefused(f"{file}: it is a certificate of {plan!r}, not of {run}.")
-    made = next((one for one in of(str(plan)) if one["head"]["seq"] == seq), None)
+    made = next((one for one in of(plan) if one["head"]["seq"] == seq), None)
     if made is None:
         raise CertificateRefused(f"{file}: no drill of {plan!r} ends at row {seq} of this journal.")
     if _FORMS[form](made) != held:
@@ -123,14 +135,10 @@ def _named(file: Path, held: bytes) -> tuple[dict[str, Any], str]:
         named = in_page(held) if page else DECODER.decode(held.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise CertificateRefused(f"{file}: it is no certificate ({error}).") from error
-    if not isinstance(named, dict):
+    head = named.get("head") if isinstance(named, dict) else None
+    if not isinstance(head, dict) or type(head.get("seq")) is not int or not isinstance(named.get("plan"), str):
         raise CertificateRefused(f"{file}: it is no certificate.")
     return named, ".html" if page else ".json"
-
-
-def _seq(named: dict[str, Any]) -> object:
-    head = named.get("head")
-    return head.get("seq") if isinstance(head, dict) else None
 
 
 def _difference(named: dict[str, Any], made: dict[str, Any], form: str) -> str:

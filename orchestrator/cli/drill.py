@@ -40,7 +40,7 @@ def drill(
     ] = None,
     certificate: Annotated[
         Path | None,
-        typer.Option("--certificate", metavar="FILE", help="Only this file, .html or .json; default: both."),
+        typer.Option("--certificate", metavar="FILE", help="To this file too, .html or .json."),
     ] = None,
     history: Annotated[bool, typer.Option("--history", help="Show the drills that there were; do nothing.")] = False,
     reissue: Annotated[
@@ -64,7 +64,7 @@ def drill(
 
     Example: dmsa drill plans/quickstart.yaml
     """
-    from orchestrator.cli.certified import filed, show_history, suffix_of
+    from orchestrator.cli.certified import filed, show_history, suffix_of, unfiled
     from orchestrator.cli.drill_stage import stage, stage_on_lab, stages_on_lab
     from orchestrator.cli.logs import configure
     from orchestrator.planfile import load_plan
@@ -81,7 +81,11 @@ def drill(
         staged = labs.get(reissue) or stage(loaded, journal)
         raise typer.Exit(filed(staged, reissue, wanted, as_json=json, again=True))
     staged = stage_on_lab(loaded, journal) if on else stage(loaded, journal)
-    number = _drilled(staged, only, phase, typed, watch=watch, mirror=mirror, as_json=json)
+    number = unfiled(staged, staged.state())
+    if number is None:
+        number = _drilled(staged, only, phase, typed, watch=watch, mirror=mirror, as_json=json)
+    else:
+        typer.echo(f"Drill {number} had ended, and lacked its certificate. The same command begins another.", err=True)
     raise typer.Exit(filed(staged, number, wanted, as_json=json, again=False))
 
 

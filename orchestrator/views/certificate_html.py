@@ -9,11 +9,16 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from orchestrator.journal.chain import DECODER, canonical
-from orchestrator.views.drill_summary import VERDICTS, spoken
 
+VERDICTS = {
+    "restored": "RESTORED: everything came as far as it should, and is as it was.",
+    "cut-short": "CUT SHORT: everything is as it was, but not everything came as far as it should.",
+    "not-restored": "NOT RESTORED: something is not as it was. A person is needed.",
+}
 _BEGIN, _END = '<pre id="certificate">', "</pre>"
 _STYLE = """
 :root { color-scheme: light; }
@@ -58,6 +63,11 @@ def in_page(page: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError("no certificate is in it")  # noqa: TRY004 - about what a file holds, not about a type
     return document
+
+
+def spoken(seconds: int | None) -> str:
+    """Return a time as a person says it."""
+    return "-" if seconds is None else str(timedelta(seconds=seconds))
 
 
 def _text(value: object) -> str:

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from typing import Any
 
 from orchestrator.views.certificate import Drill
+from orchestrator.views.certificate_html import VERDICTS, spoken
 from orchestrator.views.status import iso
-
-VERDICTS = {
-    "restored": "RESTORED: everything came as far as it should, and is as it was.",
-    "cut-short": "CUT SHORT: everything is as it was, but not everything came as far as it should.",
-    "not-restored": "NOT RESTORED: something is not as it was. A person is needed.",
-}
-
-
-def spoken(seconds: int | None) -> str:
-    """Return a time as a person says it."""
-    return "-" if seconds is None else str(timedelta(seconds=seconds))
 
 
 def summary(document: dict[str, Any]) -> str:
