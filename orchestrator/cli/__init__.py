@@ -17,6 +17,7 @@ from orchestrator import __version__
 from orchestrator.cli import (
     amend,
     by_hand,
+    drill,
     drive,
     jea,
     journal,
@@ -74,6 +75,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     lifecycle.lifecycle,
     probe.probe_windows,
     rehearse.rehearse,
+    drill.drill,
 )
 for _verb in _VERBS:
     app.command()(_verb)

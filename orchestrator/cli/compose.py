@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -139,8 +139,11 @@ def conducting(
     *,
     watch: bool = False,
     mirror: Path | None = None,
+    terms: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> Iterator[Conductor]:
     """Take the journal's lease and put a conductor together; give everything back afterwards.
+
+    *terms* says by which rules, or on which estate, it goes instead of those of the plan, whose identity stays.
 
     Raises:
         JournalHeld: another runner drives.
@@ -154,7 +157,7 @@ def conducting(
         try:
             state, _ = replay(journal, loaded.plan.name)
             refuse_other_plan(state, loaded)
-            with estate_of(loaded, place) as resolved:
+            with estate_of(replace(loaded, plan=terms(loaded.plan)), place) as resolved:
                 connections = Connections(resolved.plan.estate, resolved.base)
                 transport = transport_for(resolved.plan, connections)
                 with contextlib.closing(transport):

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from orchestrator.conductor import Conductor
     from orchestrator.model.event import Event
     from orchestrator.model.lifecycle import Phase
+    from orchestrator.model.plan import Plan
     from orchestrator.model.run import RunState
     from orchestrator.planfile import Loaded
 
@@ -206,10 +208,12 @@ def conduct(
     quiet: bool,
     mirror: Path | None,
     enough: Callable[[RunState], bool] = lambda _run: False,
+    duty: Callable[[Conductor], object] | None = None,
+    terms: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> tuple[RunState, int]:
     """Drive until nothing moves or it is *enough*, showing what happens; return the state and the signal that ended it.
 
-    The signal is 0 where none did.
+    The signal is 0 where none did. *duty* is done instead of driving forward, *terms* are as in ``conducting``.
     """
     from orchestrator.cli.compose import conducting
     from orchestrator.cli.signals import Signals
@@ -225,11 +229,11 @@ def conduct(
     with (
         signals.heard(),
         watching(loaded.plan, quiet=quiet) as progress,
-        conducting(loaded, place, chosen, notice, until, watch=watch, mirror=mirror) as conductor,
+        conducting(loaded, place, chosen, notice, until, watch=watch, mirror=mirror, terms=terms) as conductor,
         signals.stopping(conductor.stop),
     ):
         progress.begin(conductor.state)
-        state = conductor.run()
+        state = conductor.run(duty)
     if conductor.time_unread and not any(one.held for one in state.migrations.values()):
         typer.echo(
             f"Estate time could not be read: {conductor.time_unread}. Nothing that waits for a time, or for a window, "

@@ -19,6 +19,7 @@ from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json
 from orchestrator.views.output import say, say_document, say_lines
 
 if TYPE_CHECKING:
+    from orchestrator.cli.certified import CertificateRefused
     from orchestrator.journal import Journal, JournalCorrupt, Reflection, Restored, Row, Verdict
 
 app = typer.Typer(
@@ -54,39 +55,52 @@ def show(plan: RunOf = None, journal: JournalPlace = DEFAULT_JOURNAL, last: Last
 
 @app.command()
 def verify(
+    plan: RunOf = None,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: Annotated[
         Path | None, typer.Option("--mirror", metavar="FILE", help="Hold this mirror, or export, against it.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", metavar="FILE", help="Hold this certificate of a drill against it.")
     ] = None,
     json: Json = False,
 ) -> None:
     """Check every row against the hash chain, and the file's own rules; exit 5 and name the first that is wrong.
 
-    With --mirror, also every line of that file, and that both tell the same history.
+    With --mirror, also every line of that file, and that both tell the same history. With --certificate, also that the
+    rows make the same certificate again, byte for byte; exit 5 and say what differs if not. Nothing else is needed: no
+    network, no plan file. PLAN says of which plan it must be.
 
-    Example: dmsa journal verify --journal .dmsa/journal.db
+    Example: dmsa journal verify --certificate .dmsa/drills/quickstart-1.html
     """
     import contextlib
 
+    from orchestrator.cli.certified import CertificateRefused, held_against
     from orchestrator.errors import Exit
     from orchestrator.journal import JournalCorrupt, hold_against, open_journal
 
+    certified = None
     try:
         with contextlib.closing(open_journal(journal, create=False)) as opened:
+            run = _run(plan, opened)
             verdict = opened.verify()
             reflection = hold_against(mirror, opened) if mirror else None
-    except JournalCorrupt as error:
+            if certificate is not None:
+                certified = held_against(certificate, opened.read(), run)
+    except (JournalCorrupt, CertificateRefused) as error:
         if json:
             say_document(_damage(journal, error))
         else:
-            say(f"{journal}: {error}")
+            say(f"{journal}: {error}" if isinstance(error, JournalCorrupt) else f"{error}")
         raise typer.Exit(Exit.FAILED) from error
     if json:
-        say_document(_soundness(journal, verdict, mirror, reflection))
+        say_document(_soundness(journal, verdict, mirror, reflection, certificate, certified))
         return
     say(f"{journal}: {_good(verdict)}")
     if reflection:
         say(f"{mirror}: {_like(reflection)}")
+    if certified:
+        say(f"{certificate}: {_certifies(certified)}")
 
 
 @app.command()
@@ -228,7 +242,25 @@ def _rebuilt(journal: str, source: Path, restored: Restored) -> dict[str, Any]:
     }
 
 
-def _soundness(journal: str, verdict: Verdict, mirror: Path | None, reflection: Reflection | None) -> dict[str, Any]:
+def _certifies(certified: dict[str, Any]) -> str:
+    head = certified["head"]
+    return (
+        f"drill {certified['drill']} of {certified['plan']}: {certified['verdict']}; every byte is as the journal's "
+        f"rows up to row {head['seq']} make it"
+    )
+
+
+def _soundness(
+    journal: str,
+    verdict: Verdict,
+    mirror: Path | None,
+    reflection: Reflection | None,
+    certificate: Path | None,
+    certified: dict[str, Any] | None,
+) -> dict[str, Any]:
+    drill = None
+    if certified is not None:
+        drill = {"path": str(certificate), **{key: certified[key] for key in ("plan", "drill", "verdict", "head")}}
     mirrored = {"path": str(mirror), "rows": reflection.rows, "behind": reflection.behind} if reflection else None
     return {
         "journal": journal,
@@ -237,12 +269,17 @@ def _soundness(journal: str, verdict: Verdict, mirror: Path | None, reflection: 
         "hash": verdict.hash,
         "witnessed": verdict.witnessed,
         "mirror": mirrored,
+        "certificate": drill,
         "exit": 0,
     }
 
 
-def _damage(journal: str, error: JournalCorrupt) -> dict[str, Any]:
-    return {"journal": journal, "intact": False, "row": error.seq or None, "why": error.why, "exit": 5}
+def _damage(journal: str, error: JournalCorrupt | CertificateRefused) -> dict[str, Any]:
+    from orchestrator.journal import JournalCorrupt
+
+    if isinstance(error, JournalCorrupt):
+        return {"journal": journal, "intact": False, "row": error.seq or None, "why": error.why, "exit": 5}
+    return {"journal": journal, "intact": True, "row": None, "why": str(error), "exit": 5}
 
 
 def _document(row: Row) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Document(StrEnum):
     REHEARSE = "rehearse"
     JEA = "jea"
     VERIFICATION = "verification"
+    CERTIFICATE = "certificate"
+    DRILLS = "drills"
 
 
 def check(
@@ -64,8 +66,8 @@ def schema(
         Document,
         typer.Argument(
             metavar="[DOCUMENT]",
-            help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse, jea or "
-            "verification.",
+            help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse, jea, "
+            "verification, certificate or drills.",
         ),
     ] = (Document.PLAN),
 ) -> None:
@@ -73,7 +75,8 @@ def schema(
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
     check, status (also the end of run), status --snapshot, journal show, export (each line), verify, restore,
-    probe-windows, amend, rehearse, jea or verify (verification) may rely on.
+    probe-windows, amend, rehearse, jea, verify (verification), drill (and its certificate) or drill --history may
+    rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -83,6 +86,7 @@ def schema(
 def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.planfile import json_schema
     from orchestrator.views.amendment import amendment_schema
+    from orchestrator.views.certificate_schema import certificate_schema, drills_schema
     from orchestrator.views.check_schema import check_schema
     from orchestrator.views.jea_schema import jea_schema
     from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
@@ -106,6 +110,8 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.REHEARSE: rehearsal_schema,
         Document.JEA: jea_schema,
         Document.VERIFICATION: verification_schema,
+        Document.CERTIFICATE: certificate_schema,
+        Document.DRILLS: drills_schema,
     }
     return schemas[of]()
 

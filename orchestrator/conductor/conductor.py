@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,13 +40,14 @@ from orchestrator.engine.waves import Go, NotYet, step_of
 from orchestrator.errors import SafetyRefusal
 from orchestrator.journal import Journal, Lease
 from orchestrator.model.action import EndShell, Observe, Perform, Record, Wait
-from orchestrator.model.call import Call, Ticket
-from orchestrator.model.case import Case
+from orchestrator.model.call import Call, Read, Ticket
+from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import plain
 from orchestrator.model.event import (
     Admitted,
     AttemptStarted,
     CallRefused,
+    Event,
     Held,
     Moved,
     RetryDue,
@@ -54,7 +55,7 @@ from orchestrator.model.event import (
     RunnerTook,
     WaitBegan,
 )
-from orchestrator.model.lifecycle import Phase
+from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.remote.gate import check
@@ -81,6 +82,10 @@ class Assignment:
     pid: int = field(default_factory=os.getpid)
 
 
+ASIDE = "steady-state"
+"""The subject under which :meth:`Conductor.look` reads; no step has it."""
+
+
 class Conductor:
     """Drives the migrations of one plan on one journal, under one lease."""
 
@@ -98,7 +103,7 @@ class Conductor:
         self._job, self._plan = assignment, assignment.plan
         self._transport, self._clock = transport, clock
         self._agenda = Agenda(self._plan, assignment.chosen)
-        self._stopping = self._timeless = False
+        self._stopping = self._timeless = self._homeward = False
         self._log = RunLog(self._plan.name, journal, lease, clock.reckoned, notice)
         fence = Fence(journal, lease, seconds)
         self._deck = FlightDeck(
@@ -125,8 +130,18 @@ class Conductor:
         """Put the shell of a call on disk that is about to be made outside of a turn: the clock's reading."""
         self._deck.announce(ticket)
 
-    def run(self) -> RunState:
-        """Drive until nothing can move, or nothing that may be waited for; return where everything stands.
+    @property
+    def plan(self) -> Plan:
+        """The plan that it goes by, with its estate resolved."""
+        return self._plan
+
+    @property
+    def going_on(self) -> bool:
+        """Whether it was neither told to stop nor overtaken by another plan."""
+        return not self._stopping and self.state.digest == self._job.digest
+
+    def run(self, duty: Callable[[Conductor], object] | None = None) -> RunState:
+        """Take over, do one's *duty* (by default :meth:`drive`), and leave; return where everything stands.
 
         Raises:
             LeaseLost: somebody else drives now; nothing more was sent.
@@ -134,18 +149,55 @@ class Conductor:
         """
         try:
             self._tenure.take_over(self._who, self._beginning)
-            while self._hear():
-                progressed = self._turn()
-                if self._deck.collect(0.0 if progressed else LISTEN) or progressed:
-                    continue  # what has landed is taken in by the next turn, in one transaction with what follows it
-                due = self._agenda.next_due()
-                if due is None or not self._worth_waiting(due):
-                    break
-                self._deck.overtaken = False
-                self._clock.wait_until(due, self._interrupted)
+            (duty or Conductor.drive)(self)
         finally:
             self._tenure.leave(self._farewell())
         return self.state
+
+    def drive(self, *, homeward: bool = False) -> None:
+        """Drive until nothing can move, or nothing that may be waited for; *homeward* only what is on its way back."""
+        self._homeward = homeward
+        while self._hear():
+            progressed = self._turn()
+            if self._deck.collect(0.0 if progressed else LISTEN) or progressed:
+                continue  # what has landed is taken in by the next turn, in one transaction with what follows it
+            due = self._agenda.next_due()
+            if due is None or not self._worth_waiting(due):
+                break
+            self._deck.overtaken = False
+            self._clock.wait_until(due, self._interrupted)
+
+    def look(self, wanted: Mapping[str, Iterable[Read]]) -> dict[str, Seen]:
+        """Read for migrations what no step of theirs asks for, all at once; less than *wanted* if told to stop.
+
+        What could not be read is among the replies, with its fault.
+        """
+        found: dict[str, Seen] = {}
+        while self._hear() and (left := [id_ for id_ in wanted if id_ not in found]):
+            for id_ in left:
+                self._look_aside((id_, ASIDE), tuple(wanted[id_]))
+            with contextlib.suppress(Overtaken):
+                self._deck.commit()
+            self._deck.collect(LISTEN)
+            self._deck.take_in()
+            found |= {id_: seen for id_ in left if (seen := self._deck.seen((id_, ASIDE))) is not None}
+        for id_ in wanted:
+            self._deck.unsee((id_, ASIDE))
+        return found
+
+    def tell(self, words: Callable[[RunState], Iterable[Event]]) -> None:
+        """Write down what is decided on the newest state, in one transaction; what was read before is read again."""
+        self._deck.surely(lambda: self._log.write(*words(self.state)))
+        self._deck.forget()
+
+    def _look_aside(self, key: Key, reads: tuple[Read, ...]) -> None:
+        if self._flights.busy(key):
+            return
+        for read in reads:
+            self._check(key[0], read)
+        flight = Flight(key, self._deck.stage(key), self._clock.reckoned())
+        flight.todo = list(reads)
+        self._flights.observe(flight)
 
     def _who(self) -> RunnerTook:
         job = self._job
@@ -159,7 +211,7 @@ class Conductor:
         """Fold in what operators said; what was read before is read again. Say whether to go on by this plan."""
         if self._log.hear():
             self._deck.forget()
-        return not self._stopping and self.state.digest == self._job.digest
+        return self.going_on
 
     def _turn(self) -> bool:
         """Begin everything that may begin now; say whether anything did."""
@@ -170,6 +222,8 @@ class Conductor:
         self._timeless = at is None
         self._deck.take_in()
         for id_, answer in self._agenda.worth_a_look(self.state, at):
+            if self._homeward and self.state[id_].intention is Intention.FORWARD:
+                continue
             match answer:
                 case Go() if not reached(self.state[id_], self._job.until):
                     if answer.admits:

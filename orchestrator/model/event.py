@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
+from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned, SteadyStateSeen
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
 from orchestrator.model.upcast import EventUnknown, upcast
@@ -317,7 +318,11 @@ Event: TypeAlias = Annotated[
     | Amended
     | HostReleased
     | AssertedDone
-    | AdoptAsked,
+    | AdoptAsked
+    | DrillBegan
+    | SteadyStateSeen
+    | DrillTurned
+    | DrillEnded,
     Field(discriminator="kind"),
 ]
 

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from orchestrator.model.before import HostBefore
+from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned
 from orchestrator.model.event import (
     CallRefused,
     ControllersFound,
@@ -24,6 +25,7 @@ from orchestrator.model.event import (
     ShellOpened,
 )
 from orchestrator.model.fold import FOLDS
+from orchestrator.model.lifecycle import IllegalEvent
 from orchestrator.model.state import MigrationState
 from orchestrator.model.switches import Switches, User
 from orchestrator.model.words import Amended
@@ -49,6 +51,12 @@ class RunState:
     driver: str | None = None
     """Who drove last, or drives."""
     last_at: datetime | None = None
+    drills: int = 0
+    """How many drills were begun."""
+    drill: DrillBegan | None = None
+    """The drill that is under way."""
+    turned: DrillTurned | None = None
+    """How far it came, once it is on its way back."""
     touched: list[str] = field(default_factory=list)
     """The migrations that events were about, in the order of the events."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
@@ -95,6 +103,7 @@ class RunState:
             self.shells[event.shell] = event.endpoint
         if isinstance(event, ShellGone | ShellEnded):
             self.shells.pop(event.shell, None)
+        self._follow_drill(event)
         self.last_at = at or self.last_at
 
     def overhear(self, run: str, event: Event | None, at: datetime | None, row: str = "") -> None:
@@ -138,3 +147,18 @@ class RunState:
         """Return the host as it was before any of ours changed its registry value."""
         use = self.switches.uses.get(host.lower())
         return use.original if use else self.switches.befores.get(User(self.run, id_), {}).get(host)
+
+    def _follow_drill(self, event: Event) -> None:
+        if not isinstance(event, DrillBegan | DrillTurned | DrillEnded):
+            return
+        number = self.drill.number if self.drill else None
+        if isinstance(event, DrillBegan):
+            if number is not None:
+                raise IllegalEvent(f"drill {number} of {self.run} is under way")
+            self.drills, self.drill, self.turned = event.number, event, None
+        elif number != event.number:
+            raise IllegalEvent(f"drill {event.number} of {self.run} is not under way")
+        elif isinstance(event, DrillTurned):
+            self.turned = event
+        else:
+            self.drill = self.turned = None

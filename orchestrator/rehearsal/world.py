@@ -105,6 +105,8 @@ class World:
         self.processes = 0
         self.drift = 0.0
         """By how much a runner's own clock is too fast (0.01: a hundredth)."""
+        self.duty: Callable[[Conductor], object] | None = None
+        """What a process does instead of driving forward."""
         self.astray: Callable[[], timedelta | None] = lambda: None
         """By how much later the next write that a dead process had under way still arrives; None: never."""
         self._handles: list[Any] = []
@@ -150,7 +152,7 @@ class World:
                 self.invariants.leased(lease.epoch)
             conductor, transport, pool = self._conductor(handle, lease, life, chosen, until, choose, together)
             try:
-                return conductor.run()
+                return conductor.run(self.duty)
             except Crash:
                 self._let_astray(transport, pool)
                 raise

@@ -7,13 +7,14 @@ mean something else than rows of this one do, only the frame is described.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.json_schema import models_json_schema
 
+from orchestrator.model.drilled import Verdict
 from orchestrator.model.event import KINDS, VERSION
 from orchestrator.model.upcast import unchanged_since
-from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, closed, list_of, or_null
+from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, closed, list_of, one_of, or_null
 
 TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"}
 
@@ -56,7 +57,12 @@ def _row() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def soundness_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the document that ``journal verify --json`` prints."""
+    """Return the JSON Schema of the document that ``journal verify --json`` prints.
+
+    A sound journal with exit 5 is one from which not that certificate comes.
+    """
+    head = closed(seq=NUMBER, hash=DIGEST)
+    certified = closed(path=TEXT, plan=TEXT, drill=NUMBER, verdict=one_of(get_args(Verdict)), head=head)
     sound = closed(
         journal=TEXT,
         intact={"const": True},
@@ -64,9 +70,10 @@ def soundness_schema() -> dict[str, Any]:
         hash=DIGEST,
         witnessed=or_null(COUNT),
         mirror=or_null(closed(path=TEXT, rows=COUNT, behind=COUNT)),
+        certificate=or_null(certified),
         exit={"const": 0},
     )
-    damaged = closed(journal=TEXT, intact={"const": False}, row=or_null(NUMBER), why=TEXT, exit={"const": 5})
+    damaged = closed(journal=TEXT, intact={"type": "boolean"}, row=or_null(NUMBER), why=TEXT, exit={"const": 5})
     return {"$schema": DIALECT, "title": "dmsa journal verify", "anyOf": [sound, damaged]}
 
 

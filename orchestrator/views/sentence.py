@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
+from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned, SteadyStateSeen
 from orchestrator.model.event import (
     DIRECTORY,
     Admitted,
@@ -53,6 +54,10 @@ STANDS_OUT = (
     HostReleased,
     AssertedDone,
     AdoptAsked,
+    DrillBegan,
+    SteadyStateSeen,
+    DrillTurned,
+    DrillEnded,
 )
 """Events that somebody who reads along wants to see; the others are for the journal."""
 
@@ -115,6 +120,18 @@ def compared(event: Compared) -> str:
     return ", ".join(counts)
 
 
+def _steady(event: SteadyStateSeen) -> str:
+    found = "; ".join(event.troubles) if event.troubles else f"all is well: account {event.account}"
+    return f"steady state {event.when} drill {event.number}: {found}"
+
+
+def _turned(event: DrillTurned) -> str:
+    reached = ", ".join(
+        f"{id_} {one.phase}" + (f" ({one.why})" if one.why else "") for id_, one in event.reached.items()
+    )
+    return f"drill {event.number} turns back: {reached}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     RunBegan: lambda e: f"run began, plan digest {e.digest[:12]}, by {e.by}",
     RunnerTook: lambda e: f"{e.by} on {e.host} (pid {e.pid}) drives",
@@ -149,4 +166,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     HostReleased: lambda e: f"{e.host} is lost, says {e.by}: {e.reason}",
     AssertedDone: lambda e: f"{e.step} was done by hand, says {e.by}: {e.reason}",
     AdoptAsked: lambda e: f"to be adopted, says {e.by}: {e.reason}",
+    DrillBegan: lambda e: f"drill {e.number} of {', '.join(e.migrations)} to {e.to} and back, by {e.by}",
+    SteadyStateSeen: _steady,
+    DrillTurned: _turned,
+    DrillEnded: lambda e: f"drill {e.number} ended",
 }

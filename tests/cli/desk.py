@@ -26,6 +26,7 @@ from orchestrator.cli.history import replay
 from orchestrator.journal import open_journal
 from orchestrator.planfile import load_plan
 from orchestrator.views.amendment import amendment_schema
+from orchestrator.views.certificate_schema import certificate_schema, drills_schema
 from orchestrator.views.check_schema import check_schema
 from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
@@ -189,6 +190,7 @@ SHAPES = {
     ("check",): check_schema,
     ("run",): status_schema,
     ("status",): status_schema,
+    ("status", "--snapshot"): snapshot_schema,
     ("undo",): status_schema,
     ("reset",): status_schema,
     ("rollback",): status_schema,
@@ -202,13 +204,16 @@ SHAPES = {
     ("rehearse",): rehearsal_schema,
     ("jea",): jea_schema,
     ("verify",): verification_schema,
+    ("drill",): certificate_schema,
+    ("drill", "--history"): drills_schema,
 }
-"""The verbs whose ``--json`` has a schema."""
+"""The verbs whose ``--json`` has a schema; by an option too, where that decides."""
 
 
 def assert_promised(args: tuple[str, ...], printed: str) -> None:
     """Hold whatever a verb printed with ``--json`` against the schema of that document."""
-    shape = snapshot_schema if "--snapshot" in args else SHAPES.get(args[:1]) or SHAPES.get(args[:2])
+    by_option = [SHAPES[args[0], word] for word in args[1:] if (args[0], word) in SHAPES and word.startswith("--")]
+    shape = by_option[0] if by_option else SHAPES.get(args[:1]) or SHAPES.get(args[:2])
     if shape is not None and "--json" in args and printed:
         Draft202012Validator(shape()).validate(json.loads(printed))
 

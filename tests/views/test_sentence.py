@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from orchestrator.model import before as b
+from orchestrator.model import drilled as d
 from orchestrator.model import event as e
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
@@ -147,6 +148,26 @@ SAID = [
         "late snapshot of account, dMSA and 0 hosts, fedcba987654",
     ),
     (e.CallRefused(migration="a", detail="Remove-ADUser"), "REFUSED by the safety rule: Remove-ADUser"),
+    (
+        d.DrillBegan(number=2, migrations=("a", "b"), to=Phase.RESTARTED, by="ann", tool="1", clock=AT, estate="real"),
+        "drill 2 of a, b to restarted and back, by ann",
+    ),
+    (
+        d.SteadyStateSeen(migration="a", number=2, when="before", account="enabled, unlinked"),
+        "steady state before drill 2: all is well: account enabled, unlinked",
+    ),
+    (
+        d.SteadyStateSeen(migration="a", number=2, when="after", account="", troubles=("app01: App is down", "more")),
+        "steady state after drill 2: app01: App is down; more",
+    ),
+    (
+        d.DrillTurned(
+            number=2,
+            reached={"a": d.Turned(phase=Phase.RESTARTED), "b": d.Turned(phase=Phase.LINKED, why="held (fault): no")},
+        ),
+        "drill 2 turns back: a restarted, b linked (held (fault): no)",
+    ),
+    (d.DrillEnded(number=2, clock=AT), "drill 2 ended"),
 ]
 
 

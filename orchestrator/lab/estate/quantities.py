@@ -6,7 +6,7 @@ import re
 from datetime import time, timedelta
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 _DURATION = re.compile(r"(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -36,5 +36,7 @@ def _time_of_day(value: object) -> time:
 
 
 Duration: TypeAlias = Annotated[timedelta, BeforeValidator(_duration)]
-TimeOfDay: TypeAlias = Annotated[time, BeforeValidator(_time_of_day)]
+TimeOfDay: TypeAlias = Annotated[
+    time, BeforeValidator(_time_of_day), PlainSerializer(lambda value: f"{value:%H:%M}", when_used="json")
+]
 Name: TypeAlias = Annotated[str, Field(min_length=1)]
