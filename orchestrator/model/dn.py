@@ -16,7 +16,7 @@ Rdn: TypeAlias = frozenset[tuple[str, str]]
 Dn: TypeAlias = tuple[Rdn, ...]
 """Relative names from the leaf to the root, each a set of (attribute, value), folded for comparison."""
 
-_TYPE = re.compile(r" *([A-Za-z][A-Za-z0-9-]*|(?:OID\.)?[0-9]+(?:\.[0-9]+)+) *= *", re.IGNORECASE)
+_TYPE = re.compile(r" *([A-Za-z][A-Za-z0-9-]*|(?:OID\.)?[0-9]+(?:\.[0-9]+)+) *= *", re.IGNORECASE | re.ASCII)
 _HEX = re.compile(r"#((?:[0-9A-Fa-f]{2})+) *")
 _PLAIN = re.compile(r'[^\\,+"<>;\x00]+')
 _ESCAPED = re.compile(r'\\(?:([ #=,+"<>;\\])|((?:[0-9A-Fa-f]{2})))')

@@ -21,6 +21,8 @@ from uuid import UUID
 from orchestrator.model.call import Value
 from orchestrator.model.dn import parse_dn
 
+_ANY_CASE = re.IGNORECASE | re.ASCII
+"""Of ASCII: without it a long s (U+017F) is an s, and the sign for kelvin (U+212A) a k."""
 _REMEMBERED = 4096
 """How many texts of exactly type str each kind remembers its answer for: hosts, attributes and names come again."""
 
@@ -141,17 +143,14 @@ MOMENT = Kind("a time with its zone", lambda value: type(value) is datetime and 
 EMPTY = Kind("the empty text", lambda value: type(value) is str and not value, "")
 DN = Kind("a distinguished name", _is_dn, "[^=]+=.+")
 _GUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-GUID = Kind("a GUID", lambda value: type(value) is UUID, _GUID) | matching("a GUID's text", _GUID, re.IGNORECASE)
-SID = matching("a SID", r"S-1-\d{1,14}(-\d{1,10}){1,15}")
+GUID = Kind("a GUID", lambda value: type(value) is UUID, _GUID) | matching("a GUID's text", _GUID, _ANY_CASE)
+SID = matching("a SID", r"S-1-[0-9]{1,14}(-[0-9]{1,10}){1,15}")
 ACCOUNT_NAME = matching("a sAMAccountName that ends in $", r"[\w.-]{1,19}\$", re.ASCII)
 OBJECT = DN | GUID
 PRINCIPAL = DN | GUID | SID | ACCOUNT_NAME
-HOST = matching(
-    "a host name",
-    r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?",
-    re.IGNORECASE,
-)
-DIRECTORY_SERVER = HOST | matching("a host name with :3268", r"[A-Za-z0-9_.-]{1,253}:3268", re.ASCII)
+_LABELS = r"[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*"
+HOST = matching("a host name", rf"(?=.{{1,253}}\Z){_LABELS}\.?", _ANY_CASE)
+DIRECTORY_SERVER = HOST | matching("a host name with :3268", rf"(?=.{{1,258}}\Z){_LABELS}:3268", _ANY_CASE)
 ATTRIBUTE = matching("an attribute's or property's name", r"[A-Za-z][A-Za-z0-9_-]{0,127}", re.ASCII)
 ATTRIBUTES = many(ATTRIBUTE)
 SERVICE_PRINCIPAL = matching("a service principal name", r"[^/]{1,256}(/[^/]{1,512}){1,2}")

@@ -222,6 +222,7 @@ def twisted(chance: random.Random, known: Any) -> Any:
                 (known,),
                 known.encode(errors="replace"),
                 known.replace("a", "\u0430"),
+                known.replace("s", "\u017f").replace("k", "\u212a"),
                 known.translate({ord("e"): "\uff45"}),
                 known[::-1],
                 known * 2,

@@ -153,7 +153,7 @@ def _text(name: str, parameter: str, text: str) -> str | None:
         return "a wildcard"
     if name in PATHS and parameter in {"Path", "LiteralPath"}:
         return None if text in PATHS[name] else "another place"
-    if name not in PATHS and parameter in _NAMES and re.match(r"[A-Za-z.]*:", text):
+    if name not in PATHS and parameter in _NAMES and re.match(r"[A-Za-z.]*:(?!3268$)", text):
         return "a provider's path"
     if parameter in {"Server", "Target"} and not re.fullmatch(rf"{_HOST}(:3268)?", text):
         return "another address than a host's"

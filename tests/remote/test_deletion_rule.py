@@ -12,7 +12,20 @@ import pytest
 from orchestrator.model.call import Cmdlet, Read, Write
 from orchestrator.remote.catalogue import CATALOGUE
 from orchestrator.remote.gate import Refused, check
-from orchestrator.remote.kinds import DN, EMPTY, GUID, HOST, MOMENT, SWITCH, many, one_of, table, whole
+from orchestrator.remote.kinds import (
+    DIRECTORY_SERVER,
+    DN,
+    EMPTY,
+    GUID,
+    HOST,
+    MOMENT,
+    SID,
+    SWITCH,
+    many,
+    one_of,
+    table,
+    whole,
+)
 from orchestrator.remote.queries import LDAP_FILTER
 from tests.remote import hostile, said
 from tests.remote.hostile import Always, Disguised, Several, Statement, Table, Text
@@ -113,6 +126,21 @@ def test_the_bounds_of_numbers_and_lists_are_in_them():
     assert [n for n in (0, 1, 2, 3, 4) if many(HOST, 3).accepts(("dc01",) * n)] == [1, 2, 3]
     assert not many(HOST).accepts(("dc01",) * 1001)
     assert many(HOST).accepts(("dc01",) * 1000)
+
+
+@pytest.mark.parametrize(
+    "name", ["\u017fvc", "\u212adc", "dc01.corp.example:3268\n", ".corp:3268", "dc01.corp:3268:3268", "dc01:389"]
+)
+def test_no_look_alike_and_no_other_port_is_a_host(name):
+    assert not DIRECTORY_SERVER.accepts(name)
+    assert not HOST.accepts(name)
+
+
+def test_look_alikes_of_digits_and_of_attribute_types_are_none():
+    assert SID.accepts("S-1-5-32-544")
+    assert not SID.accepts("S-1-5-\u0663\u0662-544")
+    assert DN.accepts("sn=a,DC=b")
+    assert not DN.accepts("\u017fn=a,DC=b")
 
 
 def test_an_empty_text_and_a_table_are_what_they_seem():

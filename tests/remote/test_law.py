@@ -11,6 +11,7 @@ from orchestrator.remote.law import objections
 from orchestrator.remote.rows import form, reads, writes
 
 IDENTITY = {"Identity": DN, "Server": HOST}
+ONE_VALUE = {"LiteralPath": one_of(PARAMETERS), "Name": one_of("DelegatedMSAEnabled")}
 BOOL = Kind("true or false", lambda value: isinstance(value, bool))
 
 
@@ -44,6 +45,8 @@ def test_a_row_that_could_is_refused_and_told_why(verb, noun):
         (bad("New-Item", form({"Path": one_of(PARAMETERS)}, Force=SWITCH)), "empties a registry key"),
         (bad("Remove-ItemProperty", form({"LiteralPath": TEXT, "Name": EXACT_NAME})), "one registry value"),
         (bad("Remove-ItemProperty", form({"LiteralPath": one_of(PARAMETERS)}, Name=TEXT)), "one registry value"),
+        (bad("Remove-ItemProperty", form({**ONE_VALUE, "Path": TEXT})), "one registry value"),
+        (bad("Remove-ItemProperty", form({"LiteralPath": one_of(PARAMETERS)})), "one registry value"),
         (bad("dsrm", form({"arguments": TEXT})), "not a cmdlet's name"),
         (bad("Restart-Computer", form({"Force": SWITCH}, ComputerName=HOST)), "past the endpoint"),
         (bad("Start-Job", form({"ScriptBlock": TEXT})), "carry code"),
