@@ -34,6 +34,7 @@ README = ROOT / "README.md"
 RUN = (
     "first-run.md",
     "rehearse.md",
+    "drill.md",
     "roll-back.md",
     "resume-after-crash.md",
     "lost-journal.md",
