@@ -105,7 +105,9 @@ def test_what_only_behaves_like_a_call_is_none(call):
 
 
 @pytest.mark.parametrize(
-    "kind", [SWITCH, MOMENT, DN, GUID, LDAP_FILTER, HOST, one_of("a", 1), whole(0, 9), many(HOST)], ids=str
+    "kind",
+    [SWITCH, MOMENT, DN, GUID, LDAP_FILTER, HOST, one_of("a", 1), whole(0, 9), many(HOST)],
+    ids=lambda kind: kind.name,
 )
 def test_no_kind_takes_what_is_only_alike_by_its_own_word(kind):
     texts = ("a", "CN=a,DC=b", "dc01", "(a=b)", "3752e002-43be-48c8-b3ca-2cb2fffbc8a1")
