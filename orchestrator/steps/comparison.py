@@ -27,8 +27,10 @@ from orchestrator.steps.snapshot import DESCRIPTOR, Content
 Facts: TypeAlias = dict[tuple[str, str], Any]
 """What is known, by object and name."""
 
-_COMPLETES_BITS = ACCOUNT_DISABLED | TRUSTED_TO_AUTHENTICATE
-_COPIED = frozenset({"msDS-AllowedToDelegateTo", DELEGATED_BY, "msDS-AssignedAuthNPolicy", *SILOS})
+COMPLETES_BITS = ACCOUNT_DISABLED | TRUSTED_TO_AUTHENTICATE
+"""What Complete sets or copies of userAccountControl."""
+COPIED = frozenset({"msDS-AllowedToDelegateTo", DELEGATED_BY, "msDS-AssignedAuthNPolicy", *SILOS})
+"""What it copies besides, and the SPNs."""
 _PAIRS_OWN = frozenset({ACCOUNT_STATE, ACCOUNT_LINK})
 _BY_ITSELF = frozenset({"lockoutTime"})
 STATE = "state of "
@@ -172,8 +174,8 @@ def _may_be_completes(fact: _Fact) -> bool:
     if fact.name == "servicePrincipalName":
         return not set(fact.was or ()) <= set(fact.now or ())
     if fact.name == "userAccountControl":
-        return bool((int(fact.was or 0) ^ int(fact.now or 0)) & _COMPLETES_BITS)
-    return fact.name in _COPIED
+        return bool((int(fact.was or 0) ^ int(fact.now or 0)) & COMPLETES_BITS)
+    return fact.name in COPIED
 
 
 def _dmsa(fact: _Fact, _about: Circumstances) -> Judgement:

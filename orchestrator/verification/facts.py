@@ -18,15 +18,13 @@ from orchestrator.model.directory import (
     ACCOUNT_DISABLED,
     ACCOUNT_LINK,
     ACCOUNT_STATE,
-    DELEGATED_BY,
-    SILOS,
     Account,
     PairSeen,
 )
 from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.steps import by_hand, snapshot
-from orchestrator.steps.by_hand import TRUSTED_TO_AUTHENTICATE, Target
-from orchestrator.steps.comparison import Facts, compared, facts_of
+from orchestrator.steps.by_hand import Target
+from orchestrator.steps.comparison import COMPLETES_BITS, COPIED, Facts, compared, facts_of
 from orchestrator.steps.snapshot import DESCRIPTOR, Content
 from orchestrator.verification.finding import Finding
 
@@ -36,9 +34,6 @@ _JUDGED_ELSEWHERE = frozenset(
         *("dn", "servicePrincipalName", "ProtectedFromAccidentalDeletion"),
     }
 )
-_COPIED = frozenset({"msDS-AllowedToDelegateTo", DELEGATED_BY, "msDS-AssignedAuthNPolicy", *SILOS})
-"""What Complete is documented to copy or to take, besides SPNs and two bits (Microsoft Learn, dMSA overview)."""
-_COMPLETES_BITS = ACCOUNT_DISABLED | TRUSTED_TO_AUTHENTICATE
 _OF_DMSA = ("dn", "Description", "msDS-SupportedEncryptionTypes", "memberOf")
 """What neither the four operations nor hosts that register are known to change on a dMSA."""
 _SHOWN = 160
@@ -113,8 +108,8 @@ def _explained(case: Case, pair: PairSeen, one: Difference, *, as_wanted: bool) 
     completes = pair.pair is Pair.COMPLETED or not as_wanted or (one.verdict == "failed" and not ends)
     if one.name == "userAccountControl":
         bits = int(one.before or 0) ^ int(one.now or 0)
-        return not bits & ~(_COMPLETES_BITS if completes else ACCOUNT_DISABLED)
-    return completes and one.name in _COPIED
+        return not bits & ~(COMPLETES_BITS if completes else ACCOUNT_DISABLED)
+    return completes and one.name in COPIED
 
 
 def _only_protection(one: Difference) -> bool:
