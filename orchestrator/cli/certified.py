@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.history import open_existing
+from orchestrator.cli.options import DEFAULT_JOURNAL
 from orchestrator.errors import Exit, InputInvalid
 from orchestrator.journal import Journal, Row, write_export
 from orchestrator.journal.chain import DECODER
@@ -74,10 +76,13 @@ def filed(staged: Stage, number: int, wanted: Path | None, *, as_json: bool, aga
     if as_json:
         say_document(document)
     else:
-        journal = "" if staged.place == ".dmsa/journal.db" else f" --journal {staged.place}"
+        journal = [] if staged.place == DEFAULT_JOURNAL else ["--journal", staged.place]
         say(summary(document))
+        if document["verdict"] == "not-restored":
+            say(f"`dmsa status {shlex.join([str(staged.loaded.path), *journal])}` says what to do.")
         say("\n".join(f"Certificate: {file}" for file in written))
-        say(f"`dmsa journal verify{journal} --certificate {written[0]}` checks it.")
+        check = shlex.join(["dmsa", "journal", "verify", *journal, "--certificate", str(written[0])])
+        say(f"`{check}` checks it.")
     return int(Exit.DONE if again else _CODES[document["verdict"]])
 
 

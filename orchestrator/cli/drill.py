@@ -131,7 +131,7 @@ def _drilled(
     if duty.troubles:
         _not_well(duty, typed)
     if state.drill is not None or state.digest != staged.loaded.digest:
-        _not_ended(state, order, typed)
+        _not_ended(state, order, typed, amended=state.digest != staged.loaded.digest)
     return state.drills
 
 
@@ -182,16 +182,16 @@ def _not_well(duty: ThereAndBack, typed: str) -> NoReturn:
     )
 
 
-def _not_ended(state: RunState, order: Order, typed: str) -> NoReturn:
+def _not_ended(state: RunState, order: Order, typed: str, *, amended: bool) -> NoReturn:
     """Say what the drill waits for, and end with 7: what was begun is written down, and goes on."""
     waits = sorted(
         f"  {id_}: waits for {one.waiting_for}{_until(one.until)}: {one.detail}"
         for id_ in order.ids
         for one in state[id_].waits.values()
     )
-    amended = "The plan was amended meanwhile." if state.drill is not None and not waits else ""
-    said = "\n".join(["The drill has not ended; nothing failed.", *waits, *filter(None, [amended])])
-    typer.echo(f"{said}\n`dmsa drill {typed}` goes on.", err=True)
+    why = ["The plan was amended while it ran, and the runner stopped in good order."] if amended else waits
+    said = "\n".join(["The drill has not ended; nothing failed.", *why])
+    typer.echo(f"{said}\n`dmsa drill {typed}` goes on{' with the plan as amended' if amended else ''}.", err=True)
     raise typer.Exit(7)
 
 

@@ -286,6 +286,22 @@ def test_stopped_it_says_how_it_goes_on_and_lets_nothing_else_begin(desk):
     assert "Drill 1 of dmsa-batch to started is under way, and goes on." in goes_on.stderr
 
 
+def test_a_plan_that_is_amended_meanwhile_ends_it_in_good_order_and_it_goes_on(desk):
+    with desk.running(*started_only()) as run:
+        assert run.until_line(9)
+        plan = read_plan("quickstart.yaml")
+        hasten(plan)
+        plan["policy"]["dwell"] = "3h"
+        desk.write_plan(plan)
+        desk.done("amend", "plan.yaml", "--accept", "--reason", "longer")
+        ended = run.end()
+    assert ended.returncode == 7, ended.stderr
+    assert "The plan was amended while it ran" in ended.stderr
+    desk.done(*started_only())
+    assert len(begun(desk)) == 1
+    desk.done("journal", "verify", "--certificate", ".dmsa/drills/quickstart-1.html")
+
+
 # It always goes back.
 
 
