@@ -43,8 +43,9 @@ _TASK_IS_ON = frozenset({"Ready", "Running", "Queued"})
 class Circumstances:
     """What decides whose a difference is.
 
-    ``completed``: Complete was sent in this attempt, or by whoever began what was adopted. ``repeated``: the facts
-    right before it. ``needed_by``: the other migrations that need a host's switch. ``target``: the account.
+    ``completed``: Complete was sent in this attempt (or was about to be, when everything was read once more; an Undo
+    makes nobody forget it), or by whoever began what was adopted. ``repeated``: the facts right before it.
+    ``needed_by``: the other migrations that need a host's switch. ``target``: the account.
     """
 
     completed: bool
@@ -98,7 +99,7 @@ def _circumstances(case: Case, dn: str) -> Circumstances:
     state = case.state
     repeated = state.repeated
     return Circumstances(
-        completed="Complete-ADServiceAccountMigration" in state.sent or state.adopted,
+        completed="Complete-ADServiceAccountMigration" in state.sent or repeated is not None or state.adopted,
         repeated=facts_of(Content.of(repeated)) if repeated else {},
         needed_by={host: case.needed_elsewhere(host) for host in case.hosts_back},
         target=Target(case.account, dn, case.server),

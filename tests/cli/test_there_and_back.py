@@ -6,7 +6,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -243,3 +243,46 @@ def test_a_drill_that_has_turned_never_goes_forward():
             before = sum(sent(world, verb).total() for verb in ("Start", "Complete"))
             run(world)
             assert sum(sent(world, verb).total() for verb in ("Start", "Complete")) == before
+
+
+def test_what_the_directory_did_not_give_back_is_certified_too_and_a_rollback_ends_it():
+    """Delegation is nothing that a cmdlet of the catalogue can write: a person must, and the certificate says so."""
+    world = drilling()
+    duty = world.duty
+    assert duty is not None
+    server, delegation = "dc01.corp.example", "msDS-AllowedToDelegateTo"
+    account = world.estate.directory.replicas[server].account("svc-erp")
+    assert account is not None
+    delegates_to = account.get(delegation)
+
+    def and_it_was_lost(conductor: Any) -> None:
+        drive = conductor.drive
+
+        def lost(**way: Any) -> None:
+            if way:  # after the second Undo, which gives it back, and before everything is compared
+                take = functools.partial(world.estate.directory.write, server, account.guid, {delegation: ()})
+                world.estate.clock.after(timedelta(minutes=1), take)
+            drive(**way)
+
+        conductor.drive = lost
+        duty(conductor)
+
+    world.duty = and_it_was_lost
+    world.run(until=Phase.COMPLETED)
+    made = {one["dmsa"]: one for one in certificate(world)["migrations"]}
+    assert certificate(world)["verdict"] == made[ERP]["verdict"] == "not-restored"
+    assert made[BATCH]["verdict"] == "restored"
+    assert made[ERP]["held"].startswith("held (restored-by-hand): ")
+    (failed,) = made[ERP]["snapshot"]["differences"]["failed"]
+    assert (failed["name"], failed["before"], failed["now"]) == (delegation, ["MSSQLSvc/db01.corp.example"], None)
+    assert failed["by_hand"]
+    with pytest.raises(PersonNeeded, match=f"{ERP} is restored: it is in a run"):
+        run(ordered(world, Phase.STARTED))
+
+    world.duty = None
+    world.estate.directory.write(server, account.guid, {delegation: delegates_to})
+    world.say(Released(migration=ERP, by="ann", reason="delegation is back"))
+    world.run()
+    assert world.phases()[ERP] is Phase.ROLLED_BACK
+    run(ordered(world, Phase.STARTED))
+    assert certificate(world, 2)["verdict"] == "restored"
