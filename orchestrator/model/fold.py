@@ -70,7 +70,8 @@ def _host_snapshot(state: MigrationState, event: HostSnapshotTaken, _at: datetim
 
 
 def _snapshot_repeated(state: MigrationState, event: SnapshotRepeated, at: datetime | None) -> MigrationState:
-    return replace(state, repeated=event, repeated_at=at)
+    # Of an attempt's snapshots before Complete the first one counts: a later one may lack what an earlier Complete took.
+    return replace(state, repeated=event, repeated_at=at) if state.repeated is None else state
 
 
 def _compared(state: MigrationState, event: Compared, _at: datetime | None) -> MigrationState:

@@ -96,7 +96,8 @@ def _circumstances(case: Case, dn: str) -> Circumstances:
     state = case.state
     repeated = state.repeated
     return Circumstances(
-        completed="Complete-ADServiceAccountMigration" in state.sent or state.adopted,
+        # An Undo to 1/1 takes Complete from what was sent, for it may be sent again; what precedes its intent stays.
+        completed="Complete-ADServiceAccountMigration" in state.sent or repeated is not None or state.adopted,
         repeated=facts_of(Content.of(repeated)) if repeated else {},
         needed_by={host: case.needed_elsewhere(host) for host in case.hosts_back},
         target=Target(case.account, dn, case.server),
