@@ -70,7 +70,7 @@ def _host_snapshot(state: MigrationState, event: HostSnapshotTaken, _at: datetim
 
 
 def _snapshot_repeated(state: MigrationState, event: SnapshotRepeated, at: datetime | None) -> MigrationState:
-    # Of an attempt's snapshots before Complete the first one counts: a later one may lack what an earlier Complete took.
+    # The first one of an attempt counts: before a second Complete there may be missing what an earlier one took.
     return replace(state, repeated=event, repeated_at=at) if state.repeated is None else state
 
 

@@ -1,11 +1,13 @@
-"""Settings among which every two values of two dimensions meet: a covering array of strength two, greedy, deterministic.
+"""Settings among which every two values of two dimensions meet: a covering array, greedy and deterministic.
 
 Each row begins with a pair that has not met yet, of the widest dimensions first; every other dimension then takes the
-value that lets most new pairs meet with what the row has already (Cohen et al., "The AETG system", 1997, without chance).
+value that lets most new pairs meet with what the row has already (Cohen et al., "The AETG system", 1997, without
+chance). Of several that are as good it is the one that was used least, so that what is left to choice is even too.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -20,9 +22,10 @@ def covering(dimensions: Mapping[str, Sequence[Any]]) -> list[Row]:
     widths = [len(dimensions[name]) for name in names]
     missing = _all_pairs(widths)
     rows = []
+    used: Counter[_Place] = Counter()
     for one, other in _in_order(widths):
         while other in missing[one]:
-            rows.append(_row(widths, missing, (one, other)))
+            rows.append(_row(widths, missing, used, (one, other)))
     return [{name: dimensions[name][value] for name, value in zip(names, row, strict=True)} for row in rows]
 
 
@@ -38,17 +41,20 @@ def _in_order(widths: Sequence[int]) -> Iterator[tuple[_Place, _Place]]:
                 yield from (((one, value), (other, against)) for against in range(widths[other]))
 
 
-def _row(widths: Sequence[int], missing: dict[_Place, set[_Place]], begun: tuple[_Place, _Place]) -> list[int]:
+def _row(
+    widths: Sequence[int],
+    missing: dict[_Place, set[_Place]],
+    used: Counter[_Place],
+    begun: tuple[_Place, _Place],
+) -> list[int]:
     chosen = dict(begun)
     for number, width in enumerate(widths):
         if number not in chosen:
             placed = set(chosen.items())
-            # Of several that are as good it is the one that has most to meet still, so that no value lags behind.
-            worth = [
-                (len(missing[number, value] & placed), len(missing[number, value]), -value) for value in range(width)
-            ]
+            worth = [(len(missing[number, value] & placed), -used[number, value], -value) for value in range(width)]
             chosen[number] = -max(worth)[2]
     row = set(chosen.items())
+    used.update(row)
     for place in row:
         missing[place] -= row
     return [chosen[number] for number in range(len(widths))]

@@ -1,4 +1,4 @@
-"""What a case of the matrix is played on: a plan of one migration (or two that share a host) and its estate, as data."""
+"""What a case of the matrix is played on: a plan of one migration, or of two that share a host, and its estate."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.wayback.matrix import DIMENSIONS, MOMENTS, cases
 from tests.wayback.shapes import SWITCHES
 from tests.wayback.way import moments
 
-CASES = 2077
+CASES = 2072
 PHASES = st.dictionaries(st.text("abcdef", min_size=1, max_size=2), st.integers(1, 5), min_size=1, max_size=6)
 
 

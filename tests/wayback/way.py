@@ -169,9 +169,9 @@ class _Way:
             self._awaits = "reply"
         elif self._awaits == "reply" and doing == "write":
             self._awaits = "append"
-        elif (self._awaits == "append" and doing == "append" and not self._inside) or (
-            self._awaits == "write" and self._state().phase is not self.phase
-        ):
+        elif (
+            self._awaits == "append" and doing == "append" and not self._inside
+        ) or self._state().phase is not self.phase:
             self._ask()
         return False
 
