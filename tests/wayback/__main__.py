@@ -6,12 +6,13 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
 from tests.wayback.matrix import MOMENTS, cases
 from tests.wayback.runs import Ended, numbered, of_matrix, of_plans
+from tests.wayback.weather import WEATHER
 
 CHUNK = 20
 
@@ -31,7 +32,7 @@ def main() -> int:
     else:
         numbers, play = given.case or numbered(len(cases()), given.limit), of_matrix
     came = list(_played(play, list(numbers), given.jobs))
-    for line in (table_of_plans if given.plans is not None else table)(came):
+    for line in (table_of_plans if given.plans is not None else tables)(came):
         sys.stdout.write(f"{line}\n")
     wrong = sum(bool(one.wrong) for one in came)
     sys.stdout.write(f"\n{len(came):,} played in {time.monotonic() - began:,.0f} s, {wrong} wrong\n")
@@ -49,13 +50,18 @@ def _played(play: Callable[[Sequence[int]], list[Ended]], numbers: Sequence[int]
                 yield one
 
 
-def table(came: Sequence[Ended]) -> Iterator[str]:
-    """Yield the matrix as a table: where it began, and how it ended."""
-    counted = Counter((one.row, one.column) for one in came)
+def tables(came: Sequence[Ended]) -> Iterator[str]:
+    """Yield the matrix as two tables: where it began, or what went wrong meanwhile, and how it ended."""
+    yield from _table("asked for in", MOMENTS, Counter((one.row, one.column) for one in came))
+    yield ""
+    yield from _table("meanwhile", WEATHER, Counter((one.under, one.column) for one in came))
+
+
+def _table(head: str, rows: Iterable[str], counted: Counter[tuple[str, str]]) -> Iterator[str]:
     columns = sorted({column for _, column in counted}, key=lambda column: (column != "equal", column))
-    yield f"| asked for in | cases | {' | '.join(columns)} |"
+    yield f"| {head} | cases | {' | '.join(columns)} |"
     yield "| --- |" + " --- |" * (len(columns) + 1)
-    for row in [*MOMENTS, "all"]:
+    for row in [*rows, "all"]:
         cells = [sum(n for (at, to), n in counted.items() if row in {at, "all"} and to == column) for column in columns]
         yield f"| {row} | {sum(cells):,} | {' | '.join(map(str, cells))} |"
 

@@ -21,6 +21,7 @@ class Ended:
     replay: str
     row: str
     column: str
+    under: str
     wrong: tuple[str, ...]
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -55,10 +56,10 @@ def _case(number: int) -> Ended:
     case = cases()[number]
     came = way.played(case)
     replay = f"python -m tests.wayback --case {number} # {case}"
-    return Ended(replay, came.row, came.column, tuple(came.wrong))
+    return Ended(replay, came.row, came.column, str(case["weather"]), tuple(came.wrong))
 
 
 def _plan(seed: int) -> Ended:
     came = plans.played(seed)
     replay = f"python -m tests.wayback --plans 1 --first {seed}"
-    return Ended(replay, "", "", tuple(came.wrong), Counter(came.ended))
+    return Ended(replay, "", "", "", tuple(came.wrong), Counter(came.ended))

@@ -55,7 +55,7 @@ class Came:
     @property
     def column(self) -> str:
         """How it ended: the first hold, if there was one."""
-        return self.holds[0] if self.holds else self.ended
+        return f"held: {self.holds[0]}" if self.holds else self.ended
 
 
 def played(case: Mapping[str, Any]) -> Came:
