@@ -127,7 +127,6 @@ def test_what_is_on_the_list_passes():
     entry = directory.replicas["dc01.corp.example"].at_dn(f"CN=svc-main,OU=Service Accounts,{ROOT}")
     directory.protect("dc01.corp.example", entry.guid)
     host = estate.machine("app01")
-    host.event_log = True
     estate.workloads.restart_service(host, host.services["api"])
     assert unequal(before, Witnessed.of(estate), ABOUT) == []
 
@@ -135,6 +134,7 @@ def test_what_is_on_the_list_passes():
 HOST_CHANGES = {
     "its switch": lambda host: setattr(host, "kerberos", 1),
     "its switch is gone": lambda host: setattr(host, "kerberos", "absent"),
+    "its event log": lambda host: setattr(host, "event_log", True),
     "a service": lambda host: setattr(host.services["api"], "running", False),
 }
 

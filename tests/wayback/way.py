@@ -20,7 +20,7 @@ from orchestrator.rehearsal import hands
 from orchestrator.rehearsal.process import Crash, Doing
 from orchestrator.rehearsal.world import World
 from tests.wayback.shapes import DC, MAIN, OTHER, rehearsed
-from tests.wayback.weather import rules
+from tests.wayback.weather import fits, rules
 from tests.wayback.witness import About, Witnessed, unequal
 
 RELEASES = 8
@@ -169,10 +169,10 @@ class _Way:
             self._awaits = "reply"
         elif self._awaits == "reply" and doing == "write":
             self._awaits = "append"
-        elif (
-            self._awaits == "append" and doing == "append" and not self._inside
-        ) or self._state().phase is not self.phase:
-            self._ask()
+        else:
+            written = self._awaits == "append" and doing == "append" and not self._inside
+            if written or self._state().phase is not self.phase:  # the phase had no other write
+                self._ask()
         return False
 
     def _word(self) -> str:
@@ -223,6 +223,8 @@ class _Way:
             return True
         if state.id == MAIN:
             self.came.holds.append(state.held.reason)
+            if not fits(state.held.reason, self.case) or not (state.held.detail and state.held.release):
+                self.came.wrong.append(f"held without a reason in what happened: {state.held}")
             if len(self.came.holds) > RELEASES:
                 return False
         if state.held.reason == "restored-by-hand":

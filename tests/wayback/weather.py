@@ -53,6 +53,22 @@ WEATHER = (
 """Every kind."""
 
 
+def fits(reason: str, case: Any) -> bool:
+    """Say whether a hold has a reason in a case: in what went wrong, or in a directory that keeps what it took."""
+    weather = str(case["weather"])
+    match reason:
+        case "restored-by-hand":
+            return bool(case["directory-keeps"])
+        case "fault":
+            return weather.startswith(("denied", "directory read denied", "service broken"))
+        case "not-converged":
+            return weather in {"DCs apart for a day", "DC down for hours"}
+        case "retries-spent":
+            return weather in {"host down for hours", "DC down for hours"}
+        case _:
+            return False
+
+
 def rules(name: str, case: Any) -> tuple[w.WeatherSpec, ...]:
     """Return a kind of weather as the estate file's own rules; those about what a case has not are left out."""
     return tuple(_RULE.validate_python(rule) for rule in _rules(name) if _there(rule, case))

@@ -1,7 +1,7 @@
 """The estate as it is, looked at from behind, and what a way back may leave of it: said anew, from the runbook alone.
 
 Nothing here asks the product, nor shares its comparison: every attribute of every object on every domain controller,
-every switch, and whatever runs. What a way back may leave is what runbooks/roll-back.md lists ("What is left behind"),
+every switch, and whatever runs. What a way back may leave is what runbooks/rollback.md lists ("What is left behind"),
 and nothing else.
 """
 
@@ -131,7 +131,7 @@ def _host(name: str, was: Mapping[str, Any], now: Mapping[str, Any], needed: boo
             wanted = {1} if needed else {one} if one != "no-key" else {"no-key", "absent"}
             if other not in wanted:
                 yield f"{name}: the switch was {one!r}, is {other!r}{', and another needs it' if needed else ''}"
-        elif one != other and not (fact == "event log" and other):
+        elif one != other:
             yield f"{name}: {fact} was {one!r}, is {other!r}"
 
 
