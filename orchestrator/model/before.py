@@ -82,7 +82,8 @@ class SnapshotTaken(_Content):
 class SnapshotRepeated(_Content):
     """The same once more, right before Complete: what had changed by then was changed by others.
 
-    A way back restores the first one; this one only tells whose doing a difference is.
+    A way back restores the one that was taken first; this one only tells whose doing a difference is. Where Complete is
+    sent a second time in one attempt, its first repetition stays the one that tells.
     """
 
     kind: Literal["snapshot-repeated"] = "snapshot-repeated"

@@ -70,7 +70,8 @@ def _host_snapshot(state: MigrationState, event: HostSnapshotTaken, _at: datetim
 
 
 def _snapshot_repeated(state: MigrationState, event: SnapshotRepeated, at: datetime | None) -> MigrationState:
-    return replace(state, repeated=event, repeated_at=at)
+    # The first one of an attempt counts: before a second Complete there may be missing what an earlier one took.
+    return replace(state, repeated=event, repeated_at=at) if state.repeated is None else state
 
 
 def _compared(state: MigrationState, event: Compared, _at: datetime | None) -> MigrationState:

@@ -53,6 +53,12 @@ def moved(row_source: Phase, trigger: Trigger, dest: Phase, id_: str = "a") -> e
     return e.Moved(migration=id_, trigger=trigger, source=row_source, dest=dest)
 
 
+def test_of_an_attempts_snapshots_before_complete_the_first_counts():
+    one, other = (b.SnapshotRepeated(migration="a", account={}, dmsa=None, hosts={}, sha256=sha) for sha in ("1", "2"))
+    assert fold(snapshot(), one, (other, later(days=1)))["a"].repeated == one
+    assert fold(snapshot(), one, snapshot(), other)["a"].repeated == other
+
+
 def done(step: Trigger, subject: str = HOST, id_: str = "a", **more: object) -> e.SubjectDone:
     return e.SubjectDone.model_validate({"migration": id_, "step": step, "subject": subject, **more})
 

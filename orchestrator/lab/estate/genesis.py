@@ -35,6 +35,10 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "classSchema": ("top", "classSchema"),
     "attributeSchema": ("top", "attributeSchema"),
     "msKds-ProvRootKey": ("top", "msKds-ProvRootKey"),
+    "msDS-AuthNPolicy": ("top", "msDS-AuthNPolicy"),
+    "msDS-AuthNPolicySilo": ("top", "msDS-AuthNPolicySilo"),
+    "msDS-AuthNPolicies": ("top", "msDS-AuthNPolicies"),
+    "msDS-AuthNPolicySilos": ("top", "msDS-AuthNPolicySilos"),
 }
 _GROUPS = {
     "Domain Admins": 512,
@@ -99,6 +103,9 @@ class Genesis:
             self._dmsa(dmsa)
         for group in self._spec.groups:
             self._group(group)
+        for user in self._spec.users:
+            self._delegated_by(user)
+        self._authentication()
 
     def _put(self, dn: str, kind: str, **values: object) -> UUID:
         rdn, *above = names.split(dn)
@@ -256,6 +263,43 @@ class Genesis:
             above = self._replica.live(self._replica.entries[guid].get("parent"))
             assert above is not None
             self._reseed(above.guid, CHILD_PROTECTION)
+
+    def _delegated_by(self, user: UserSpec) -> None:
+        found = {dn: self._replica.at_dn(dn) for dn in user.delegated_by}
+        for dn, entry in found.items():
+            if entry is None:
+                raise EstateInvalid([f"{user.dn}: {dn}, which may delegate to it, is not in the estate file"])
+        sids = tuple(sorted(entry.sid for entry in found.values() if entry))
+        self._directory.seed(self._guid(user.dn), {"msDS-AllowedToActOnBehalfOfOtherIdentity": sids}, self._at)
+
+    def _authentication(self) -> None:
+        """Create the policies and silos that accounts name, and assign them (MS-ADSC, msDS-AuthNPolicySilo)."""
+        users = self._spec.users
+        policies = dict.fromkeys(user.authn_policy for user in users if user.authn_policy)
+        silos = dict.fromkeys(user.authn_silo for user in users if user.authn_silo)
+        if not policies and not silos:
+            return
+        path = f"CN=AuthN Policy Configuration,CN=Services,CN=Configuration,{self._directory.dn}"
+        self._put(path, "container")
+        policy_at, silo_at = f"CN=AuthN Policies,{path}", f"CN=AuthN Silos,{path}"
+        self._put(policy_at, "msDS-AuthNPolicies")
+        self._put(silo_at, "msDS-AuthNPolicySilos")
+        policy_of = {name: self._put(f"CN={names.escape(name)},{policy_at}", "msDS-AuthNPolicy") for name in policies}
+        for user in users:
+            if user.authn_policy:
+                given = {"msDS-AssignedAuthNPolicy": (policy_of[user.authn_policy],)}
+                self._directory.seed(self._guid(user.dn), given, self._at)
+        for name in silos:
+            inside = tuple(self._guid(user.dn) for user in users if user.authn_silo == name)
+            silo = self._put(f"CN={names.escape(name)},{silo_at}", "msDS-AuthNPolicySilo")
+            self._directory.seed(silo, {"msDS-AuthNPolicySiloMembers": inside}, self._at)
+            for guid in inside:
+                self._directory.seed(guid, {"msDS-AssignedAuthNPolicySilo": (silo,)}, self._at)
+
+    def _guid(self, dn: str) -> UUID:
+        entry = self._replica.at_dn(dn)
+        assert entry is not None
+        return entry.guid
 
     def _reseed(self, guid: UUID, *aces: Ace) -> None:
         descriptor = self._directory.descriptor(self._replica.entries[guid]).adding(*aces)

@@ -27,7 +27,12 @@ from orchestrator.lab.estate.replica import BACK_LINKS, LINKS, Entry, Replica
 Found: TypeAlias = tuple[str, dict[str, tuple[str | bytes, ...]]]
 """An object's name and its attributes."""
 
-_UNSEEN = frozenset({"rdn", "parent", "nchead", "labtakenspns", "ntsecuritydescriptor", "msds-groupmsamembership"})
+_UNSEEN = frozenset(
+    {
+        *("rdn", "parent", "nchead", "labtakenspns", "ntsecuritydescriptor"),
+        *("msds-groupmsamembership", "msds-allowedtoactonbehalfofotheridentity"),
+    }
+)
 """What is not an attribute, or is one that this shows to nobody: descriptors are binary."""
 
 

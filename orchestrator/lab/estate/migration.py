@@ -24,12 +24,13 @@ PRECEDED_BY = "msDS-ManagedAccountPrecededByLink"
 SUPERSEDED_STATE = "msDS-SupersededServiceAccountState"
 SUPERSEDED_BY = "msDS-SupersededManagedAccountLink"
 MEMBERSHIP = "msDS-GroupMSAMembership"
+DELEGATED_BY = "msDS-AllowedToActOnBehalfOfOtherIdentity"
 SPNS = "servicePrincipalName"
 CONTROL = "userAccountControl"
 
 _COPIED = (
     "msDS-AllowedToDelegateTo",
-    "msDS-AllowedToActOnBehalfOfOtherIdentity",
+    DELEGATED_BY,
     "msDS-AssignedAuthNPolicy",
     "msDS-AssignedAuthNPolicySilo",
 )

@@ -18,6 +18,9 @@ LINKS = {
     "member": "memberOf",
     "msds-supersededmanagedaccountlink": "msDS-SupersededManagedAccountLinkBL",
     "msds-managedaccountprecededbylink": "msDS-ManagedAccountPrecededByLinkBL",
+    "msds-assignedauthnpolicy": "msDS-AssignedAuthNPolicyBL",
+    "msds-assignedauthnpolicysilo": "msDS-AssignedAuthNPolicySiloBL",
+    "msds-authnpolicysilomembers": "msDS-AuthNPolicySiloMembersBL",
 }
 """Forward links, folded, and their back links. A link's value is a tuple of object GUIDs."""
 BACK_LINKS = {back.lower(): forward for forward, back in LINKS.items()}

@@ -133,6 +133,11 @@ class UserSpec(Spec):
     unconstrained_delegation: bool = False
     protocol_transition: bool = False
     delegates_to: tuple[str, ...] = ()
+    delegated_by: tuple[Name, ...] = ()
+    """Distinguished names of who may delegate to it: resource-based constrained delegation."""
+    authn_policy: Name | None = None
+    authn_silo: Name | None = None
+    """Names of an authentication policy and of a silo; the directory has each that is named, and the silo lists it."""
     rid: int | None = None
     kind: Literal["user", "inetOrgPerson"] = "user"
 

@@ -99,6 +99,32 @@ def test_delegation_is_copied_and_taken_back(far):
     assert "msDS-AllowedToDelegateTo" not in far.managed("msDS-AllowedToDelegateTo")
 
 
+POLICY = "CN=Tier 1,CN=AuthN Policies,CN=AuthN Policy Configuration,CN=Services,CN=Configuration,DC=corp,DC=example"
+SILO = "CN=Services,CN=AuthN Silos,CN=AuthN Policy Configuration,CN=Services,CN=Configuration,DC=corp,DC=example"
+
+
+def test_who_may_delegate_policy_and_silo_are_shown_copied_and_taken_back(estate_with):
+    front = "CN=APP01,CN=Computers,DC=corp,DC=example"
+    user = {"dn": estate_with.account, "delegated_by": [front], "authn_policy": "Tier 1", "authn_silo": "Services"}
+    far = estate_with(users=[user])
+    far.create()
+    asked = {
+        "PrincipalsAllowedToDelegateToAccount": [front],
+        "msDS-AssignedAuthNPolicy": POLICY,
+        "msDS-AssignedAuthNPolicySilo": SILO,
+    }
+    assert far.user(*asked).items() >= asked.items()
+    assert far.user("msDS-AuthNPolicySiloMembersBL")["msDS-AuthNPolicySiloMembersBL"] == [SILO]
+    assert not far.managed(*asked).keys() & asked.keys()
+    for verb in ("Start", "Complete"):
+        assert far.migrate(verb).failure is None
+    assert far.user(*asked).items() >= asked.items()
+    assert far.managed(*asked).items() >= asked.items()
+    assert "msDS-AuthNPolicySiloMembersBL" not in far.managed("msDS-AuthNPolicySiloMembersBL")
+    far.migrate("Undo")
+    assert not far.managed(*asked).keys() & asked.keys()
+
+
 def test_another_account_is_no_pair(far):
     far.migrate("Start")
     other = "CN=svc-web,OU=Service Accounts,DC=corp,DC=example"

@@ -67,6 +67,7 @@ def test_what_is_wrong_is_said(text, said):
     "text",
     [
         "users: [{dn: 'CN=x,OU=nowhere,DC=corp,DC=example'}]",
+        "users: [{dn: 'CN=x,CN=Users,DC=corp,DC=example', delegated_by: ['CN=y,DC=corp,DC=example']}]",
         "groups: [{dn: 'CN=x,CN=Users,DC=corp,DC=example', members: ['CN=y,DC=corp,DC=example']}]",
         "dmsas: [{dn: 'CN=x,CN=Users,DC=corp,DC=example', supersedes: 'CN=y,DC=corp,DC=example'}]",
         "dmsas: [{dn: 'CN=x,CN=Users,DC=corp,DC=example', principals: ['CN=y,DC=corp,DC=example']}]",

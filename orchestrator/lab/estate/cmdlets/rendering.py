@@ -15,7 +15,7 @@ from orchestrator.lab.command import LabObject
 from orchestrator.lab.estate import account_control as uac
 from orchestrator.lab.estate import dn as names
 from orchestrator.lab.estate.descriptor import PROTECTION, Descriptor, membership_sddl
-from orchestrator.lab.estate.migration import MEMBERSHIP
+from orchestrator.lab.estate.migration import DELEGATED_BY, MEMBERSHIP
 from orchestrator.lab.estate.replica import BACK_LINKS, LINKS, Entry, Replica
 
 HIDDEN = frozenset({"rdn", "parent", "nchead", "labtakenspns"})
@@ -42,10 +42,13 @@ _MULTIVALUED = frozenset(
         "member",
         "memberof",
         "msds-allowedtodelegateto",
+        "msds-authnpolicysilomembersbl",
         "msds-enabledfeature",
         "tokengroups",
     }
 )
+_DESCRIBED = frozenset({MEMBERSHIP.lower(), DELEGATED_BY.lower()})
+"""Attributes that hold a security descriptor, of which the estate keeps whom it allows."""
 _ENCRYPTION = {1: "DES", 4: "RC4", 8: "AES128", 16: "AES256"}
 
 
@@ -81,7 +84,7 @@ def attribute(replica: Replica, entry: Entry, name: str) -> object:
     value = entry.get(name)
     if isinstance(value, Descriptor):
         return security_object(value.sddl)
-    if folded == MEMBERSHIP.lower():
+    if folded in _DESCRIBED:
         return security_object(membership_sddl(entry.texts(name))) if value else None
     if isinstance(value, tuple):
         return _several(folded, list(value))
@@ -137,12 +140,15 @@ def _control(bit: int) -> Callable[[Replica, Entry], object]:
     )
 
 
-def _principals(replica: Replica, entry: Entry) -> object:
-    found = []
-    for sid in entry.texts(MEMBERSHIP):
-        principal = replica.principal(sid)
-        found.append(replica.dn(principal) if principal else sid)
-    return found
+def _principals(attribute_name: str) -> Callable[[Replica, Entry], object]:
+    def read(replica: Replica, entry: Entry) -> object:
+        found = []
+        for sid in entry.texts(attribute_name):
+            principal = replica.principal(sid)
+            found.append(replica.dn(principal) if principal else sid)
+        return found
+
+    return read
 
 
 def _protected(_: Replica, entry: Entry) -> object:
@@ -198,7 +204,11 @@ _COOKED: dict[str, tuple[str, Callable[[Replica, Entry], object]]] = {
     ),
     "description": ("Description", lambda _, entry: entry.get("description")),
     "protectedfromaccidentaldeletion": ("ProtectedFromAccidentalDeletion", _protected),
-    "principalsallowedtoretrievemanagedpassword": ("PrincipalsAllowedToRetrieveManagedPassword", _principals),
+    "principalsallowedtoretrievemanagedpassword": (
+        "PrincipalsAllowedToRetrieveManagedPassword",
+        _principals(MEMBERSHIP),
+    ),
+    "principalsallowedtodelegatetoaccount": ("PrincipalsAllowedToDelegateToAccount", _principals(DELEGATED_BY)),
     "serviceprincipalnames": ("ServicePrincipalNames", lambda _, entry: list(entry.texts("servicePrincipalName"))),
     "kerberosencryptiontype": ("KerberosEncryptionType", _encryption),
     "passwordlastset": ("PasswordLastSet", _time("pwdLastSet")),
@@ -218,7 +228,14 @@ _COOKED: dict[str, tuple[str, Callable[[Replica, Entry], object]]] = {
 _FAR = frozenset({"tokengroups", "*"})
 """What may change although neither the object, nor a link to it, nor a name does."""
 _OF_ACCOUNTS = frozenset(
-    {"principalsallowedtoretrievemanagedpassword", "lockedout", "passwordexpired", "serviceprincipalnames", "memberof"}
+    {
+        "principalsallowedtoretrievemanagedpassword",
+        "principalsallowedtodelegatetoaccount",
+        "lockedout",
+        "passwordexpired",
+        "serviceprincipalnames",
+        "memberof",
+    }
 )
 
 
