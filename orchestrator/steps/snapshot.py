@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.model.action import Observe
@@ -77,6 +77,11 @@ def content(case: Case, seen: Seen, pair: PairSeen, hosts: Mapping[str, HostBefo
         containers=found,
         hosts=dict(hosts),
     )
+
+
+def with_account(content: Content, account: Account) -> Content:
+    """Return the same with the account as another domain controller shows it; its descriptor was read from one only."""
+    return replace(content, account=_account(account) | {DESCRIPTOR: content.account[DESCRIPTOR]})
 
 
 def containers(case: Case, pair: PairSeen) -> Iterable[str]:
