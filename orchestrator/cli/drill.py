@@ -65,7 +65,7 @@ def drill(
     Example: dmsa drill plans/quickstart.yaml
     """
     from orchestrator.cli.certified import filed, show_history, suffix_of, unfiled
-    from orchestrator.cli.drill_stage import stage, stage_on_lab, stages_on_lab
+    from orchestrator.cli.drill_stage import lab_numbered, stage, stage_on_lab, stages_on_lab
     from orchestrator.cli.logs import configure
     from orchestrator.planfile import load_plan
 
@@ -75,10 +75,9 @@ def drill(
         show_history(loaded, stages_on_lab(loaded, journal) if on else [stage(loaded, journal)], as_json=json)
         return
     options = [*(["--only", only] if only else []), *(["--to", to] if to else []), *(["--on", on] if on else [])]
-    typed = f"{as_typed(plan, journal, mirror)}{' ' if options else ''}{shlex.join(options)}"
+    typed = " ".join(filter(None, (as_typed(plan, journal, mirror), shlex.join(options))))
     if reissue is not None:
-        labs = {one.number: one for one in stages_on_lab(loaded, journal)} if on else {}
-        staged = labs.get(reissue) or stage(loaded, journal)
+        staged = lab_numbered(loaded, journal, reissue) if on else stage(loaded, journal)
         raise typer.Exit(filed(staged, reissue, wanted, as_json=json, again=True))
     staged = stage_on_lab(loaded, journal) if on else stage(loaded, journal)
     number = unfiled(staged, staged.state())
@@ -112,7 +111,7 @@ def _drilled(
     from orchestrator.cli.drive import conduct
     from orchestrator.cli.there_and_back import ThereAndBack
 
-    order = _order(staged, only, to, typed, as_json=as_json)
+    order = _order(staged, only, to, as_json=as_json)
     duty = ThereAndBack(order)
     state, signalled = conduct(
         staged.loaded,
@@ -135,7 +134,7 @@ def _drilled(
     return state.drills
 
 
-def _order(staged: Stage, only: str | None, to: Phase | None, typed: str, *, as_json: bool) -> Order:
+def _order(staged: Stage, only: str | None, to: Phase | None, *, as_json: bool) -> Order:
     """Return what is to be drilled: what the journal says was begun, or else what the command says.
 
     Raises:
@@ -158,7 +157,7 @@ def _order(staged: Stage, only: str | None, to: Phase | None, typed: str, *, as_
             typer.echo(f"Drill {begun.number} of {', '.join(ids)} to {phase} is under way, and goes on.", err=True)
     else:
         ids = staged.drillable(only)
-        refuse_unfree(state, ids, typed.partition(" --only ")[0].partition(" --to ")[0])
+        refuse_unfree(state, ids, as_typed(staged.loaded.path, staged.place))
         phase = to or furthest(plan, ids, patient=plan.is_lab)
     return Order(
         ids=ids,

@@ -108,6 +108,18 @@ def stages_on_lab(loaded: Loaded, place: str) -> Iterator[Stage]:
         yield _lab(loaded, folder, name, number)
 
 
+def lab_numbered(loaded: Loaded, place: str, number: int) -> Stage:
+    """Return the lab of a drill.
+
+    Raises:
+        InputInvalid: there was none of that number.
+    """
+    found = next((one for one in stages_on_lab(loaded, place) if one.number == number), None)
+    if found is None:
+        raise InputInvalid(f"no drill {number} of {loaded.plan.name} was played on a lab. Nothing was done.")
+    return found
+
+
 def stage_on_lab(loaded: Loaded, place: str) -> Stage:
     """Return the lab on which a drill is under way, or else a new one, built from the snapshots in the journal.
 

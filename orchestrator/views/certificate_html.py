@@ -15,9 +15,9 @@ from typing import Any
 from orchestrator.journal.chain import DECODER, canonical
 
 VERDICTS = {
-    "restored": "RESTORED: everything came as far as it should, and is as it was.",
-    "cut-short": "CUT SHORT: everything is as it was, but not everything came as far as it should.",
-    "not-restored": "NOT RESTORED: something is not as it was. A person is needed.",
+    "restored": "RESTORED: everything came as far as it should, and was brought back.",
+    "cut-short": "CUT SHORT: everything was brought back, but not everything came as far as it should.",
+    "not-restored": "NOT RESTORED: something was not brought back. A person is needed.",
 }
 _BEGIN, _END = '<pre id="certificate">', "</pre>"
 _STYLE = """
@@ -31,10 +31,12 @@ h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2re
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem; } dt { font-weight: 600; } dd { margin: 0; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; } caption { text-align: left; padding: .3rem 0; }
 th, td { border: 1px solid #767676; padding: .3rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
-thead th { background: #eee; } td.number { text-align: right; white-space: nowrap; }
+thead th { background: #eee; }
 code, pre { font: .85rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere; white-space: pre-wrap; }
 @media print { body { margin: 0; max-width: none; font-size: 11pt; } details { display: none; } tr { break-inside: avoid; } }
 """.strip()  # noqa: E501 - lines of a style sheet
+
+_WHERE = {"real": "a real estate", "lab": "a simulated estate (lab), whose time jumps: no measure of a real one"}
 
 
 def as_page(document: dict[str, Any]) -> bytes:
@@ -84,7 +86,7 @@ def _body(document: dict[str, Any]) -> Iterator[str]:
     yield _table(
         "From the word that asked for the way back, slowest first.", ("Host", "dMSA", "Time"), _hosts(document)
     )
-    yield "<h2>What is not as it was</h2>"
+    yield "<h2>What differs from the snapshot</h2>"
     yield from _differences(document["migrations"])
     yield "<h2>Every leg</h2>"
     yield _table("In the estate's time.", ("dMSA", "Way", "From", "To", "Began", "Ended", "Took"), _legs(document))
@@ -107,7 +109,12 @@ def _facts(document: dict[str, Any]) -> Iterator[str]:
         ("Slowest host", f"{slowest['host']}, {spoken(slowest['seconds'])}" if slowest else "no host was restarted"),
         ("Accounts", len(document["migrations"])),
         ("Went to", document["to"]),
-        ("Where", "a real estate" if document["estate"] == "real" else "a simulated estate (lab)"),
+        (
+            "Where",
+            "a real estate"
+            if document["estate"] == "real"
+            else "a simulated estate (lab), whose time jumps: no measure of a real one",
+        ),
         ("Who", document["by"]),
         ("Began", _moment(document["began"])),
         ("Turned back", document["turned"]["estate"] or "time not read"),
@@ -127,7 +134,7 @@ def _facts(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _moment(moment: dict[str, Any]) -> str:
-    return f"{moment['estate'] or 'time not read'} (this machine's clock: {moment['clock']})"
+    return f"{moment['estate'] or 'time not read'} (clock of the runner's machine: {moment['clock']})"
 
 
 _HEAD = ("dMSA", "Account", "Attempt", "Verdict", "Reached", "Ended", "Snapshot before", "Now", "Differences", "Time")

@@ -394,6 +394,9 @@ def test_a_real_plans_way_back_is_rehearsed_on_what_its_snapshots_know(behind_tc
     shown = json.loads(desk.done(*DRILL, "--on", "lab", "--history", "--json"))["drills"]
     assert [(one["drill"], one["to"]) for one in shown] == [(1, "restarted"), (2, "prepared")]
     assert not json.loads(desk.done(*DRILL, "--history", "--json"))["drills"]
+    desk.done(*DRILL, "--on", "lab", "--reissue", "2", "--certificate", "again.html")
+    refused = desk.dmsa(*DRILL, "--on", "lab", "--reissue", "3")
+    assert (refused.returncode, "no drill 3 of quickstart was played on a lab" in refused.stderr) == (3, True)
 
 
 def test_on_such_a_lab_too_it_goes_on_where_it_stood(behind_tcp, tmp_path):
