@@ -1,13 +1,13 @@
 """Settings among which every two values of two dimensions meet: a covering array, greedy and deterministic.
 
 Each row begins with a pair that has not met yet, of the widest dimensions first; every other dimension then takes the
-value that lets most new pairs meet with what the row has already (Cohen et al., "The AETG system", 1997, without
-chance). Of several that are as good it is the one that was used least, so that what is left to choice is even too.
+value that lets most new pairs meet with what the row has already (Cohen et al., "The AETG system", 1997). Among values that
+are as good a seed draws, so that three and more of them meet by chance, too, and none goes always with the same others.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -22,10 +22,10 @@ def covering(dimensions: Mapping[str, Sequence[Any]]) -> list[Row]:
     widths = [len(dimensions[name]) for name in names]
     missing = _all_pairs(widths)
     rows = []
-    used: Counter[_Place] = Counter()
+    chance = random.Random("covering")
     for one, other in _in_order(widths):
         while other in missing[one]:
-            rows.append(_row(widths, missing, used, (one, other)))
+            rows.append(_row(widths, missing, chance, (one, other)))
     return [{name: dimensions[name][value] for name, value in zip(names, row, strict=True)} for row in rows]
 
 
@@ -44,17 +44,16 @@ def _in_order(widths: Sequence[int]) -> Iterator[tuple[_Place, _Place]]:
 def _row(
     widths: Sequence[int],
     missing: dict[_Place, set[_Place]],
-    used: Counter[_Place],
+    chance: random.Random,
     begun: tuple[_Place, _Place],
 ) -> list[int]:
     chosen = dict(begun)
     for number, width in enumerate(widths):
         if number not in chosen:
             placed = set(chosen.items())
-            worth = [(len(missing[number, value] & placed), -used[number, value], -value) for value in range(width)]
-            chosen[number] = -max(worth)[2]
+            worth = [(len(missing[number, value] & placed), chance.random(), value) for value in range(width)]
+            chosen[number] = max(worth)[2]
     row = set(chosen.items())
-    used.update(row)
     for place in row:
         missing[place] -= row
     return [chosen[number] for number in range(len(widths))]
