@@ -12,6 +12,9 @@ migration for itself:
                 soak P
                 complete 3 + 2D  read with guards, write, read-back; each further copy once, and at the first look
                 of a host 2      whether the original is there, before each restart
+                snapshots 3 + 4  a descriptor comes back without a name, so each is asked for alone: the account's and
+                                 two containers', before Complete the dMSA's too
+                and 1            both objects once more, right before Complete, for those readings took time
     a host      snapshot 1, registry 3, restart 4, guards before complete 1, confirm 4
                 (read, write, read-back; after a restart also the new process's start, whose number is known only then)
 
@@ -47,6 +50,7 @@ FURTHER_CONTROLLERS = 1
 CONVERGENCE = 12 + 2 * FURTHER_CONTROLLERS + POLLS
 GUARDS = 1 + 3 * FURTHER_CONTROLLERS
 BEFORE_RESTARTS = 2
+SNAPSHOTS = 3 + 4 + 1
 HOST = 13
 
 
@@ -67,7 +71,7 @@ def main() -> None:
     directory = sum(len(found - clock) for host, found in pipelines.items() if host.startswith("dc"))
     hosts = sum(len(found) for host, found in pipelines.items() if not host.startswith("dc"))
     pairs = given.accounts * given.hosts_each
-    convergence = CONVERGENCE + BEFORE_RESTARTS * given.hosts_each
+    convergence = CONVERGENCE + SNAPSHOTS + BEFORE_RESTARTS * given.hosts_each
     floor = convergence + GUARDS
     sessions = len({row["shell"] for row in rows})
     fewest = sum(-(-len(found) // MOST_PIPELINES) for found in pipelines.values())

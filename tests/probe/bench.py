@@ -20,6 +20,8 @@ from tests.world import DC, World
 
 ACCOUNT = "CN=svc-probe,OU=Disposable,DC=corp,DC=example"
 DMSA = "dmsa-probe"
+LINKED = frozenset({"msDS-AssignedAuthNPolicy", "msDS-AssignedAuthNPolicySilo"})
+"""Attributes that are written with a distinguished name here, and hold the object that it names."""
 
 
 class Gated:
@@ -111,8 +113,13 @@ class Bench:
         directory = self.world.estate.directory
         entry = directory.replicas[DC].at_dn(dn)
         assert entry is not None
+        named = {name.replace("__", "-"): value for name, value in values.items()}
+        for name in LINKED & {name for name, value in named.items() if value}:
+            to = directory.replicas[DC].at_dn(named[name])
+            assert to is not None, named[name]
+            named[name] = (to.guid,)
         for replica in directory.replicas:
-            directory.write(replica, entry.guid, {name.replace("__", "-"): value for name, value in values.items()})
+            directory.write(replica, entry.guid, named)
 
     def objects(self) -> dict[str, Any]:
         """Return the account as the estate itself has it."""

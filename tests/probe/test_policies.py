@@ -10,12 +10,19 @@ import pytest
 from orchestrator.model.call import Call, Write
 from tests.probe.bench import ACCOUNT, Bench
 
-POLICY = {"msDS__AssignedAuthNPolicy": "CN=Tier 1,DC=corp,DC=example"}
-SILO = {"msDS__AssignedAuthNPolicySilo": "CN=Silo,DC=corp,DC=example"}
+AUTHN = "CN=AuthN Policy Configuration,CN=Services,CN=Configuration,DC=corp,DC=example"
+POLICY = {"msDS__AssignedAuthNPolicy": f"CN=Tier 1,CN=AuthN Policies,{AUTHN}"}
+SILO = {"msDS__AssignedAuthNPolicySilo": f"CN=Silo,CN=AuthN Silos,{AUTHN}"}
 DELEGATION = {"msDS__AllowedToDelegateTo": ("HTTP/elsewhere.corp.example",)}
 EVERYTHING = {**POLICY, **SILO, **DELEGATION}
 MOVES = {("Complete", 1, 2), ("Undo", 2, 1), ("Reset", 2, 0)}
 """To and from a completed pair, by the account's state before and after."""
+
+
+def a_policy_and_a_silo(estate: dict[str, Any]) -> None:
+    """Let there be both, though the account has neither yet."""
+    other = {"dn": "CN=svc-other,OU=Disposable,DC=corp,DC=example", "authn_policy": "Tier 1", "authn_silo": "Silo"}
+    estate["users"].append(other)
 
 
 def answers(bench: Bench, before: Callable[[Call], None] = lambda _call: None) -> dict[str, Any]:
@@ -44,7 +51,7 @@ def after_each(bench: Bench, **does: dict[str, Any]) -> Callable[[Call], None]:
     ids=["neither", "policy", "silo", "both"],
 )
 def test_what_the_account_keeps(account, keeps, joins):
-    bench = Bench()
+    bench = Bench(a_policy_and_a_silo)
     bench.put(ACCOUNT, **account)
     seen = answers(bench)
     assert seen["complete_keeps_policies"] is keeps
@@ -60,7 +67,7 @@ def test_what_the_account_keeps(account, keeps, joins):
 )
 def test_what_complete_takes_and_who_returns_it(returning, undo, reset, refuses):
     """What Undo does not return, the account has no more when Reset is asked, and when all is over."""
-    bench = Bench(complete_refuses_empty_membership=refuses)
+    bench = Bench(a_policy_and_a_silo, complete_refuses_empty_membership=refuses)
     bench.put(ACCOUNT, **EVERYTHING)
     returned = dict.fromkeys(returning, EVERYTHING)
     seen = answers(bench, after_each(bench, Complete=dict.fromkeys(EVERYTHING), **returned))
@@ -74,10 +81,10 @@ def test_what_complete_takes_and_who_returns_it(returning, undo, reset, refuses)
 
 
 def test_what_stays_away_is_named():
-    bench = Bench()
+    bench = Bench(a_policy_and_a_silo)
     bench.put(ACCOUNT, **SILO)
     inquiry = bench.ask(before=after_each(bench, Complete=dict.fromkeys(SILO)))
     assert inquiry.account_differs
     assert inquiry.left[0].startswith(
-        "account: msDS-AssignedAuthNPolicySilo was CN=Silo,DC=corp,DC=example and is unset"
+        f"account: msDS-AssignedAuthNPolicySilo was CN=Silo,CN=AuthN Silos,{AUTHN} and is unset"
     )
