@@ -2,7 +2,8 @@
 
 Each row begins with a pair that has not met yet, of the widest dimensions first; every other dimension then takes the
 value that lets most new pairs meet with what the row has already (Cohen et al., "The AETG system", 1997). Among values
-that are as good a seed draws, so that three and more of them meet by chance, too, and none goes always with the same others.
+that are as good a seed draws, so that three and more of them meet by chance, too, and none goes always with the same
+others.
 """
 
 from __future__ import annotations
