@@ -1,8 +1,8 @@
 """Settings among which every two values of two dimensions meet: a covering array, greedy and deterministic.
 
 Each row begins with a pair that has not met yet, of the widest dimensions first; every other dimension then takes the
-value that lets most new pairs meet with what the row has already (Cohen et al., "The AETG system", 1997). Among values that
-are as good a seed draws, so that three and more of them meet by chance, too, and none goes always with the same others.
+value that lets most new pairs meet with what the row has already (Cohen et al., "The AETG system", 1997). Among values
+that are as good a seed draws, so that three of them meet by chance, too, and none goes always with the same others.
 """
 
 from __future__ import annotations
