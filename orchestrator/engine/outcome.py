@@ -47,14 +47,15 @@ def held_exit(hold: Hold) -> Exit:
 
 
 def waiting_of(state: MigrationState, admission: Admission | None) -> Waiting | None:
-    """Return what a migration waits for, if it waits: what its subjects wait for, else its admission."""
+    """Return what a migration waits for, if it waits: to be admitted, else what its subjects wait for.
+
+    One that had been admitted may have to wait for that again, in the middle of a step: nothing of it moves until then.
+    """
     if state.held is not None or (state.phase in FINAL and state.intention is _settled_intention(state)):
         return None
-    if state.waits:
-        return min(state.waits.values(), key=lambda wait: (wait.until is None, wait.until))
     if isinstance(admission, NotYet):
         return Waiting(admission.waiting_for, admission.until, admission.detail)
-    return None
+    return min(state.waits.values(), key=lambda wait: (wait.until is None, wait.until), default=None)
 
 
 def _settled_intention(state: MigrationState) -> Intention:

@@ -63,7 +63,7 @@ class WitnessedEstate(SimulatedEstate):
     def again(self) -> None:
         """Let the last request arrive a second time: a read is answered again, a write's pipeline is known already."""
         if self._last is not None and not self.writes(self._last):
-            super().execute(self._last)
+            super().perform(self._last)  # it arrives without anybody waiting, so that no time passes with it
 
     def perform(self, request: Request) -> Result:
         """Let a pipeline take effect, at once or late."""

@@ -38,6 +38,15 @@ def inventory(host: Host, found: HostSeen, seen: Seen) -> HostBefore | Observe |
     return host_before(host, found, seen)
 
 
+def read_too_early(case: Case, name: str, seen: Seen) -> bool:
+    """Whether another migration has put the host's switch back since the host was asked.
+
+    What was read then is the value that the other one had set; nothing says any longer what there was before it.
+    """
+    ended = case.run.switches.restored_at.get(name.lower())
+    return ended is not None and seen.since is not None and seen.since < ended
+
+
 def host_before(host: Host, found: HostSeen, seen: Seen) -> HostBefore | Observe:
     """Return a host with those workloads of the plan that it has, or what must be read first."""
     there = _there(host, found)

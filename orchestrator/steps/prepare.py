@@ -10,18 +10,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from orchestrator.model.action import Answer, Done, Perform, Record
+from orchestrator.model.action import Answer, Done, Observe, Perform, Record
 from orchestrator.model.before import HostBefore, SnapshotTaken
 from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import ACCOUNT_BACK_LINK, ACCOUNT_DISABLED, ACCOUNT_LINK, ACCOUNT_STATE, PairSeen
-from orchestrator.model.event import ControllersFound
+from orchestrator.model.event import DIRECTORY, ControllersFound
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.host import host_reads
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.model.observation import Outcome, Unreadable
 from orchestrator.steps import snapshot
-from orchestrator.steps.inventory import inventory
+from orchestrator.steps.inventory import inventory, read_too_early
 from orchestrator.steps.step import Step, original_missing, pair_read
 
 
@@ -61,6 +61,8 @@ class Prepare(Step):
         return Done(pair=Pair.UNLINKED, evidence={"read": str(pair), "dmsa_guid": str(pair.dmsa.guid)})
 
     def _snapshot(self, case: Case, seen: Seen, pair: PairSeen) -> Answer:
+        if any(read_too_early(case, host.name, seen) for host in case.migration.hosts):
+            return Observe(self.reads(case, DIRECTORY))
         hosts = {}
         for host in case.migration.hosts:
             answer = inventory(host, seen.host(host.name), seen)

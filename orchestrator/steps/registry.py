@@ -25,7 +25,7 @@ from orchestrator.model.host import (
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.model.observation import Fault, FaultKind
 from orchestrator.model.plan import Host
-from orchestrator.steps.inventory import is_known, join
+from orchestrator.steps.inventory import is_known, join, read_too_early
 from orchestrator.steps.step import LOOK_AGAIN, Groups, Step, did
 
 REBOOT_TAKES = timedelta(minutes=30)
@@ -85,9 +85,7 @@ class Registry(Step):
         other = switches.restoring.get(subject.lower())
         if other is not None:
             return _restoring(case, subject, case.run.named(other))
-        ended = switches.restored_at.get(subject.lower())
-        stale = ended is not None and seen.since is not None and seen.since < ended
-        return Observe(self.reads(case, subject)) if stale else None
+        return Observe(self.reads(case, subject)) if read_too_early(case, subject, seen) else None
 
     def on_fault(self, case: Case, subject: str, fault: Fault) -> Wait | None:
         """Expect a host that was told to reboot to be away for a while."""

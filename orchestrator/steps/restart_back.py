@@ -19,7 +19,7 @@ from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.model.observation import Unreadable
 from orchestrator.steps import snapshot
 from orchestrator.steps.comparison import compared
-from orchestrator.steps.inventory import host_before
+from orchestrator.steps.inventory import host_before, read_too_early
 from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.snapshot import Content
 from orchestrator.steps.step import (
@@ -69,6 +69,8 @@ def _equals_snapshot(case: Case, seen: Seen) -> Answer:
     late = converging(case, pairs, Pair.UNLINKED)
     if late:
         return late
+    if any(read_too_early(case, name, seen) for name in case.hosts_back):
+        return Observe(pair_reads_everywhere(case))
     now = _read_again(case, seen, pairs[0])
     if isinstance(now, Observe):
         return now

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from tests.wayback.plans import rehearsed
 from tests.wayback.runs import of_plans
 
 SEEDS, CHUNK = 200, 25
+PINNED = yaml.safe_load((Path(__file__).parent / "pinned.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
 def test_random_plans(first):
     came = of_plans(range(first, first + CHUNK))
     assert not [f"{one.replay}: {one.wrong}" for one in came if one.wrong]
+
+
+@pytest.mark.parametrize("case", PINNED, ids=lambda case: str(case["plan"]))
+def test_what_a_plan_once_found_stays_mended(case):
+    (came,) = of_plans([case["plan"]])
+    assert not came.wrong, case["found"]
 
 
 def test_plans_are_of_every_kind():

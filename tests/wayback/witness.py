@@ -64,9 +64,10 @@ class About:
     """Names (``OU=...``) of other containers that an account lay in meanwhile."""
 
 
-def unequal(before: Witnessed, after: Witnessed, about: About) -> list[str]:
-    """Return a sentence for everything that is not as it was and is not on the list."""
-    found = [line for dc in before.directory for line in _copy(dc, before, after, about)]
+def unequal(before: Witnessed, after: Witnessed, about: About, copies: Collection[str] | None = None) -> list[str]:
+    """Return a sentence for everything that is not as it was and is not on the list; *copies* are of what DCs."""
+    looked_at = before.directory if copies is None else copies
+    found = [line for dc in looked_at for line in _copy(dc, before, after, about)]
     for name, machine in before.machines.items():
         if name not in about.excused:
             found += _host(name, machine, after.machines[name], name in about.needed)
