@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import yaml
 
+from orchestrator.lab.command import Command
 from orchestrator.lab.estate.estate import Estate
 from orchestrator.lab.estate.spec import EstateInvalid, EstateSpec, load_spec
 from orchestrator.model.event import WayBackAsked
@@ -159,7 +160,7 @@ def driven(plan: Plan, spec: EstateSpec, back: bool) -> Driven:
 
 def _wrong(world: World, before: dict[Any, Any]) -> Iterator[str]:
     for request in world.record:
-        for pipe in request.statements:
+        for pipe in map(_alone, request.statements):
             for command in pipe:
                 row = said.TABLE.get(command.name.lower())
                 writes = row is not None and row.writes
@@ -172,6 +173,15 @@ def _wrong(world: World, before: dict[Any, Any]) -> Iterator[str]:
     for guid, stood in before.items():
         if after.get(guid) != stood:
             yield f"{stood} became {after.get(guid)}"
+
+
+def _alone(pipe: Sequence[Command]) -> Sequence[Command]:
+    """Return a pipeline; of that which takes a descriptor out of its object, for it travels no other way, the object's
+    reading alone.
+    """
+    taken_out = Command("Select-Object", {"ExpandProperty": "nTSecurityDescriptor"})
+    reads = len(pipe) == 2 and pipe[0].name == "Get-ADObject" and pipe[1] == taken_out
+    return pipe[:1] if reads and pipe[0].parameters.get("Properties") == ["nTSecurityDescriptor"] else pipe
 
 
 def _standing(estate: Estate) -> Iterator[tuple[Any, Any]]:

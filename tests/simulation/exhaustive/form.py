@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from orchestrator.engine.decide import next_action
 from orchestrator.lab.estate.replica import Change
 from orchestrator.model.action import Perform
+from orchestrator.model.before import SnapshotRepeated, SnapshotTaken
 from orchestrator.model.call import Write
 from orchestrator.model.case import Case
 from orchestrator.model.lifecycle import Phase
@@ -105,7 +106,6 @@ def _migration(state: MigrationState, now: datetime) -> Part:
 def _of_state(state: MigrationState) -> Part:
     held, ledger = state.held, state.ledger
     dwell = (state.converged_at is None, state.registry_at is None, ledger.hosts_since is None)
-    snapshot = state.snapshot
     return (
         *(state.id, state.phase, state.intention, state.way, state.attempt, state.failure, state.admitted),
         held and (held.reason, held.subject),
@@ -127,7 +127,7 @@ def _of_state(state: MigrationState) -> Part:
         *(state.wish, state.reached),
         tuple(sorted(state.sent)),
         tuple(sorted(state.touched)),
-        repr((snapshot.account, snapshot.dmsa, snapshot.hosts)) if snapshot else None,
+        *(_content(state.snapshot), _content(state.repeated)),
         str(state.dmsa_guid),
         tuple(sorted((host, progress.registry, progress.rebooted) for host, progress in state.hosts.items())),
         tuple(sorted((host, one.step) for host, one in state.baselines.items())),
@@ -135,6 +135,10 @@ def _of_state(state: MigrationState) -> Part:
         dwell,
         *(state.adopted, str(state.adopting), str(state.asserted), tuple(sorted(state.lost))),
     )
+
+
+def _content(taken: SnapshotTaken | SnapshotRepeated | None) -> Part:
+    return repr((taken.account, taken.dmsa, taken.containers, taken.hosts)) if taken else None
 
 
 # The far side.
