@@ -186,6 +186,18 @@ class Desk:
         return shown
 
 
+def reached(served: dict[str, Any]) -> dict[str, Any]:
+    """Return the ``estate`` of a plan that reaches a served lab by TCP; ``ca.pem`` and ``password`` lie beside it."""
+    connection = {"match": "*", "auth": "basic", "username": served["username"], "password": "${file:password}"}
+    return {
+        "simulated": True,
+        "domain": "corp.example",
+        "directory": {"endpoint": DC, "server": DC},
+        "addresses": served["addresses"],
+        "connections": [{**connection, "tls": {"ca": "ca.pem"}}],
+    }
+
+
 SHAPES = {
     ("check",): check_schema,
     ("run",): status_schema,

@@ -21,7 +21,7 @@ from orchestrator.lab.estate.spec import load_spec
 from orchestrator.model.drilled import DrillBegan
 from orchestrator.model.event import from_body
 from tests.cli.conftest import Once
-from tests.cli.desk import DC, Desk, hasten, read_plan, targets, writes
+from tests.cli.desk import DC, Desk, hasten, reached, read_plan, targets, writes
 from tests.cli.desk import Plan as PlanData
 
 DRILL = ("drill", "plan.yaml")
@@ -344,21 +344,7 @@ def behind_tcp(once: Once) -> Desk:
             (near.folder / "password").write_text(served["password"])
             plan = read_plan("quickstart.yaml")
             hasten(plan)
-            plan["estate"] = {
-                "simulated": True,
-                "domain": "corp.example",
-                "directory": {"endpoint": DC, "server": DC},
-                "addresses": served["addresses"],
-                "connections": [
-                    {
-                        "match": "*",
-                        "auth": "basic",
-                        "username": served["username"],
-                        "password": "${file:password}",
-                        "tls": {"ca": "ca.pem"},
-                    }
-                ],
-            }
+            plan["estate"] = reached(served)
             plan["waves"][1]["needs"] = []
             near.write_plan(plan)
             near.done("run", "plan.yaml", "--until", "prepared", "--only", "dmsa-erp")

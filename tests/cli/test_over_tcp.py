@@ -12,7 +12,7 @@ from orchestrator.model.call import Ticket
 from orchestrator.model.observation import Outcome, Record, Reply
 from orchestrator.model.plan import Directory, Estate
 from orchestrator.planfile import load_plan
-from tests.cli.desk import DC, QUICKSTART, ROOT, Desk, assert_once_each, counted, hasten, read_plan
+from tests.cli.desk import DC, QUICKSTART, ROOT, Desk, assert_once_each, counted, hasten, reached, read_plan
 
 
 def test_it_ends_as_the_quick_start_does(served, tmp_path):
@@ -22,21 +22,7 @@ def test_it_ends_as_the_quick_start_does(served, tmp_path):
     (desk.folder / "password").write_text(served["password"])
     plan = read_plan("quickstart.yaml")
     hasten(plan)
-    plan["estate"] = {
-        "simulated": True,
-        "domain": "corp.example",
-        "directory": {"endpoint": DC, "server": DC},
-        "addresses": served["addresses"],
-        "connections": [
-            {
-                "match": "*",
-                "auth": "basic",
-                "username": served["username"],
-                "password": "${file:password}",
-                "tls": {"ca": "ca.pem"},
-            }
-        ],
-    }
+    plan["estate"] = reached(served)
     desk.write_plan(plan)
 
     desk.done("run", "plan.yaml")
