@@ -112,10 +112,15 @@ def _finished(state: MigrationState, event: AttemptFinished, at: datetime | None
     if event.outcome is not Outcome.UNKNOWN:
         key = (event.subject, spelled(attempt.started.cmdlet, attempt.started.parameters))
         faults = {**state.faults, key: event.fault} if event.fault is not None else state.faults
-        landed = state.landed | {key} if event.outcome is Outcome.SUCCEEDED else state.landed
-        return replace(state, open=_without(state.open, event.subject), faults=faults, landed=landed)
+        state = replace(state, open=_without(state.open, event.subject), faults=faults)
+        return _landed(state, key) if event.outcome is Outcome.SUCCEEDED else state
     attempt = replace(attempt, unsettled=True, unsettled_since=at)
     return replace(state, open={**state.open, event.subject: attempt})
+
+
+def _landed(state: MigrationState, key: tuple[str, str]) -> MigrationState:
+    """Note that a write succeeded; the failures of the next one at the same subject are counted from one."""
+    return replace(state, landed=state.landed | {key}, tries=_without(state.tries, (key[0], "write")))
 
 
 def _shell_ended(state: MigrationState, event: ShellEnded, at: datetime | None) -> MigrationState:

@@ -13,6 +13,8 @@ from orchestrator.model.lifecycle import FINAL, Intention, Phase, Way
 from orchestrator.model.state import MigrationState
 from orchestrator.rehearsal.world import World
 
+SERVICE = "state of service "
+"""How a comparison names what it found of a service (:mod:`orchestrator.steps.comparison`)."""
 _WENT_BACK = frozenset({Phase.UNLINKED, Phase.RESTORED, Phase.ROLLED_BACK})
 
 
@@ -97,6 +99,14 @@ def stop_service(world: World, where: str) -> None:
 def restart_service(world: World, where: str) -> None:
     """Restart a service as its administrator does."""
     _at_service(world, where, world.estate.workloads.restart_service)
+
+
+def start_what_is_down(world: World, state: MigrationState) -> None:
+    """Start the services that the last comparison found down, as its hold tells a person to."""
+    for one in state.compared.differences if state.compared else ():
+        if one.verdict == "failed" and one.name.startswith(SERVICE):
+            machine = world.estate.machine(one.object.removeprefix("host "))
+            world.estate.workloads.start_service(machine, machine.services[one.name.removeprefix(SERVICE).lower()])
 
 
 def _at_service(world: World, where: str, do: Callable[[Machine, Service], object]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from orchestrator.model.action import Answer, Observe, Perform, Record, Stop, Wait
-from orchestrator.model.before import HostBefore
 from orchestrator.model.call import Read, Write
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
@@ -20,9 +19,7 @@ from orchestrator.model.host import HostSeen, host_reads
 from orchestrator.model.ledger import LedgerSeen, ledger_reads, ledger_seen
 from orchestrator.model.lifecycle import PATH, Pair, Phase, Trigger
 from orchestrator.model.plan import Host
-from orchestrator.steps import snapshot
-from orchestrator.steps.inventory import inventory
-from orchestrator.steps.prepare import controllers_found, controllers_read, protect, taken
+from orchestrator.steps.prepare import controllers_found, controllers_read, protect, written_down
 from orchestrator.steps.step import (
     Step,
     converging,
@@ -65,7 +62,7 @@ class Adopt(Step):
         hosts = [read for host in case.migration.hosts for read in host_reads(host)]
         return (*reads, *ledger_reads(case), *pair_reads_everywhere(case), *hosts)
 
-    def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
+    def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Snapshot, then protection, then the phase."""
         pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
@@ -79,7 +76,7 @@ class Adopt(Step):
         if pinned.dmsa is None or pinned.pair is Pair.BROKEN:
             return _nothing_to_adopt(case, pinned)
         if case.state.snapshot is None:
-            return _snapshot(case, seen, pinned)
+            return written_down(case, seen, pinned, self.reads(case, subject), late=True)
         if not pinned.account.protected:
             return Perform(Write(case.endpoint, protect(case)))
         late = converging(case, pairs, pinned.pair) if pinned.pair is not Pair.STARTED else None
@@ -102,16 +99,6 @@ def _nothing_to_adopt(case: Case, pair: PairSeen) -> Stop:
         f"{pair}. Nothing was changed.",
         "find out who changed the pair and mend it, then `dmsa adopt`",
     )
-
-
-def _snapshot(case: Case, seen: Seen, pair: PairSeen) -> Answer:
-    hosts = {}
-    for host in case.migration.hosts:
-        answer = inventory(host, seen.host(host.name), seen)
-        if not isinstance(answer, HostBefore):
-            return answer
-        hosts[host.name] = answer
-    return snapshot.unread(case, seen, pair) or Record((taken(case, seen, pair, hosts, late=True),))
 
 
 def _enter(case: Case, seen: Seen, pairs: list[PairSeen], ledger: LedgerSeen) -> Record | Wait:

@@ -60,6 +60,14 @@ def workload(what: str) -> str:
     return f"Start-Service -Name {_quoted(what.removeprefix('service '))}"
 
 
+def resetting(dmsa: str, account: str, server: str) -> str:
+    """Return the command that unlinks a pair from whatever state it is in, given both objects' DNs."""
+    return (
+        f"Reset-ADServiceAccountMigration -Identity {_quoted(dmsa)} -SupersededAccount {_quoted(account)} "
+        f"-Server {server}"
+    )
+
+
 def _control(target: Target, was: int) -> str:
     trusted = "$true" if was & TRUSTED_TO_AUTHENTICATE else "$false"
     enabled = "$false" if was & ACCOUNT_DISABLED else "$true"

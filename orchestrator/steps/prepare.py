@@ -53,23 +53,12 @@ class Prepare(Step):
         if not case.controllers:
             return Record((controllers_found(case, seen),))
         if case.state.snapshot is None:
-            return self._snapshot(case, seen, pair)
+            return written_down(case, seen, pair, self.reads(case, DIRECTORY))
         if pair.dmsa is None:
             return Perform(Write(case.endpoint, _create(case)))
         if not pair.account.protected:
             return Perform(Write(case.endpoint, protect(case)))
         return Done(pair=Pair.UNLINKED, evidence={"read": str(pair), "dmsa_guid": str(pair.dmsa.guid)})
-
-    def _snapshot(self, case: Case, seen: Seen, pair: PairSeen) -> Answer:
-        if any(read_too_early(case, host.name, seen) for host in case.migration.hosts):
-            return Observe(self.reads(case, DIRECTORY))
-        hosts = {}
-        for host in case.migration.hosts:
-            answer = inventory(host, seen.host(host.name), seen)
-            if not isinstance(answer, HostBefore):
-                return answer
-            hosts[host.name] = answer
-        return snapshot.unread(case, seen, pair) or Record((taken(case, seen, pair, hosts),))
 
 
 def _controllers(case: Case) -> Cmdlet:
@@ -120,8 +109,28 @@ def protect(case: Case) -> Cmdlet:
     return cmdlet("Set-ADObject", Identity=case.account, ProtectedFromAccidentalDeletion=True, Server=case.server)
 
 
-def taken(case: Case, seen: Seen, pair: PairSeen, hosts: dict[str, HostBefore], late: bool = False) -> SnapshotTaken:
-    """Return the snapshot of a pair and its hosts; a late one holds the account as it is without a link."""
+def written_down(case: Case, seen: Seen, pair: PairSeen, again: tuple[Read, ...], late: bool = False) -> Answer:
+    """Return the record of the snapshot of a pair and its hosts, what must be read first, or why it cannot be taken.
+
+    Args:
+        case: the migration.
+        seen: what was read.
+        pair: both objects; the account is there.
+        again: what to read anew where a host was read too early to say how it was before.
+        late: the pair may be linked already; the account is written down as it is without a link.
+    """
+    if any(read_too_early(case, host.name, seen) for host in case.migration.hosts):
+        return Observe(again)
+    hosts = {}
+    for host in case.migration.hosts:
+        answer = inventory(host, seen.host(host.name), seen)
+        if not isinstance(answer, HostBefore):
+            return answer
+        hosts[host.name] = answer
+    return snapshot.unread(case, seen, pair) or Record((_taken(case, seen, pair, hosts, late),))
+
+
+def _taken(case: Case, seen: Seen, pair: PairSeen, hosts: dict[str, HostBefore], late: bool) -> SnapshotTaken:
     if pair.account is None:
         raise Unreadable("a snapshot needs the account")
     held = snapshot.content(case, seen, pair, hosts)

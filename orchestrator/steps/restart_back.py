@@ -6,22 +6,18 @@ read once more; a migration is ``rolled_back`` where nothing is left that it wou
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
-from orchestrator.model.action import Answer, Done, Observe, Stop
-from orchestrator.model.before import Compared, Difference
+from orchestrator.model.action import Answer, Done, Stop
+from orchestrator.model.before import Compared
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
-from orchestrator.model.observation import Unreadable
-from orchestrator.steps import snapshot
-from orchestrator.steps.comparison import compared
-from orchestrator.steps.inventory import host_before, read_too_early
+from orchestrator.steps.by_hand import resetting
+from orchestrator.steps.found_again import found_again
 from orchestrator.steps.restart import workload_reads
-from orchestrator.steps.snapshot import Content
 from orchestrator.steps.step import (
     Groups,
     Step,
@@ -29,7 +25,6 @@ from orchestrator.steps.step import (
     original_missing,
     pair_reads_everywhere,
     pairs_everywhere,
-    unprotected,
 )
 from orchestrator.steps.workloads import logging_on, not_running, restarted
 
@@ -66,71 +61,26 @@ def _equals_snapshot(case: Case, seen: Seen) -> Answer:
     pairs = pairs_everywhere(case, seen)
     if pairs[0].account is None:
         return original_missing(case, seen)
+    if pairs[0].pair is not Pair.UNLINKED:
+        return _linked_again(case, pairs[0])
     late = converging(case, pairs, Pair.UNLINKED)
     if late:
         return late
-    if any(read_too_early(case, name, seen) for name in case.hosts_back):
-        return Observe(pair_reads_everywhere(case))
-    now = _read_again(case, seen, pairs[0])
-    if isinstance(now, Observe):
-        return now
-    before = _to_be_found_again(case)
-    result = compared(case, before, now)
-    failed = _failed(result)
-    if failed:
-        return _not_restored(case, result, failed)
-    late = converging(case, pairs, Pair.UNLINKED, lambda copy: _given_back(case, before, now, copy))
-    if late:
-        return late
-    bare = unprotected(pairs[0])
-    if bare:
-        return replace(bare, before=(result,))
-    evidence = {"read": [str(pair) for pair in pairs], "equal": result.equal, **_lost(case)}
-    return Done(pair=Pair.UNLINKED, evidence=evidence, before=(result,))
+    found = found_again(case, seen, pairs)
+    if not isinstance(found, Compared):
+        return found
+    evidence = {"read": [str(pair) for pair in pairs], "equal": found.equal, **_lost(case)}
+    return Done(pair=Pair.UNLINKED, evidence=evidence, before=(found,))
 
 
-def _failed(result: Compared) -> list[Difference]:
-    return [one for one in result.differences if one.verdict == "failed"]
-
-
-def _given_back(case: Case, before: Content, now: Content, copy: PairSeen) -> bool:
-    """Whether a copy shows the account with everything again: what a person wrote at one of them takes its time."""
-    return copy.account is None or not _failed(compared(case, before, snapshot.with_account(now, copy.account)))
-
-
-def _read_again(case: Case, seen: Seen, pair: PairSeen) -> Content | Observe:
-    """Return everything that a snapshot holds as it is now, or what must be read for that."""
-    unasked = seen.unasked(read for name in case.hosts_back for read in workload_reads(case, name))
-    if unasked:
-        return Observe(unasked, more=True)
-    hosts = {}
-    for name in case.hosts_back:
-        found = host_before(case.host(name), seen.host(name), seen)
-        if isinstance(found, Observe):
-            return found
-        hosts[name] = found
-    return snapshot.unread(case, seen, pair) or snapshot.content(case, seen, pair, hosts)
-
-
-def _to_be_found_again(case: Case) -> Content:
-    """Return the snapshot with each host's switch as it was before the first migration there."""
-    taken = case.state.snapshot
-    if taken is None:
-        raise Unreadable(f"there is no snapshot of {case.migration.id}")
-    hosts = {}
-    for name in case.hosts_back:
-        first = case.original(name) or taken.hosts[name]
-        hosts[name] = taken.hosts[name].model_copy(update={"value": first.value, "key_exists": first.key_exists})
-    return replace(Content.of(taken), hosts=hosts)
-
-
-def _not_restored(case: Case, result: Compared, failed: list[Difference]) -> Stop:
-    said = "; ".join(f"{one.object}: {one.name} is {one.now!r}, was {one.before!r}" for one in failed)
+def _linked_again(case: Case, pair: PairSeen) -> Stop:
+    """Say that somebody else linked what this way back had unlinked: it is theirs, so a person takes it back."""
+    both = pair.dmsa and pair.account and (pair.dmsa.dn, pair.account.dn)
+    by_hand = f"`{resetting(*both, case.server)}`, wait for replication" if both else "mend it"
     return Stop(
-        "restored-by-hand",
-        f"{case.migration.account} is unlinked, but not everything is as in the snapshot: {said}.",
-        "; ".join(f"`{one.by_hand}`" for one in failed) + ", then `dmsa release`",
-        before=(result,),
+        "guard:pair-matches",
+        f"{case.migration.id} was unlinked, and since then somebody changed the pair: {pair}. Nothing was changed.",
+        f"find out who it was; to end this way back, as a person, {by_hand}, then `dmsa release`",
     )
 
 

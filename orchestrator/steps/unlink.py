@@ -11,11 +11,13 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from orchestrator.model.action import Answer, Done, Perform
+from orchestrator.model.before import Compared
 from orchestrator.model.call import Cmdlet, Read, Write
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.lifecycle import Pair, Phase
+from orchestrator.steps.found_again import found_again
 from orchestrator.steps.repair import repair
 from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.step import (
@@ -44,9 +46,8 @@ class Unlink(Step):
         """Return the pair to reach from the one that was read; None where this way does not lead on."""
 
     def groups(self, case: Case) -> Groups:
-        """Return the directory, then the hosts; only the directory where nothing was ever started."""
-        never_started = case.state.phase is Phase.PREPARED and not case.state.sent
-        return ((DIRECTORY,),) if never_started else ((DIRECTORY,), case.hosts_back)
+        """Return the directory, then the hosts; only the directory where nothing was ever linked."""
+        return ((DIRECTORY,),) if _never_linked(case) else ((DIRECTORY,), case.hosts_back)
 
     def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
         """Ask for the pair where it is written, and in time everywhere; or a host about its workloads."""
@@ -72,15 +73,23 @@ class Unlink(Step):
         late = agreed(case, seen, goal, lambda copy: _repair(case, copy) is None) or confirmed(case, seen)
         if late is not None:
             return late
-        read = [str(pair) for pair in pairs_everywhere(case, seen)]
-        return Done(pair=goal, evidence={"read": read, **testimony(case, seen)})
+        pairs = pairs_everywhere(case, seen)
+        evidence = {"read": [str(pair) for pair in pairs], **testimony(case, seen)}
+        if not (_never_linked(case) and goal is Pair.UNLINKED):
+            return Done(pair=goal, evidence=evidence)
+        found = found_again(case, seen, pairs)
+        return Done(pair=goal, evidence=evidence, before=(found,)) if isinstance(found, Compared) else found
 
     def dest(self, case: Case) -> Phase:
         """Return where the pair that was reached leads."""
         if case.state.reached is Pair.STARTED:
             return Phase.REOPENED
-        untouched = case.state.phase is Phase.PREPARED and not case.state.sent & _UNLINKING
-        return Phase.ROLLED_BACK if untouched else Phase.UNLINKED
+        return Phase.ROLLED_BACK if _never_linked(case) else Phase.UNLINKED
+
+
+def _never_linked(case: Case) -> bool:
+    """Whether the pair was found unlinked, as prepare left it: then this is the whole way, and restarts nothing."""
+    return case.state.phase is Phase.PREPARED and not case.state.sent & _UNLINKING
 
 
 def _repair(case: Case, pair: PairSeen) -> Cmdlet | None:

@@ -183,6 +183,12 @@ class TestDown:
         assert len(world.arrived("New-ItemProperty")) == 1
         assert {event.of for event in of(world, RetryDue)} == {"write"}
 
+    def test_failures_of_one_write_are_not_held_against_the_next(self):
+        writes = ("New-ADServiceAccount", "Set-ADObject")
+        world = weather(*({"kind": "busy", "when": {"cmdlet": cmdlet, "times": 3}} for cmdlet in writes))
+        assert world.run()[BATCH].phase is Phase.COMPLETED
+        assert [event.tries for event in of(world, RetryDue)] == [1, 2, 3, 1, 2, 3]
+
     def test_a_reboot(self):
         world = weather(change=reboot)
         assert world.run()[BATCH].phase is Phase.COMPLETED

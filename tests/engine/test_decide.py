@@ -352,10 +352,10 @@ class TestProgress:
         if more:
             assert "--forward" in held(action).release
 
-    def test_what_was_never_started_is_rolled_back_at_once(self):
+    def test_what_was_never_started_is_rolled_back_once_it_is_compared(self):
         state = {"phase": "prepared", "intention": "back", "way": "undo"}
         action = decide(situation({"state": state}))
-        assert kinds(action) == ["subject-done", "moved"]
+        assert kinds(action) == ["compared", "subject-done", "moved"]
         assert action.events[-1].dest == "rolled_back"
 
     def test_nothing_is_next_where_only_a_person_moves_it(self):

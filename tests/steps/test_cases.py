@@ -4,6 +4,8 @@ The harness does what the engine does with an answer that asks for more or only 
 first answer that is neither.
 """
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +165,15 @@ def test_every_step_has_cases():
 def test_every_case_says_why():
     for path in CASES:
         assert load(path).facts["why"], path
+
+
+@pytest.mark.parametrize("name", ["adopt/a-fresh-dmsa", "prepare/first-the-snapshot"])
+def test_a_host_that_was_read_before_its_switch_was_put_back_is_not_written_down(name):
+    """What was read is what another migration had set; what was there before it is only known to who read later."""
+    step = step_of(name.partition("/")[0])
+    _, case, far, subject = load(FOLDER / f"{name}.yaml")
+    case.run.switches.restored_at["app01.corp.example"] = case.at
+    seen = replace(far.seen(MIGRATION, step.reads(case, subject)), since=case.at - timedelta(seconds=1))
+    again = step.judge(case, subject, seen)
+    assert isinstance(again, Observe), again
+    assert (again.more, again.reads) == (False, step.reads(case, subject))

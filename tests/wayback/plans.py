@@ -45,7 +45,7 @@ def played(seed: int) -> Taken:
     """Play a plan forward with whatever goes wrong and ways back at random moments, then take all of it back."""
     on = rehearsed(seed)
     before = Witnessed.of(World(on, watch=False).estate)
-    drawn = (*(one for one in draw(on.plan, on.spec, seed) if _meant(on, one)), *_ways_back(on, seed))
+    drawn = (*draw(on.plan, on.spec, seed), *_ways_back(on, seed))
     came = play(on, seed, [replace(one, number=number) for number, one in enumerate(drawn, 1)])
     taken = Taken(seed, wrong=[str(one) for one in came.violations])
     if not taken.wrong:
@@ -53,15 +53,6 @@ def played(seed: int) -> Taken:
     if not taken.wrong:
         _judge(came, before, taken)
     return taken
-
-
-def _meant(on: Rehearsed, one: Disturbance) -> bool:
-    """Leave out what is nobody's to mend: a service that is broken when a neighbour's migration reboots the host.
-
-    A way back from ``prepared`` restarts nothing, and a neighbour looks after its own workloads.
-    """
-    reboots = any(on.plan.policy_of(migration.id).reboot == "after_registry" for migration in on.plan.migrations())
-    return not (reboots and one.kind == "service-broken")
 
 
 def _ways_back(on: Rehearsed, seed: int) -> list[Disturbance]:
@@ -109,6 +100,8 @@ def _attend(world: World, chance: random.Random) -> bool:
             _say(world, id_, chance.choice(_WORDS) if state.phase is Phase.REOPENED else "rollback")
         elif state.held is not None:
             hands.mend(world)
+            if state.held.reason == "restored-by-hand":
+                hands.start_what_is_down(world, state)
             world.say(Released(migration=id_, by="operator", reason="taken back"))
         else:
             hands.mend(world)

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.model.action import Done
 from orchestrator.model.before import Compared
 from orchestrator.rehearsal.world import World
-from orchestrator.steps import restart_back, restore, unlink
+from orchestrator.steps import found_again, restart_back, restore, unlink
 from tests.wayback.matrix import MOMENTS, cases
 from tests.wayback.runs import of_matrix
 from tests.wayback.shapes import ROOT, rehearsed
@@ -61,7 +61,7 @@ def _finds_no_difference(patch):
     def equal(case, before, now):
         return Compared(migration=case.migration.id, snapshot=before.sha256, now=now.sha256, equal=1)
 
-    patch.setattr(restart_back, "compared", equal)
+    patch.setattr(found_again, "compared", equal)
 
 
 def _tidies_first(patch):
