@@ -28,14 +28,20 @@ h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2re
 .restored { border-color: #146c2e; background: #e7f4ea; color: #0b4a1e; }
 .cut-short { border-color: #8a5a00; background: #fdf3dc; color: #5c3b00; }
 .not-restored { border-color: #a4161a; background: #fbe9e9; color: #7a0d10; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem; } dt { font-weight: 600; } dd { margin: 0; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0; } caption { text-align: left; padding: .3rem 0; }
-th, td { border: 1px solid #767676; padding: .3rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1.5rem; }
+dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; margin: .5rem 0; }
+table { border-collapse: collapse; width: 100%; } caption { text-align: left; padding: .3rem 0; }
+th, td { border: 1px solid #767676; padding: .3rem .5rem; text-align: left; vertical-align: top; }
+.long { min-width: 7rem; font-size: .85rem; overflow-wrap: anywhere; }
 thead th { background: #eee; }
 code, pre { font: .85rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere; white-space: pre-wrap; }
-@media print { body { margin: 0; max-width: none; font-size: 11pt; } details { display: none; } tr { break-inside: avoid; } }
+@media print { body { margin: 0; max-width: none; font-size: 11pt; } details { display: none; } tr { break-inside: avoid; }
+  .wide { overflow: visible; } table { font-size: 8pt; } .long { min-width: 4rem; font-size: 7pt; } }
 """.strip()  # noqa: E501 - lines of a style sheet
 
+_LONG = 20
+"""From how many letters on a word may be broken: names are not, digests and descriptors are."""
 _WHERE = {"real": "a real estate", "lab": "a simulated estate (lab), whose time jumps: no measure of a real one"}
 
 
@@ -109,12 +115,7 @@ def _facts(document: dict[str, Any]) -> Iterator[str]:
         ("Slowest host", f"{slowest['host']}, {spoken(slowest['seconds'])}" if slowest else "no host was restarted"),
         ("Accounts", len(document["migrations"])),
         ("Went to", document["to"]),
-        (
-            "Where",
-            "a real estate"
-            if document["estate"] == "real"
-            else "a simulated estate (lab), whose time jumps: no measure of a real one",
-        ),
+        ("Where", _WHERE[document["estate"]]),
         ("Who", document["by"]),
         ("Began", _moment(document["began"])),
         ("Turned back", document["turned"]["estate"] or "time not read"),
@@ -221,10 +222,14 @@ def _steady(document: dict[str, Any]) -> Iterator[Sequence[object]]:
 
 
 def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [f"<table>\n<caption>{_text(caption)}</caption>\n<thead><tr>"]
+    lines = [f'<div class="wide">\n<table>\n<caption>{_text(caption)}</caption>\n<thead><tr>']
     lines += [f'<th scope="col">{_text(cell)}</th>' for cell in head]
     lines.append("</tr></thead>\n<tbody>")
     for first, *cells in rows:
-        inner = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
-        lines.append(f'<tr><th scope="row">{_text(first)}</th>{inner}</tr>')
-    return "\n".join((*lines, "</tbody>\n</table>"))
+        inner = "".join(f"<td{_breaking(cell)}>{_text(cell)}</td>" for cell in cells)
+        lines.append(f'<tr><th scope="row"{_breaking(first)}>{_text(first)}</th>{inner}</tr>')
+    return "\n".join((*lines, "</tbody>\n</table>\n</div>"))
+
+
+def _breaking(cell: object) -> str:
+    return ' class="long"' if max(map(len, str(cell).split()), default=0) >= _LONG else ""
