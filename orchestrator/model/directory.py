@@ -79,6 +79,7 @@ class Account:
     link: str | None
     spns: frozenset[str]
     watched: Mapping[str, Any]
+    upn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,7 @@ def _account(record: Record) -> Account:
         link=_text(record, ACCOUNT_LINK),
         spns=frozenset(record.texts("servicePrincipalName")),
         watched=_watched(record, ACCOUNT_PROPERTIES),
+        upn=_text(record, "UserPrincipalName"),
     )
 
 

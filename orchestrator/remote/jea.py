@@ -43,6 +43,8 @@ _MODULES = {
     "Get-WebConfigurationProperty": "WebAdministration",
     "Restart-WebAppPool": "WebAdministration",
 }
+_OF_CONTROLLERS = frozenset({"probe", "no-other-use"})
+"""Who asks domain controllers for what hosts have as well."""
 _REGISTRY = frozenset({"Test-Path", "Get-ItemProperty", "New-Item", "New-ItemProperty", "Remove-ItemProperty"})
 
 
@@ -150,14 +152,16 @@ def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
 
 def _pinned(limits: Limits, server: Limit, *, probed: bool) -> Role:
     """Return what the pinned endpoint shows: the directory and, where a pair may be probed, its own build and logs."""
-    own = {"Get-ItemProperty": host_cmdlets.BUILD, "Get-WinEvent": host_cmdlets.LOG_NAMES}
-    rows = (*directory_cmdlets.ROWS, *(replace(CATALOGUE[name], forms=(form,)) for name, form in own.items()))
+    events = directory_cmdlets.LOGON_EVENTS
+    own = {"Get-ItemProperty": (host_cmdlets.BUILD,), "Get-WinEvent": (events, host_cmdlets.LOG_NAMES)}
+    rows = (*directory_cmdlets.ROWS, *(replace(CATALOGUE[name], forms=forms) for name, forms in own.items()))
     return Role(Part.DIRECTORY, _at(server, _asked(rows, lambda user: probed or user != "probe"), limits))
 
 
 def _copy(limits: Limits, server: Limit) -> Role:
-    """Return what another domain controller shows: the reads of the pair, which must agree."""
-    return Role(Part.COPY, _at(server, _asked(directory_cmdlets.READS, lambda user: user == "every-step"), limits))
+    """Return what another domain controller shows: the reads of the pair, which must agree, and its own log-ons."""
+    rows = (*directory_cmdlets.READS, replace(CATALOGUE["Get-WinEvent"], forms=(directory_cmdlets.LOGON_EVENTS,)))
+    return Role(Part.COPY, _at(server, _asked(rows, lambda user: user in {"every-step", "no-other-use"}), limits))
 
 
 def _at(server: Limit, rows: Iterable[Row], limits: Limits) -> tuple[Shown, ...]:
@@ -185,7 +189,7 @@ def _with_catalog(server: Limit) -> Limit:
 
 def _host(workloads: Workloads) -> Role:
     rows = (row for row in host_cmdlets.ROWS if _has_use_for(row, workloads))
-    asked = _asked(rows, lambda user: workloads.discovers if user == "discover" else user != "probe")
+    asked = _asked(rows, lambda user: workloads.discovers if user == "discover" else user not in _OF_CONTROLLERS)
     return Role(Part.HOST, tuple(_shown(asked, host_limits(workloads))))
 
 

@@ -1,8 +1,8 @@
 """The XPath that event queries use: conditions on ``System`` and ``EventData`` of one event.
 
 Source: Microsoft Learn, "Consuming Events": ``and``, ``or``, comparisons, ``timediff``, as its examples use
-them; a compound expression of more than 20 expressions needs a structured query, so it is refused here. A
-literal stands in single or double quotes, without escapes.
+them; a compound expression of more than 20 expressions needs a structured query, so it is refused here. Whether the
+test of a field's name is one of them is not said: here it counts. MS-EVEN6 2.2.15.1: there is no ``not``. A literal stands in single or double quotes, without escapes.
 """
 
 from __future__ import annotations
@@ -122,6 +122,7 @@ class _Reader:
         if self.here == "[":
             self.take()
             self.take("@Name")
+            self._count()
             self.take("=")
             wanted = self.take()[1:-1]
             self.take("]")
@@ -155,6 +156,7 @@ def _data(row: EventRecord, name: str | None) -> list[str]:
 def _system(row: EventRecord, name: str) -> list[str]:
     known = {
         "EventID": str(row.id),
+        "EventRecordID": str(row.number),
         "Computer": row.machine,
         "Channel": row.log,
         "Level": "4",
