@@ -7,7 +7,7 @@ the plan. Nothing here knows the simulated estate; the answers have the shape in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -99,7 +99,9 @@ class FarSide:
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
     of existing computers, ``members``: who is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
     ``log_on`` of tasks and pools, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or
-    DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints
+    DN; ``addresses``: of hosts by name, ``logs``: of DCs by name, each ``found`` (events: ``id``, ``at``, ``record``,
+    ``message``, and ``by``: a part of the query that finds it), ``reach`` (null: no further than the window), ``error``
+    of the log itself; ``faults``: endpoints that do not answer; ``unasked``: endpoints
     whose reads were never sent; ``refused``: cmdlets that are denied.
     """
 
@@ -112,6 +114,21 @@ class FarSide:
         asked = [read for read in merge(reads) if read.endpoint.partition(".")[0] not in unasked]
         return (before or Seen(dmsa)).plus([(read, self.reply(read)) for read in asked])
 
+    def _log(self, dc: str, statement: Cmdlet) -> Iterator[Found | RemoteError]:
+        """Yield events, or the error that does not end the pipeline."""
+        log, query = self.facts.get("logs", {}).get(dc, {}), str(statement.parameters["FilterXPath"])
+        if "error" in log:
+            yield RemoteError(log["error"], "ObjectNotFound", "", "There is not an event log", cmdlet="Get-WinEvent")
+            return
+        reach = [{"id": 4768, "at": self.at - timedelta(days=8), "record": 1, "by": ">= "}]
+        events = [*([] if "reach" in log and log["reach"] is None else reach), *log.get("found", ())]
+        found = [event for event in events if event.get("by", "!=") in query and f"EventID={event['id']} " in query]
+        if not found:
+            yield RemoteError("NoMatchingEventsFound,x", "ObjectNotFound", "", "No events", cmdlet="Get-WinEvent")
+        for event in found:
+            shown = {"Id": event["id"], "RecordId": event["record"], "TimeCreated": event["at"]}
+            yield _found("EventLogRecord", {**shown, "Message": event.get("message", "")})
+
     def reply(self, read: Read) -> Reply:
         """Answer one pipeline: statement after statement, up to the first that ends it."""
         fault = self.facts.get("faults", {}).get(read.endpoint.partition(".")[0])
@@ -123,15 +140,17 @@ class FarSide:
             remedy = "Check that the host is up."
             return Reply(outcome, fault=Fault(kind, fault.get("code", "refused"), message, remedy, reached))
         records: list[Found] = []
+        errors: list[RemoteError] = []
         try:
             for statement in read.statements:
-                records += self._answer(read.endpoint, statement)
+                for one in self._answer(read.endpoint, statement):
+                    errors.append(one) if isinstance(one, RemoteError) else records.append(one)
         except Refusal as refusal:
             fault = Fault(FaultKind.PERMANENT, refusal.error.id, refusal.error.message)
             return Reply(Outcome.FAILED, tuple(records), (refusal.error,), fault)
-        return Reply(Outcome.SUCCEEDED, tuple(records))
+        return Reply(Outcome.SUCCEEDED, tuple(records), tuple(errors))
 
-    def _answer(self, endpoint: str, statement: Cmdlet) -> Iterator[Found]:
+    def _answer(self, endpoint: str, statement: Cmdlet) -> Iterator[Found | RemoteError]:
         if statement.name in self.facts.get("refused", ()):
             raise Refusal("PermissionDenied", "Access is denied", statement.name)
         asks = statement.parameters
@@ -141,11 +160,13 @@ class FarSide:
             case "ldapsearch":
                 yield from self._by_ldap(endpoint.removeprefix("ldap:"), "Account" in asks, asks["Properties"])
             case "Get-ADComputer":
-                yield from self._computers(str(asks["LDAPFilter"]))
+                yield from self._computers(str(asks["LDAPFilter"]), _as_texts(asks.get("Properties", ())))
             case "Get-ADObject" if "IncludeDeletedObjects" in asks:
                 yield self._deleted(endpoint, str(asks["Identity"]))
             case "Get-ADObject":
                 yield from self._listed("schema" if "Identity" in asks else "class", "ADObject")
+            case "Get-WinEvent":
+                yield from self._log(endpoint.partition(".")[0], statement)
             case "Get-DmsaDescriptor":
                 sddl = self.facts.get("descriptors", {}).get(str(asks["Identity"]), _SDDL)
                 yield _found("ActiveDirectorySecurity", {"Sddl": sddl})
@@ -190,13 +211,15 @@ class FarSide:
             shown = {name: _as_texts(values.get(name)) for name in names if values.get(name) not in (None, ABSENT)}
             yield Found("LdapEntry", {"dn": values["DistinguishedName"], **shown, "objectGUID": values["ObjectGUID"]})
 
-    def _computers(self, asked: str) -> Iterator[Found]:
+    def _computers(self, asked: str, properties: tuple[str, ...]) -> Iterator[Found]:
         known = self.facts.get("computers", [f"{name}.corp.example" for name in ("app01", "app02")])
         groups = self.facts.get("members", {})
         inside = [name for group, names in groups.items() if group in asked for name in names]
         for name in (*known, *inside):
             if f"={name})" in asked or computer(name) in asked or name in inside:
-                yield _found("ADComputer", {"DistinguishedName": computer(name), "dNSHostName": name})
+                shown = self.facts.get("addresses", {}).get(name.partition(".")[0], {"IPv4Address": "10.0.0.1"})
+                asked_for = shown if "IPv4Address" in properties else {}
+                yield _found("ADComputer", {"DistinguishedName": computer(name), "dNSHostName": name} | asked_for)
 
     def _host(self, name: str, statement: Cmdlet) -> Iterator[Found]:
         facts = self.facts.get("hosts", {}).get(name, {})

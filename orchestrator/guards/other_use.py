@@ -63,6 +63,11 @@ class _Search:
     silent: tuple[str, ...]
     """Hosts of the plan of which no address is known."""
 
+    @property
+    def span(self) -> str:
+        """The window in words."""
+        return f"{self.window / timedelta(hours=1):g} hours"
+
 
 def _controllers(case: Case) -> Cmdlet:
     return cmdlet("Get-ADDomainController", Filter="*", Server=case.server)
@@ -144,7 +149,7 @@ def _verdict(search: _Search, at: datetime, name: str, seen: Seen) -> Verdict:
     found, most = _events(seen, name, search.statements)
     expected, most_expected = _events(seen, name, search.later)
     if search.later and max(most, most_expected) >= log.MANY:
-        reason = f"{name}: at least {log.MANY} log-ons of {search.account} in {search.window}, too many to compare"
+        reason = f"{name}: at least {log.MANY} log-ons of {search.account} in {search.span}, too many to compare"
         return Verdict.unknown(name, reason, "shorten `flat_for`, or look yourself and waive `no-other-use`")
     begins = at - search.window - log.MARGIN / 2
     inside = {number: record for number, record in found.items() if _time(record) >= begins}
@@ -154,10 +159,10 @@ def _verdict(search: _Search, at: datetime, name: str, seen: Seen) -> Verdict:
     if len(inside) == len(found):
         return Verdict.unknown(
             name,
-            f"the Security log of {name} holds no ticket request (4768) older than {search.window}",
+            f"the Security log of {name} holds no ticket request (4768) older than {search.span}",
             f"let it reach further back (its size, or the audit of log-ons since) on {name}, or shorten `flat_for`",
         )
-    return Verdict.of(True, name, f"no log-on of {search.account} from outside the plan in {search.window}")
+    return Verdict.of(True, name, f"no log-on of {search.account} from outside the plan in {search.span}")
 
 
 def _events(seen: Seen, name: str, statements: tuple[Cmdlet, ...]) -> tuple[dict[int, Record], int]:
@@ -200,7 +205,7 @@ def _said(search: _Search, name: str, others: list[Record]) -> str:
     number = f"{len(others)} or more" if len(others) >= log.SOME else str(len(others))
     shown = "; ".join(_shown(record) for record in others[:_SHOWN])
     blind = f"; no address is known of {', '.join(search.silent)}" if search.silent else ""
-    return f"{name}: {number} log-ons of {search.account} from outside the plan in {search.window}: {shown}{blind}"
+    return f"{name}: {number} log-ons of {search.account} from outside the plan in {search.span}: {shown}{blind}"
 
 
 def _shown(record: Record) -> str:

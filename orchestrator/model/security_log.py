@@ -32,7 +32,7 @@ SOME = 20
 MANY = 4000
 """So many events of an account are read at most where its clients do not fit into one query."""
 MARGIN = timedelta(minutes=10)
-"""What tells an event of the window from one that only shows how far the log reaches; two clocks may disagree so far."""
+"""What lies between the window and the event that shows how far the log reaches: two clocks may disagree by half."""
 
 Address: TypeAlias = IPv4Address | IPv6Address
 _Item = TypeVar("_Item")
@@ -40,7 +40,7 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True)
 class Question:
-    """One kind of event of an account: its number, the fields that name the account, the field that names the client."""
+    """One kind of event: its number, the fields that name the account, and the one that names the client."""
 
     number: int
     names: tuple[tuple[str, str], ...]
@@ -55,11 +55,12 @@ def questions(account: Account, domain: str) -> tuple[Question, ...]:
     """Return every kind of event that tells of a log-on as *account*.
 
     4768 names the account's SID. 4769 writes ``account@REALM``, and 4776 what the client sent, so a name that the
-    client chose stands here in several cases: nobody says whether the event log compares them alike.
+    client chose stands here in several cases: nobody says whether the event log compares them alike. Every account
+    answers to ``name@domain`` beside its own UPN (MS-ADTS 5.1.1.1.1).
     """
     names = _cases(account.sam)
     principals = (f"{name}@{domain.upper()}" for name in names)
-    ntlm = (*names, *(_cases(account.upn) if account.upn else ()))
+    ntlm = (*names, *_cases(f"{account.sam}@{domain}"), *(_cases(account.upn) if account.upn else ()))
     return (
         Question(TICKET, (("TargetSid", account.sid), ("TargetUserName", account.sam)), "IpAddress"),
         Question(SERVICE_TICKET, tuple(("TargetUserName", name) for name in principals), "IpAddress"),
@@ -106,8 +107,7 @@ def foreign(question: Question, known: Sequence[str], window: timedelta) -> tupl
 def everything(question: Question, window: timedelta) -> tuple[Cmdlet, ...]:
     """Ask for all events of the window."""
     return tuple(
-        _ask(question.number, window, [question.named(part)], MANY)
-        for part in _parts(question.names, _FIELDS)
+        _ask(question.number, window, [question.named(part)], MANY) for part in _parts(question.names, _FIELDS)
     )
 
 

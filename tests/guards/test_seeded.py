@@ -4,6 +4,7 @@
 ``original-missing``. ``dwell-minimum`` never holds: what time can satisfy is waited for.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -140,6 +141,75 @@ def test_held_before_what_somebody_else_did_does_harm(guard, until, happens, ver
     assert not world.arrived(f"{verb}-ADServiceAccountMigration")
 
 
+def other_use(**more: Any) -> Callable[[dict[str, Any]], None]:
+    """Return an estate in which somebody outside the plan uses the account."""
+    use = {"account": "svc-batch", "address": "10.9.9.9", "workstation": "OLD1", **more}
+    return put("other_use", value=[use])
+
+
+def on_the_second_dc(estate: dict[str, Any]) -> None:
+    other_use(dc="dc02.corp.example")(estate)
+    with_a_second_dc(estate)
+
+
+def with_a_second_dc(estate: dict[str, Any]) -> None:
+    if len(estate["dcs"]) < 2:
+        estate["dcs"].append({"name": "dc02.corp.example"})
+
+
+def nobody_may_read_the_second(estate: dict[str, Any]) -> None:
+    with_a_second_dc(estate)
+    estate["dcs"][1]["security_log_readable"] = False
+
+
+OTHER_USE = {
+    "a foreign address": (other_use(), "4768 at .* message names 10.9.9.9"),
+    "in another spelling": (other_use(account="SVC-BATCH"), "4768 at "),
+    "NTLM": (other_use(protocol="ntlm"), "4776 at "),
+    "NTLM by the UPN": (other_use(protocol="ntlm", account="svc-batch@corp.example"), "4776 at "),
+    "an LDAP bind": (other_use(protocol="ntlm", workstation="DC01"), "4776 at "),
+    "on the second DC": (on_the_second_dc, "dc02.corp.example: .* 4768 at "),
+    "ended six days ago": (other_use(ended="6d"), "4768 at "),
+    "a short log": (put("dcs", 0, "security_log", value="2d"), "older than 168 hours"),
+    "access denied": (nobody_may_read_the_second, "dc02.corp.example was not read: Could not retrieve"),
+}
+NO_OTHER_USE = {
+    "ended eight days ago": other_use(ended="8d"),
+    "another account's": other_use(account="svc-report"),
+    "a host's own": other_use(address="127.77.0.4"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_USE)
+def test_other_use_holds_before_start(what):
+    change, says = OTHER_USE[what]
+    world = World(change_plan=only_batch, change_estate=change)
+    state = world.run()[ID]
+    assert state.held is not None
+    assert (state.held.reason, state.phase) == ("guard:no-other-use", Phase.PREPARED)
+    assert refusing(world) == {"no-other-use"}
+    assert re.search(says, state.held.detail)
+    assert not world.arrived("Start-ADServiceAccountMigration")
+
+
+@pytest.mark.parametrize("what", NO_OTHER_USE)
+def test_what_is_no_other_use_lets_start_pass(what):
+    world = World(change_plan=only_batch, change_estate=NO_OTHER_USE[what])
+    assert world.run(until=Phase.STARTED)[ID].phase is Phase.STARTED
+
+
+def test_other_use_that_begins_later_holds_before_complete():
+    world = World(change_plan=only_batch)
+    world.run(until=Phase.SOAKED)
+    authority = world.estate.authority
+    authority.note_ntlm(authority.controllers[DC], "svc-batch", "OLD1")
+    state = world.run()[ID]
+    assert state.held is not None
+    assert state.held.reason == "guard:no-other-use"
+    assert not world.arrived("Complete-ADServiceAccountMigration")
+
+
 def test_every_guard_is_seeded_here():
     seeded = {*AT_PREFLIGHT, *(row[0] for row in LATER)}
+    seeded.add("no-other-use")
     assert {guard.id for guard in all_guards()} - seeded == {"original-present", "dwell-minimum"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from orchestrator.model.escape import guid_filter, ldap, wql, xpath
+from orchestrator.model.escape import event_data, guid_filter, ldap, wql, xpath
 from orchestrator.remote.queries import is_event_query, is_ldap_filter, is_wql_condition
 
 nasty = st.text(alphabet=st.sampled_from("ab*()\\'\"\x00\n\x7f|&=;[] é€😀") | st.characters(), max_size=30)
@@ -46,6 +46,20 @@ def test_xpath_stays_inside(text):
     literal = xpath(text)
     assert literal[1:-1] == text
     assert is_event_query(f"*[EventData[Data[@Name='TargetUserName']={literal}]]")
+
+
+@given(nasty, nasty, st.sampled_from(["=", "!="]))
+def test_a_field_is_compared_and_nothing_else(name, value, operator):
+    assume(not re.search(r"[\x00-\x1f\x7f]", name + value))
+    assume(not any({"'", '"'} <= set(text) for text in (name, value)))
+    test = event_data(name, operator, value)
+    assert test == f"Data[@Name={xpath(name)}]{operator}{xpath(value)}"
+    assert is_event_query(f"*[EventData[({test} or {test}) and {test}]]")
+
+
+def test_a_field_is_compared_in_two_ways_only():
+    with pytest.raises(ValueError, match="does not compare"):
+        event_data("IpAddress", "or 1=", "x")
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "a\nb", "\x7f"])

@@ -76,12 +76,14 @@ def test_every_row_has_its_place_and_what_nobody_uses_has_none():
     discovering = roles(changed(lambda host: host.update(workloads="discover", services=[], tasks=[])), DOMAIN)
     (clusters,) = [each for each in discovering["app01.corp.example"].commands if each.name == "Get-CimInstance"]
     assert "Namespace" in clusters.parameters
-    assert places[Part.COPY] == {"Get-ADUser", "Get-ADServiceAccount"}
+    assert places[Part.COPY] == {"Get-ADUser", "Get-ADServiceAccount", "Get-WinEvent"}
 
 
 def test_only_a_plan_with_a_disposable_pair_can_be_probed():
     more = shown("probe", DC).keys() - shown("quickstart", DC).keys()
-    assert more == {"Get-ItemProperty", "Get-WinEvent"}
+    assert more == {"Get-ItemProperty"}
+    logs = [shown(name, DC)["Get-WinEvent"].parameters.keys() for name in ("probe", "quickstart")]
+    assert logs == [{"LogName", "FilterXPath", "MaxEvents", "ListLog"}, {"LogName", "FilterXPath", "MaxEvents"}]
     allowed = "PrincipalsAllowedToRetrieveManagedPassword"
     assert allowed in shown("probe", DC)["Set-ADServiceAccount"].parameters
     assert allowed not in shown("quickstart", DC)["Set-ADServiceAccount"].parameters
@@ -92,6 +94,12 @@ def test_forms_that_nobody_uses_are_not_shown():
         assert "Identity" not in shown("quickstart", DC)[cmdlet].parameters
     assert "Namespace" not in shown("quickstart", "app01.corp.example")["Get-CimInstance"].parameters
     assert limit("quickstart", "app01.corp.example", "Get-ItemProperty", "Name").choices == ("DelegatedMSAEnabled",)
+
+
+def test_log_ons_are_read_on_domain_controllers_only():
+    assert accepts("quickstart", DC, "Get-WinEvent", "LogName", "Security")
+    assert not accepts("quickstart", DC, "Get-WinEvent", "LogName", "Application")
+    assert "Get-WinEvent" not in shown("quickstart", "app01.corp.example")
 
 
 def test_a_missing_original_can_be_looked_for_among_the_deleted_by_its_guid():

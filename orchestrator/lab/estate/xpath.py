@@ -2,7 +2,8 @@
 
 Source: Microsoft Learn, "Consuming Events": ``and``, ``or``, comparisons, ``timediff``, as its examples use
 them; a compound expression of more than 20 expressions needs a structured query, so it is refused here. Whether the
-test of a field's name is one of them is not said: here it counts. MS-EVEN6 2.2.15.1: there is no ``not``. A literal stands in single or double quotes, without escapes.
+test of a field's name is one of them is not said: here it counts. There is no ``not`` (MS-EVEN6 2.2.15.1). A literal
+stands in single or double quotes, without escapes.
 """
 
 from __future__ import annotations

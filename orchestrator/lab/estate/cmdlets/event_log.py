@@ -78,7 +78,9 @@ def _may_read_security(call: Invocation) -> bool:
 
 
 def _denied(call: Invocation) -> LabError:
-    message = "Could not retrieve information about the Security log. Error: Attempted to perform an unauthorized operation.."
+    message = (
+        "Could not retrieve information about the Security log. Error: Attempted to perform an unauthorized operation.."
+    )
     return refusals.record(call.name, "LogInfoUnavailable", "NotSpecified", "System.Exception", message, "Security")
 
 
