@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.model.directory import ACCOUNT_LINK, ACCOUNT_STATE, DMSA_CLASS, DMSA_LINK, DMSA_STATE
-from orchestrator.steps.effects import EFFECTS, MEMBERSHIP, Creation, On
+from orchestrator.steps.effects import EFFECTS, Creation, On
 
 LINKS = {DMSA_LINK.lower(): On.DMSA, ACCOUNT_LINK.lower(): On.ACCOUNT}
 """The two forward links, and on which object each is."""
 LINKING = frozenset({*LINKS, DMSA_STATE.lower(), ACCOUNT_STATE.lower()})
-"""What the operation writes on both objects, and an attacker must write too (CVE-2025-53779, and what its patch left)."""
+"""What the operation writes on both objects, and an attacker must write too (CVE-2025-53779 and since)."""
 CLASS = DMSA_CLASS.lower()
 
 _EVERYBODYS = frozenset(

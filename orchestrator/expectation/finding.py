@@ -42,7 +42,7 @@ NEXT: Mapping[str, str] = MappingProxyType(
     {
         "original-deleted": "hold the wave (`dmsa hold PLAN --reason TEXT`), restore it (runbooks/original-deleted.md)",
         "protection-off": "find out who took it off, put it back on, then `dmsa verify PLAN`",
-        "unknown-host": "find out who it is; where it is a host of the plan that nobody could tell, name it with --names",
+        "unknown-host": "find out who it is; a host of the plan that nobody could tell is named with --names",
         MISSING: "see whether Directory Service Changes are audited, both objects carry a SACL, and the export is of "
         "that time and domain controller; then `dmsa verify PLAN`",
     }

@@ -1,8 +1,8 @@
 """The forms in which people export events: CSV, JSON, JSON lines. Text in, rows out; each row knows its line.
 
-Understood: ``Get-WinEvent | Export-Csv`` and ``| ConvertTo-Json``, the event viewer's CSV, Splunk's and Elastic's JSON
-lines, CSV and JSON of a Log Analytics workspace. A row that cannot be read is an error that names its line: a row that is left
-out is an event that nobody has looked at.
+Understood: ``Get-WinEvent | Export-Csv`` and ``| ConvertTo-Json``, the event viewer's CSV, Splunk's and Elastic's
+JSON lines, CSV and JSON of a Log Analytics workspace. A row that cannot be read is an error that names its line: a
+row that is left out is an event that nobody has looked at.
 """
 
 from __future__ import annotations

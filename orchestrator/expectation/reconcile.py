@@ -1,7 +1,8 @@
 """Exported events against what approved steps explain: whatever is left over, and whatever is not there.
 
 With a journal only its attempts explain anything: a change counts inside the span of its attempt, by the account that
-the runner logs on as, at the domain controller that was written to (elsewhere until it was seen everywhere). Without one, the wave's steps explain what lies in its windows.
+the runner logs on as, at the domain controller that was written to (elsewhere until it was seen everywhere). Without
+one, the wave's steps explain what lies in its windows.
 """
 
 from __future__ import annotations

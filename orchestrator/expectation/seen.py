@@ -246,14 +246,17 @@ def _named(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             before = next((one for one in _BEFORE if name.startswith(one)), "")
             yield name[len(before) :], str(value)
     for tagged in _XML:
-        text = fields.get(tagged)
-        if isinstance(text, str) and "<Data" in text:
-            for found in _DATA.finditer(text):
+        xml = fields.get(tagged)
+        if isinstance(xml, str) and "<Data" in xml:
+            for found in _DATA.finditer(xml):
                 yield folded(found["name"]), html.unescape(found["value"] or "")
     listed = fields.get("eventdatadata")
     for item in listed if isinstance(listed, list) else ():
-        if isinstance(item, dict) and (name := item.get("@Name") or item.get("Name")):
-            yield folded(str(name)), str(item.get("#text") or item.get("Value") or item.get("content") or "")
+        if isinstance(item, dict) and (item.get("@Name") or item.get("Name")):
+            yield (
+                folded(str(item.get("@Name") or item.get("Name"))),
+                str(item.get("#text") or item.get("Value") or item.get("content") or ""),
+            )
 
 
 def _in_order(number: int, row: Row) -> dict[str, str]:

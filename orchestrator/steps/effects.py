@@ -1,9 +1,9 @@
 """What each write leaves behind: the one table of directory changes, of hosts' traces, and of the steps that send them.
 
-A test holds it against the lab's own record, both ways: whatever the directory wrote stands here, and what stands here
-as sure was written. Sources: for the four migration cmdlets Microsoft Learn, "Delegated Managed Service Accounts overview"
-(migration flow) and MS-ADTS 3.1.1.3.3.43; for New-ADServiceAccount its page and MS-ADSC (the class's mandatory
-attributes). What Undo and Reset give back is documented by nobody; it stands here as not sure.
+A test holds it against the lab's own record, both ways: whatever the directory wrote stands here, and what stands
+here as sure was written. Sources: for the four migration cmdlets Microsoft Learn, "Delegated Managed Service Accounts
+overview" (migration flow) and MS-ADTS 3.1.1.3.3.43; for New-ADServiceAccount its page and MS-ADSC (the class's
+mandatory attributes). What Undo and Reset give back is documented by nobody; it stands here as not sure.
 """
 
 from __future__ import annotations
