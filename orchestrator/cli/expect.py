@@ -165,7 +165,7 @@ def _known(loaded: Loaded, place: str) -> _Known:
 
 
 def _resolved(loaded: Loaded) -> tuple[Plan, str]:
-    """Return the plan with its domain controller, and whom the runner logs on as there; empty: the plan does not say."""
+    """Return the plan with its domain controller, and whom the runner logs on as there; empty: it does not say."""
     from orchestrator.errors import InputInvalid
     from orchestrator.model.plan import Directory, Estate
     from orchestrator.remote.connection import Connections, Unconfigured
@@ -222,11 +222,10 @@ def _names(file: Path | None) -> Names:
     found = Names()
     try:
         for line, row in rows_of(_text(file)) if file else ():
-            folded = {str(key).strip().lower(): str(value or "").strip() for key, value in row.items()}
-            sid, address = folded.get("sid", ""), folded.get("address", "")
-            if not folded.get("name") or not (sid or address):
-                raise EventUnreadable(line, "each row needs a name, and a sid or an address")
-            found.learn(folded["name"], sid, address)
+            one = {str(key).strip().lower(): str(value or "").strip() for key, value in row.items()}
+            if not one.get("name") or not (one.get("sid") or one.get("address")):
+                raise InputInvalid(f"{file}:{line}: each row needs a name, and a sid or an address. Nothing was done.")
+            found.learn(one["name"], one.get("sid", ""), one.get("address", ""))
     except EventUnreadable as error:
         raise InputInvalid(f"{file}:{error.line}: {error.why}. Nothing was done.") from error
     return found

@@ -222,6 +222,7 @@ class _Predicting:
         given = {
             "sAMAccountName": sam_account_name(self._id),
             "dNSHostName": self._migration.dmsa.dns_host_name,
+            "description": f"dmsa run {self._plan.name}",
         }
         for name, of in effect.given.items():
             exact = given.get(name) or (of.value if of is Is.ZERO else None)
@@ -287,16 +288,25 @@ class _Predicting:
         for trace in TRACES[sent.cmdlet]:
             registry = trace.event == 4657
             gone = sent.cmdlet == "Remove-ItemProperty"
-            new = NOTHING if gone else Wanted(Is.SOME, str(sent.value)) if registry else NOTHING
+            new = Wanted(Is.SOME, str(sent.value)) if registry and not gone else NOTHING
             note = "; ".join(filter(None, (sent.note, "only where it is audited" if trace.audited else "")))
             yield self._row(
                 sent, computer=sent.subject, log=trace.log, events=(trace.event,),
                 by="operator" if registry else "host",
                 object=KERBEROS_KEY if registry else sent.thing, attribute=ENABLED if registry else "", new=new,
-                old=Wanted(Is.SOME) if registry else NOTHING, sure=False, note=note or trace.says, source=trace.source,
+                old=self._switch_before(sent) if registry else NOTHING, sure=False, note=note or trace.says, source=trace.source,
             )  # fmt: skip
         if sent.cmdlet in {"Restart-Service", "Restart-WebAppPool", "Start-ScheduledTask", "Start-Service"}:
             yield from self._log_on(sent)
+
+    def _switch_before(self, sent: _Sent) -> Wanted:
+        """Return a host's switch before a write: on the way forward as in the snapshot, on a way back as we set it."""
+        if sent.step is Trigger.RESTORE:
+            return Wanted(Is.ONE, Is.ONE.value)
+        before = self._state.snapshot.hosts.get(sent.subject) if self._state.snapshot else None
+        if before is None:
+            return Wanted(Is.SOME)
+        return NOTHING if before.value is None else Wanted(Is.SOME, str(before.value))
 
     def _log_on(self, sent: _Sent) -> Iterator[Expectation]:
         """Yield what the KDC logs when a workload logs on: as the account, and after Complete as the dMSA."""

@@ -24,13 +24,12 @@ from orchestrator.expectation.seen import (
     CHANGES,
     KERBEROS,
     KEY_ISSUED,
-    LOOKED_AT,
     REGISTRY,
     TICKETS,
     SeenEvent,
 )
 from orchestrator.expectation.strangers import Strangers
-from orchestrator.expectation.values import Wanted, folded_dn
+from orchestrator.expectation.values import Wanted, folded_dn, trustees
 from orchestrator.model.host import ENABLED
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
@@ -79,14 +78,16 @@ class _Reconciling:
         self._incidents = Incidents(self._ours, case.operators, case.known, case.privileged, events)
         self._explained = self._not_ours = self._repeated = 0
         self._flagged: set[int] = set()
+        self._let_in_by_us: dict[str, frozenset[str]] = {}
+        """Whom the runner itself has let in, or found there and kept; by migration."""
 
     def result(self) -> Reconciled:
         """Go through every event, then look what is missing."""
         seen: set[tuple[str, str, str]] = set()
-        for number, event in enumerate(self._events):
-            if event.id not in LOOKED_AT or event.at is None:
-                self._not_ours += 1
-                continue
+        timely = [(event.at, number) for number, event in enumerate(self._events) if event.at is not None]
+        self._not_ours = len(self._events) - len(timely)
+        for _, number in sorted(timely):
+            event = self._events[number]
             key = (short(event.computer), event.log.casefold(), event.record)
             if event.record and key in seen:
                 self._repeated += 1
@@ -141,7 +142,12 @@ class _Reconciling:
             return None
         value = event.get("attributevalue")
         if self._explains(event, object_, attribute, value):
-            return self._let_in(event, object_) if self._lets_in(attribute, event) else True
+            if self._lets_in(attribute, event):
+                return self._let_in(event, object_)
+            if attribute == MEMBERSHIP.lower() and event.operation == ADDED:
+                kept = self._let_in_by_us.get(object_.migration, frozenset())
+                self._let_in_by_us[object_.migration] = kept | trustees(value)
+            return True
         if self._lets_in(attribute, event) and not self._let_in(event, object_):
             return False
         self._incidents.own_change(
@@ -179,7 +185,8 @@ class _Reconciling:
         )
 
     def _let_in(self, event: SeenEvent, object_: Object) -> bool:
-        strangers = self._strangers.among(event.get("attributevalue"), object_.migration)
+        ours = self._let_in_by_us.get(object_.migration, frozenset())
+        strangers = self._strangers.among(event.get("attributevalue"), object_.migration, ours)
         for stranger in strangers:
             self._incidents.stranger(event, object_, stranger)
         return not strangers

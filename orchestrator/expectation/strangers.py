@@ -15,10 +15,10 @@ class Strangers:
         self._ours, self._names = ours, names
         self._planned = {one.id: frozenset(map(_bare, one.dmsa.principals)) for one in plan.migrations()}
 
-    def among(self, sddl: str, id_: str) -> list[str]:
-        """Return whom a descriptor lets in who should not be, each in words."""
+    def among(self, sddl: str, id_: str, ours: frozenset[str] = frozenset()) -> list[str]:
+        """Return whom a descriptor lets in who should not be, each in words; *ours*: whom the runner has let in."""
         found = []
-        for trustee in sorted(trustees(sddl)):
+        for trustee in sorted(trustees(sddl) - ours):
             name = self._names.of_sid(trustee)
             if name is None:
                 found.append(f"{trustee}, of whom nothing in the export and no file of names says who it is")

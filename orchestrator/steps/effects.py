@@ -232,7 +232,7 @@ SENDS: Mapping[Trigger, tuple[str, ...]] = {
         "Enable-ADAccount",
         "Start-Service",
     ),
-    Trigger.RESTORE: ("New-Item", "New-ItemProperty", "Remove-ItemProperty"),
+    Trigger.RESTORE: ("New-ItemProperty", "Remove-ItemProperty", "Start-Service"),
     Trigger.ADOPT: ("Set-ADObject",),
 }
 """Which writes a step may send, in their order. Those that repair are sent only where a read-back lacks something."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from orchestrator.expectation import Case, SeenEvent, TimeForm, understood
 from orchestrator.expectation.names import User
 from orchestrator.model.lifecycle import Way
-from orchestrator.rehearsal.play import play
 from orchestrator.rehearsal.stage import staged as stage
 from orchestrator.rehearsal.world import World
 from orchestrator.planfile import load_plan
