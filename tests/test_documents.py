@@ -43,6 +43,7 @@ RUN = (
     "jea.md",
     "original-deleted.md",
     "verify.md",
+    "soc.md",
 )
 """Pages whose commands are run."""
 

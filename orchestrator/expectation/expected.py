@@ -294,7 +294,8 @@ class _Predicting:
                 sent, computer=sent.subject, log=trace.log, events=(trace.event,),
                 by="operator" if registry else "host",
                 object=KERBEROS_KEY if registry else sent.thing, attribute=ENABLED if registry else "", new=new,
-                old=self._switch_before(sent) if registry else NOTHING, sure=False, note=note or trace.says, source=trace.source,
+                old=self._switch_before(sent) if registry else NOTHING, sure=False, note=note or trace.says,
+                source=trace.source,
             )  # fmt: skip
         if sent.cmdlet in {"Restart-Service", "Restart-WebAppPool", "Start-ScheduledTask", "Start-Service"}:
             yield from self._log_on(sent)

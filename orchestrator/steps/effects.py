@@ -212,7 +212,7 @@ TRACES: Mapping[str, tuple[Trace, ...]] = {
 SENDS: Mapping[Trigger, tuple[str, ...]] = {
     Trigger.PREPARE: ("New-ADServiceAccount", "Set-ADObject"),
     Trigger.START: ("Start-ADServiceAccountMigration",),
-    Trigger.LINK: (),
+    Trigger.LINK: ("Set-ADServiceAccount",),
     Trigger.REGISTRY: ("New-Item", "New-ItemProperty", "Restart-Computer"),
     Trigger.RESTART: ("Restart-Service", "Restart-WebAppPool", "Start-ScheduledTask"),
     Trigger.SOAK: (),

@@ -9,9 +9,9 @@ from pathlib import Path
 from orchestrator.expectation import Case, SeenEvent, TimeForm, understood
 from orchestrator.expectation.names import User
 from orchestrator.model.lifecycle import Way
+from orchestrator.planfile import load_plan
 from orchestrator.rehearsal.stage import staged as stage
 from orchestrator.rehearsal.world import World
-from orchestrator.planfile import load_plan
 from tests.expectation.attacks import Target
 from tests.expectation.stream import Event, Recorder
 

@@ -1,6 +1,6 @@
-"""What the Security logs of a simulated domain would hold: its own writes, as events, and the noise of an ordinary day.
+"""What the logs of a simulated domain would hold: its own writes, as events, and the noise of an ordinary day.
 
-The directory's writes are recorded as they happen, in front of the estate; nothing here asks the program what it expects.
+Writes are recorded as they happen, in front of the estate; nothing here asks the program what it expects.
 """
 
 from __future__ import annotations

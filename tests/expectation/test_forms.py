@@ -99,7 +99,7 @@ FORMS: dict[str, Callable[[list[Event]], str]] = {
          "Account": "CORP\\somebody", "Channel": "Security", "EventData": xml(one)} for one in rows
     ]),
     "ConvertTo-Json": lambda rows: json.dumps([
-        {"Id": one["Id"], "MachineName": one["MachineName"], "LogName": "Security", "Message": "in einer anderen Sprache",
+        {"Id": one["Id"], "MachineName": one["MachineName"], "LogName": "Security", "Message": "auf Deutsch",
          "TimeCreated": f"/Date({int(datetime.fromisoformat(one['TimeCreated']).timestamp() * 1000)})/",
          "Properties": [{"Value": one.get(name, "-")} for name in ORDER[5136][: 15 if one["Id"] == 5136 else 11]]}
         for one in rows
