@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from orchestrator.engine.failing import LEFT_TO_A_PERSON
+from orchestrator.expectation import IDS as INCIDENTS
 from orchestrator.guards import all_guards
 from orchestrator.lab.estate import weather_spec
 from orchestrator.lab.estate.sessions_spec import SessionsSpec
@@ -140,6 +141,13 @@ def out_of_reach() -> str:
 
 def findings() -> str:
     return table(("finding", "means"), ((code(id_), meaning) for id_, meaning in IDS.items()))
+
+
+# What a reconciliation finds.
+
+
+def incidents() -> str:
+    return table(("finding", "means"), ((code(id_), meaning) for id_, meaning in INCIDENTS.items()))
 
 
 # Claims about Windows.
@@ -316,6 +324,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "out-of-reach": out_of_reach,
     "claims": believed,
     "findings": findings,
+    "incidents": incidents,
 }
 
 

@@ -19,6 +19,7 @@ from orchestrator.cli import (
     by_hand,
     drill,
     drive,
+    expect,
     jea,
     journal,
     lab,
@@ -76,6 +77,8 @@ _VERBS: tuple[Callable[..., None], ...] = (
     probe.probe_windows,
     rehearse.rehearse,
     drill.drill,
+    expect.expect,
+    expect.reconcile,
 )
 for _verb in _VERBS:
     app.command()(_verb)

@@ -28,6 +28,7 @@ from orchestrator.planfile import load_plan
 from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.certificate_schema import certificate_schema, drills_schema
 from orchestrator.views.check_schema import check_schema
+from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
 from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
 from orchestrator.views.probe_schema import probe_schema
@@ -216,6 +217,8 @@ SHAPES = {
     ("rehearse",): rehearsal_schema,
     ("jea",): jea_schema,
     ("verify",): verification_schema,
+    ("expect",): expectation_schema,
+    ("reconcile",): reconciliation_schema,
     ("drill",): certificate_schema,
     ("drill", "--history"): drills_schema,
 }
