@@ -20,6 +20,7 @@ FLOORS = {
     "engine": 2,
     "probe": 2,
     "verification": 2,
+    "discovery": 2,
     "remote": 3,
     "journal": 3,
     "clock": 3,
@@ -33,7 +34,7 @@ FLOORS = {
     "__init__": 0,
 }
 ADAPTERS = {"remote", "journal", "clock", "lab"}
-PURE = {"model", "steps", "guards", "engine", "probe", "verification"}
+PURE = {"model", "steps", "guards", "engine", "probe", "verification", "discovery"}
 IMPURE = {
     "asyncio", "concurrent", "ctypes", "http", "io", "logging", "multiprocessing", "os", "pathlib", "queue",
     "random", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile",

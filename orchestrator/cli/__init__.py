@@ -17,6 +17,7 @@ from orchestrator import __version__
 from orchestrator.cli import (
     amend,
     by_hand,
+    discover,
     drill,
     drive,
     jea,
@@ -76,6 +77,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     probe.probe_windows,
     rehearse.rehearse,
     drill.drill,
+    discover.discover,
 )
 for _verb in _VERBS:
     app.command()(_verb)

@@ -32,6 +32,7 @@ class Document(StrEnum):
     VERIFICATION = "verification"
     CERTIFICATE = "certificate"
     DRILLS = "drills"
+    DISCOVERY = "discovery"
 
 
 def check(
@@ -67,7 +68,7 @@ def schema(
         typer.Argument(
             metavar="[DOCUMENT]",
             help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse, jea, "
-            "verification, certificate or drills.",
+            "verification, certificate, drills or discovery.",
         ),
     ] = (Document.PLAN),
 ) -> None:
@@ -75,8 +76,8 @@ def schema(
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
     check, status (also the end of run), status --snapshot, journal show, export (each line), verify, restore,
-    probe-windows, amend, rehearse, jea, verify (verification), drill (and its certificate) or drill --history may
-    rely on.
+    probe-windows, amend, rehearse, jea, verify (verification), drill (and its certificate), drill --history or
+    discover (discovery) may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -88,6 +89,7 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.views.amendment import amendment_schema
     from orchestrator.views.certificate_schema import certificate_schema, drills_schema
     from orchestrator.views.check_schema import check_schema
+    from orchestrator.views.discovery_schema import discovery_schema
     from orchestrator.views.jea_schema import jea_schema
     from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
     from orchestrator.views.probe_schema import probe_schema
@@ -112,6 +114,7 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.VERIFICATION: verification_schema,
         Document.CERTIFICATE: certificate_schema,
         Document.DRILLS: drills_schema,
+        Document.DISCOVERY: discovery_schema,
     }
     return schemas[of]()
 

@@ -140,6 +140,8 @@ class UserSpec(Spec):
     """Names of an authentication policy and of a silo; the directory has each that is named, and the silo lists it."""
     rid: int | None = None
     kind: Literal["user", "inetOrgPerson"] = "user"
+    last_log_on: AwareDatetime | Literal["never"] | None = None
+    """What lastLogonTimestamp says on the first day, and goes on saying; by default three days before it."""
 
 
 class GroupSpec(Spec):
