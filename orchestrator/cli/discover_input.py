@@ -50,7 +50,10 @@ def accounts_of(given: Sequence[str], file: Path | None) -> tuple[str, ...]:
 
 
 def _each_once(names: Iterable[str], key: Callable[[str], Any]) -> tuple[str, ...]:
-    return tuple({key(name): name for name in reversed(list(names))}.values())[::-1]
+    found: dict[Any, str] = {}
+    for name in names:
+        found.setdefault(key(name), name)
+    return tuple(found.values())
 
 
 def _checked(adapter: TypeAdapter[str], text: str, where: str) -> str:

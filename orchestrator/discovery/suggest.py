@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 LONGEST = 15
 """What a managed service account's name may have (Microsoft Learn, New-ADServiceAccount, Name)."""
 _PREFIX = re.compile(r"(?:svc|srv|sa|service|s)[-_.]|(?:svc)(?=[a-z0-9])", re.IGNORECASE)
-_UNSENT = re.compile(r"[^A-Za-z0-9_.-]+")
+_UNSENT = re.compile(r"[^A-Za-z0-9_]+")
+"""What becomes a hyphen: a dot too, for the name is a label of the dMSA's DNS name."""
 
 
 def wished(sam: str) -> str:
     """Return the name that a dMSA would have if there were no limit: ``svc-erp`` gives ``dmsa-erp``."""
-    plain = _UNSENT.sub("-", sam).strip("-._")
+    plain = _UNSENT.sub("-", sam).strip("-_")
     rest = _PREFIX.sub("", plain, count=1) if _PREFIX.match(plain) else plain
     return f"dmsa-{(rest or plain or 'account').lower()}"
 
@@ -35,9 +36,9 @@ def suggest(accounts: Sequence[tuple[str, str]], taken: Collection[str]) -> dict
 
 
 def _candidates(name: str) -> Iterator[str]:
-    yield name[:LONGEST].rstrip("-._")
+    yield name[:LONGEST].rstrip("-_")
     number = 2
     while True:
         ending = f"-{number}"
-        yield name[: LONGEST - len(ending)].rstrip("-._") + ending
+        yield name[: LONGEST - len(ending)].rstrip("-_") + ending
         number += 1
