@@ -42,7 +42,16 @@ class Separately:
 
     def _of(self, endpoint: str) -> Transport:
         with self._lock:
-            return self._open.setdefault(endpoint.lower(), self._make())
+            known = self._open.get(endpoint.lower())
+            if known is None:
+                known = self._open[endpoint.lower()] = self._make()
+            return known
+
+    @property
+    def endpoints(self) -> frozenset[str]:
+        """Whom nobody has hung up on, in small letters."""
+        with self._lock:
+            return frozenset(self._open)
 
     def ticket(self, endpoint: str) -> Ticket | None:
         """Announce the ids of the next call to *endpoint*."""

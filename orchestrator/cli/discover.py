@@ -75,6 +75,8 @@ def discover(
         raise typer.BadParameter("name hosts: --hosts FILE, or --under OU")
     if (estate is None) == (lab is None):
         raise typer.BadParameter("name the estate: --estate FILE, or --lab ESTATE; one of them")
+    if out is not None and csv is not None and out.resolve() == csv.resolve():
+        raise typer.BadParameter("-o and --csv are the same file")
     _free([out, csv], force=force)
     title = _title(name, out)
     source = estate or lab
@@ -83,7 +85,7 @@ def discover(
     wanted = accounts_of(account or (), accounts)
     units = accounts_of(under or (), None)
     listed = hosts_of(hosts) if hosts else ()
-    loaded = trial(block, wanted, listed, source.resolve().parent)
+    loaded = trial(block, wanted, listed, source.resolve().parent, path)
     signals = Signals()
     with signals.heard():
         found = discovered(loaded, wanted, listed, units, signals)
@@ -126,6 +128,7 @@ def _title(name: str | None, out: Path | None) -> str:
 def _tell(found: Discovered, estate: dict[str, Any], files: _Files, *, as_json: bool) -> None:
     """Write the files, print what was found, and end with what it asks of a person."""
     from orchestrator.discovery import draft
+    from orchestrator.errors import InputInvalid
     from orchestrator.planfile import PlanInvalid, parse_plan
     from orchestrator.views.discovery import discovery_csv, discovery_document, discovery_text
     from orchestrator.views.output import say, say_document
@@ -136,7 +139,8 @@ def _tell(found: Discovered, estate: dict[str, Any], files: _Files, *, as_json: 
         try:
             parse_plan(text.encode(), str(drafted))
         except PlanInvalid as invalid:
-            raise AssertionError(f"the draft is no plan: {invalid}") from invalid
+            told = "\n".join(dict.fromkeys(one.message for one in invalid.problems))
+            raise InputInvalid(f"what was found makes no plan with this estate; nothing was written:\n{told}") from None
         _write(drafted, text, force=files.force)
     if files.csv is not None:
         _write(files.csv, discovery_csv(found), force=files.force, encoding="utf-8-sig")

@@ -209,13 +209,22 @@ def _moved_path(base: Path, to: Path, text: Any) -> Any:
         return str(base / text)
 
 
-def trial(estate: dict[str, Any], accounts: Sequence[str], hosts: Sequence[str], base: Path) -> Loaded:
+def trial(
+    estate: dict[str, Any], accounts: Sequence[str], hosts: Sequence[str], base: Path, path: str | None = None
+) -> Loaded:
     """Return a plan with this estate, so that it is resolved as any plan's is; nothing of it is ever carried out.
+
+    Args:
+        estate: the estate, as plain data.
+        accounts: DNs.
+        hosts: names; without any, some host that the estate can reach stands for them.
+        base: what relative paths in the estate are relative to.
+        path: where dMSAs are to be created.
 
     Raises:
         InputInvalid: a host has no connection, an account lies outside of the domain, or the like.
     """
-    plan = json.dumps(_plan_of(estate, accounts, hosts or (some_host(estate),)))
+    plan = json.dumps(_plan_of(estate, accounts, hosts or (some_host(estate),), path))
     try:
         valid = parse_plan(plan.encode(), "discover")
     except PlanInvalid as invalid:
@@ -224,12 +233,15 @@ def trial(estate: dict[str, Any], accounts: Sequence[str], hosts: Sequence[str],
     return Loaded(valid, "", base / "discover.yaml", base)
 
 
-def _plan_of(estate: dict[str, Any], accounts: Sequence[str], hosts: Sequence[str]) -> dict[str, Any]:
+def _plan_of(
+    estate: dict[str, Any], accounts: Sequence[str], hosts: Sequence[str], path: str | None = None
+) -> dict[str, Any]:
     """Return a plan in which every account and every host stands, the hosts once."""
-    migrations = [
+    below: dict[str, str] = {} if path is None else {"path": path}
+    migrations: list[dict[str, Any]] = [
         {
             "account": dn,
-            "dmsa": {"name": f"d{number}", "dns_host_name": f"d{number}.x"},
+            "dmsa": {"name": f"d{number}", "dns_host_name": f"d{number}.x", **below},
             "hosts": [{"name": host, "services": ["x"]} for host in (hosts[:1] if number else hosts)],
         }
         for number, dn in enumerate(accounts)

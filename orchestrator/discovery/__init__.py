@@ -3,7 +3,7 @@
 from orchestrator.discovery.account_course import account_course, computers_course, domain_course, names_course
 from orchestrator.discovery.decisions import Decision, decisions
 from orchestrator.discovery.draft import draft
-from orchestrator.discovery.found import AccountFound, ComputerLeft, Discovered, HostFound, WorkloadFound
+from orchestrator.discovery.found import AccountFound, ComputerLeft, Discovered, HostFound, WorkloadFound, counted
 from orchestrator.discovery.host_course import host_course
 from orchestrator.discovery.spelling import Domain, Identity, Spellings
 
@@ -19,6 +19,7 @@ __all__ = [
     "WorkloadFound",
     "account_course",
     "computers_course",
+    "counted",
     "decisions",
     "domain_course",
     "draft",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orchestrator.discovery.found import AccountFound, Discovered, HostFound
+from orchestrator.discovery.found import AccountFound, Discovered, HostFound, counted
 from orchestrator.discovery.suggest import LONGEST, wished
 from orchestrator.model.guard_ids import GUARDS
 from orchestrator.model.host import FIRST_BUILD
@@ -63,7 +63,7 @@ def _why(account: AccountFound, found: Discovered) -> str:
     blind = f"; {unread} of them could not be read in full" if unread else ""
     if any(host.of(account.asked) for host in found.hosts):
         return f"{account.dn} runs only what no plan can name: rename that first"
-    return f"{account.dn} runs nothing on the {len(found.hosts)} hosts that were asked{blind}. {last_log_on(account)}"
+    return f"{account.dn} runs nothing on the {counted(len(found.hosts), 'host')} asked{blind}. {last_log_on(account)}"
 
 
 def of_account(found: Discovered, account: AccountFound) -> Iterator[Decision]:

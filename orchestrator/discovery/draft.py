@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.discovery.decisions import Decision, last_log_on, left_out, of_account, of_host
-from orchestrator.discovery.found import AccountFound, Discovered, HostFound, WorkloadFound
+from orchestrator.discovery.found import AccountFound, Discovered, HostFound, WorkloadFound, counted
 from orchestrator.discovery.waves import WaveDrafted, waves
 from orchestrator.discovery.yaml_text import block, comment, scalar, value
 from orchestrator.model.guard_ids import GUARDS
@@ -31,14 +31,14 @@ def draft(found: Discovered, estate: Mapping[str, Any], name: str, path: str | N
     """
     lines = [*_head(found, name), "", "estate:", *block(estate, 2), ""]
     lines += ["policy:", "  dwell: 14d   # two ticket lifetimes, Microsoft's advice; less needs a waiver", "", "waves:"]
-    for wave in waves(found):
-        lines += _wave(found, wave, path)
+    for place, wave in enumerate(waves(found)):
+        lines += ([""] if place else []) + list(_wave(found, wave, path))
     lines += _unread(found)
     return "\n".join(lines) + "\n"
 
 
 def _head(found: Discovered, name: str) -> Iterator[str]:
-    asked = f"{len(found.accounts)} accounts and {len(found.hosts)} hosts"
+    asked = f"{counted(len(found.accounts), 'account')} and {counted(len(found.hosts), 'host')}"
     yield from comment(f"Drafted by `dmsa discover` at {_day(found.at)}, from {asked}.", 0)
     yield from comment(
         "Every line that begins with DECIDE needs a person. Then: dmsa check, dmsa rehearse, dmsa run.", 0
@@ -113,9 +113,11 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _host(host: HostFound, account: AccountFound) -> Iterator[str]:
-    others = sorted({one.account for one in host.workloads} - {account.asked})
+    others = {one.account for one in host.workloads} - {account.asked}
     if others:
-        yield from comment(f"{host.name} also runs what {len(others)} other of these accounts own.", 10)
+        yield from comment(
+            f"{host.name} runs something under {counted(len(others), 'other account')} of these too.", 10
+        )
     for one in of_host(host):
         if not one.waivable:
             yield from comment(f"DECIDE{_by(one)}: {_open(one.text)}.", 10)

@@ -136,3 +136,8 @@ class Discovered:
         """Whether nothing was left unread, every account exists, and there is something to move."""
         read = all(host.whole for host in self.hosts) and all(one.fault is None for one in self.accounts)
         return read and bool(self.movable)
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number with what it counts: ``1 host``, ``2 hosts``."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -1,8 +1,8 @@
 r"""Whose a log-on name is: the account's name in every spelling that Windows takes, compared whole, never in part.
 
 ``CORP\svc``, ``corp.example\svc``, ``svc@corp.example`` and ``svc@CORP`` are one account; so is its userPrincipalName,
-where it has another (Microsoft Learn, "User Name Formats"; MS-ADTS 5.1.1.1.1 for the implicit one). Tasks may name a
-SID. A name without a domain may be the domain's account or one of the machine's own, and is told apart by a person.
+where it has another (Microsoft Learn, "User Name Formats"; "Naming Properties"). Tasks may name a SID. A name without
+a domain may be the domain's account or one of the machine's own, and is told apart by a person.
 """
 
 from __future__ import annotations

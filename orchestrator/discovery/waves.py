@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from orchestrator.discovery.found import AccountFound, Discovered
+from orchestrator.discovery.found import AccountFound, Discovered, counted
 
 FEW = 5
 """So many hosts are few."""
@@ -111,7 +111,7 @@ class _Reach:
             f"which {', '.join(shared[:3])} share{'s' if len(shared) == 1 else ''}" if shared else "shared with none"
         )
         hosts, count = len(self._hosts[account.asked]), self._count[account.asked]
-        return f"the smallest reach: {_counted(count, 'workload')} on {_counted(hosts, 'host')}, {alone}"
+        return f"the smallest reach: {counted(count, 'workload')} on {counted(hosts, 'host')}, {alone}"
 
     def hosts_of(self, group: Sequence[AccountFound]) -> int:
         """Return how many hosts a group reaches."""
@@ -135,7 +135,3 @@ class _Reach:
         for one in accounts:
             found.setdefault(root(min(self._hosts[one.asked])), []).append(one)
         return [tuple(group) for group in found.values()]
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"

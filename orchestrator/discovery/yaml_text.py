@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 _PART = r"(?:CN|OU|DC)=[A-Za-z0-9_.-]+(?: [A-Za-z0-9_.-]+)*"
 _PLAIN_DN = re.compile(rf"{_PART}(?:,{_PART})+")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from orchestrator.discovery import AccountFound, Discovered, HostFound, decisions
+from orchestrator.discovery import AccountFound, Discovered, HostFound, counted, decisions
 from orchestrator.errors import Exit
 from orchestrator.views.status import iso
 
@@ -104,9 +104,10 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     silent = sum(host["fault"] is not None for host in document["hosts"])
     yield ""
     yield (
-        f"{len(document['accounts'])} accounts, {len(document['hosts'])} hosts"
+        f"{counted(len(document['accounts']), 'account')}, {counted(len(document['hosts']), 'host')}"
         + (f" ({silent} did not answer)" if silent else "")
-        + f", {len(works)} workloads, {len(document['decisions'])} decisions. Nothing was changed."
+        + f", {counted(len(works), 'workload')}, {counted(len(document['decisions']), 'decision')}."
+        + " Nothing was changed."
     )
     if document["plan"]:
         yield f"Drafted: {document['plan']}. Next: decide what its comments ask, then dmsa check, dmsa rehearse."
@@ -117,7 +118,7 @@ def _headline(one: dict[str, Any], at: str | None) -> str:
         return f"{one['account']}: not read"
     if one["class"] != "user":
         return f"{one['account']}: a {one['class']}"
-    words = [f"dMSA {one['dmsa']}" if one["dmsa"] else "used nowhere", f"{len(one['spns'])} SPNs"]
+    words = [f"dMSA {one['dmsa']}" if one["dmsa"] else "used nowhere", counted(len(one["spns"]), "SPN")]
     if one["password_set"]:
         age = f" ({_days(one['password_set'], at)} days ago)" if at else ""
         words.append(f"password set {one['password_set'][:10]}{age}")

@@ -133,7 +133,7 @@ def test_where_nothing_is_found_nothing_is_drafted(tmp_path: Path):
     out = tmp_path / "plan.yaml"
     ended = dmsa("discover", "--lab", DISCOVERY, "--account", WEB, "--hosts", tmp_path / "hosts.txt", "-o", out)
     assert code(ended) == 4
-    assert "runs nothing on the 1 hosts" in ended.stdout
+    assert "runs nothing on the 1 host asked" in ended.stdout
     assert "was not written" in ended.stderr
     assert not out.exists()
 
@@ -157,6 +157,7 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, hosts: Path):
         ["--account", "CN=a,DC=x", "--lab", "e"],
         ["--account", "CN=a,DC=x", "--hosts", "h"],
         ["--account", "CN=a,DC=x", "--hosts", "h", "--lab", "e", "--estate", "p"],
+        ["--account", "CN=a,DC=x", "--hosts", "h", "--lab", "e", "-o", "p", "--csv", "p"],
     ],
 )
 def test_what_is_left_out_is_a_matter_of_usage(missing: list[str]):

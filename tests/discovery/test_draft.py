@@ -207,7 +207,7 @@ def test_the_pilot_is_the_smallest_and_what_is_doubtful_comes_last_of_those_it_s
         "DECIDE: task \\Bare on a.corp.example runs as svc-web, without a domain",
         "a.corp.example: the task \\Reports\\Odd [1] has a name that nothing here can ask for",
         "DECIDE: d.corp.example was not read",
-        "DECIDE: CN=svc-idle,OU=Svc,DC=corp,DC=example runs nothing on the 5 hosts",
+        "DECIDE: CN=svc-idle,OU=Svc,DC=corp,DC=example runs nothing on the 5 hosts asked",
         "CN=A,CN=Computers,DC=corp,DC=example is a computer; only a user can be superseded",
         "DECIDE: CN=nobody,OU=Svc,DC=corp,DC=example is not in the directory",
         "- guard: account-not-privileged",

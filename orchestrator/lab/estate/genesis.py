@@ -268,7 +268,7 @@ class Genesis:
             self._reseed(above.guid, CHILD_PROTECTION)
 
     def _last_log_on(self, user: UserSpec) -> int | None:
-        if user.last_log_on == "never":
+        if not user.ever_logged_on:
             return None
         return uac.filetime(user.last_log_on or self._spec.clock.start - _LAST_SEEN)
 
