@@ -61,7 +61,7 @@ def _why(account: AccountFound, found: Discovered) -> str:
         return f"{account.dn} is a {account.object_class}; only a user can be superseded by a dMSA (account-is-user)"
     unread = sum(not host.whole for host in found.hosts)
     blind = f"; {unread} of them could not be read in full" if unread else ""
-    if any(host.of(account.asked) for host in found.hosts):
+    if found.uses(account.asked):
         return f"{account.dn} runs only what no plan can name: rename that first"
     return f"{account.dn} runs nothing on the {counted(len(found.hosts), 'host')} asked{blind}. {last_log_on(account)}"
 
@@ -81,17 +81,16 @@ def of_account(found: Discovered, account: AccountFound) -> Iterator[Decision]:
     name = found.names.get(account.asked, "")
     if name != wished(account.sam):
         yield Decision(_renamed(wished(account.sam), name), account=account.asked)
-    for host in found.hosts:
-        for work in host.of(account.asked):
-            if not work.fits_a_plan:
-                text = f"the {work.kind} {work.name} on {host.name} has a name that no plan can hold: rename it"
-                yield Decision(text, account=account.asked)
-            if work.bare:
-                yield Decision(
-                    f"{work.kind} {work.name} on {host.name} runs as {work.log_on}, without a domain: it may be an "
-                    "account of the host's own. If it is, take it out of the plan",
-                    account=account.asked,
-                )
+    for host, work in found.uses(account.asked):
+        if not work.fits_a_plan:
+            text = f"the {work.kind} {work.name} on {host.name} has a name that no plan can hold: rename it"
+            yield Decision(text, account=account.asked)
+        if work.bare:
+            yield Decision(
+                f"{work.kind} {work.name} on {host.name} runs as {work.log_on}, without a domain: it may be an "
+                "account of the host's own. If it is, take it out of the plan",
+                account=account.asked,
+            )
     if found.at and (account.last_log_on is None or found.at - account.last_log_on > _LONG_AGO):
         yield Decision(f"is it used at all? {last_log_on(account)}", account=account.asked)
 
@@ -111,13 +110,12 @@ def _refused(account: AccountFound) -> Iterator[tuple[str, str]]:
 
 
 def _unsupported(found: Discovered, account: AccountFound) -> Iterator[str]:
-    for host in found.hosts:
-        for work in host.of(account.asked):
-            what = {"task": "task", "app-pool": "application pool"}.get(work.kind)
-            if work.kind == "service" and work.name.upper().startswith(("MSSQL", "SQLAGENT")):
-                what = "SQL Server service"
-            if what:
-                yield f"{what} {work.name} ({host.name})"
+    for host, work in found.uses(account.asked):
+        what = {"task": "task", "app-pool": "application pool"}.get(work.kind)
+        if work.kind == "service" and work.name.upper().startswith(("MSSQL", "SQLAGENT")):
+            what = "SQL Server service"
+        if what:
+            yield f"{what} {work.name} ({host.name})"
 
 
 def _renamed(wanted: str, name: str) -> str:

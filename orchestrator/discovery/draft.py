@@ -50,7 +50,7 @@ def _head(found: Discovered, name: str) -> Iterator[str]:
     )
     yield "version: 1"
     yield f"name: {scalar(name)}"
-    yield "# change: …   # DECIDE: the change ticket; and `owner`, who answers for the run"
+    yield "# DECIDE: the change ticket, and who answers for the run. change: …, owner: …"
 
 
 def _wave(found: Discovered, wave: WaveDrafted, path: str | None) -> Iterator[str]:

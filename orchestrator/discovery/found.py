@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
@@ -124,9 +125,30 @@ class Discovered:
 
     def users_of(self, account: str) -> tuple[HostFound, ...]:
         """Return the hosts on which an account runs something that a plan can name."""
-        return tuple(host for host in self.hosts if any(work.fits_a_plan for work in host.of(account)))
+        return self._users.get(account, ())
 
-    @property
+    @cached_property
+    def _users(self) -> dict[str, tuple[HostFound, ...]]:
+        found: dict[str, dict[str, HostFound]] = {}
+        for host in self.hosts:
+            for work in host.workloads:
+                if work.fits_a_plan:
+                    found.setdefault(work.account, {})[host.name] = host
+        return {account: tuple(hosts.values()) for account, hosts in found.items()}
+
+    def uses(self, account: str) -> tuple[tuple[HostFound, WorkloadFound], ...]:
+        """Return everything that runs under an account, with its host; what no plan can name too."""
+        return self._uses.get(account, ())
+
+    @cached_property
+    def _uses(self) -> dict[str, tuple[tuple[HostFound, WorkloadFound], ...]]:
+        found: dict[str, list[tuple[HostFound, WorkloadFound]]] = {}
+        for host in self.hosts:
+            for work in host.workloads:
+                found.setdefault(work.account, []).append((host, work))
+        return {account: tuple(uses) for account, uses in found.items()}
+
+    @cached_property
     def movable(self) -> tuple[AccountFound, ...]:
         """The accounts that can stand in a plan: users that run something somewhere."""
         return tuple(one for one in self.accounts if one.is_user and self.users_of(one.asked))

@@ -78,11 +78,10 @@ class _Reach:
         self._hosts = {
             one.asked: frozenset(host.name.lower() for host in found.users_of(one.asked)) for one in found.movable
         }
-        self._count = {one.asked: sum(len(host.of(one.asked)) for host in found.hosts) for one in found.movable}
+        self._count = {one.asked: len(found.uses(one.asked)) for one in found.movable}
         self._doubts = {one.asked: len(one.privileged) + one.unconstrained + (not one.enabled) for one in found.movable}
         self._odd = {
-            one.asked: sum(work.kind != "service" for host in found.hosts for work in host.of(one.asked))
-            for one in found.movable
+            one.asked: sum(work.kind != "service" for _, work in found.uses(one.asked)) for one in found.movable
         }
 
     def sharers(self, account: AccountFound) -> list[str]:

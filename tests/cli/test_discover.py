@@ -20,6 +20,7 @@ from orchestrator.planfile import load_plan
 from orchestrator.views.discovery_schema import discovery_schema
 from tests.cli.desk import DC, ROOT, Desk, read_plan, record
 from tests.cli.inside import inside
+from tests.endpoints import RUNNER, nobody
 
 ACCOUNTS = [
     f"CN={name},OU=Service Accounts,DC=corp,DC=example" for name in ("svc-batch", "svc-erp", "svc-web", "svc-sync")
@@ -148,6 +149,40 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, hosts: Path):
     assert out.read_text() == "mine"
     assert code(dmsa("discover", *given, "--force")) == 0
     assert load_plan(out).plan.name == "plan"
+
+
+def test_through_jea_endpoints_of_a_plan_that_discovers_the_same_is_found(tmp_path: Path):
+    hosts = [f"{letter}.corp.example" for letter in "abc"]
+    migration = {
+        "account": WEB,
+        "dmsa": {"name": "x", "dns_host_name": "x.corp.example"},
+        "hosts": [{"name": host, "workloads": "discover"} for host in hosts],
+    }
+    waves = [{"name": "w", "migrations": [migration]}]
+    plan = {"version": 1, "name": "ask", "estate": {"lab": "estate.yaml"}, "waves": waves}
+    estate = yaml.safe_load(DISCOVERY.read_text())
+    (tmp_path / "plan.yaml").write_text(json.dumps(plan))
+    (tmp_path / "hosts.txt").write_text("\n".join(hosts))
+    (tmp_path / "estate.yaml").write_text(yaml.safe_dump(estate))
+    given = (
+        "discover",
+        "--account",
+        WEB,
+        "--hosts",
+        tmp_path / "hosts.txt",
+        "--lab",
+        tmp_path / "estate.yaml",
+        "--json",
+    )
+    plain = dmsa(*given)
+    assert code(dmsa("jea", tmp_path / "plan.yaml", "-o", tmp_path / "jea", "--runners", RUNNER)) == 0
+    nobody(estate)
+    (tmp_path / "estate.yaml").write_text(yaml.safe_dump({**estate, "jea": "jea"}))
+    restricted = dmsa(*given)
+    assert json.loads(restricted.stdout) == {
+        **json.loads(plain.stdout),
+        "estate_time": json.loads(restricted.stdout)["estate_time"],
+    }
 
 
 @pytest.mark.parametrize(
