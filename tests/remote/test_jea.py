@@ -76,6 +76,7 @@ def test_every_row_has_its_place_and_what_nobody_uses_has_none():
     discovering = roles(changed(lambda host: host.update(workloads="discover", services=[], tasks=[])), DOMAIN)
     (clusters,) = [each for each in discovering["app01.corp.example"].commands if each.name == "Get-CimInstance"]
     assert "Namespace" in clusters.parameters
+    assert "Get-ADDomain" in {each.name for each in discovering[DC].commands}
     assert places[Part.COPY] == {"Get-ADUser", "Get-ADServiceAccount"}
 
 
