@@ -33,6 +33,7 @@ from tests.documents import ASKED_ELSEWHERE, PAGES, PART, PARTS, ROOT, RUNBOOKS,
 README = ROOT / "README.md"
 RUN = (
     "first-run.md",
+    "discover.md",
     "rehearse.md",
     "drill.md",
     "rollback.md",

@@ -17,6 +17,7 @@ from orchestrator import __version__
 from orchestrator.cli import (
     amend,
     by_hand,
+    discover,
     drill,
     drive,
     expect,
@@ -77,6 +78,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     probe.probe_windows,
     rehearse.rehearse,
     drill.drill,
+    discover.discover,
     expect.expect,
     expect.reconcile,
 )

@@ -32,6 +32,7 @@ class Document(StrEnum):
     VERIFICATION = "verification"
     CERTIFICATE = "certificate"
     DRILLS = "drills"
+    DISCOVERY = "discovery"
     EXPECT = "expect"
     RECONCILE = "reconcile"
 
@@ -69,7 +70,7 @@ def schema(
         typer.Argument(
             metavar="[DOCUMENT]",
             help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse, jea, "
-            "verification, certificate, drills, expect or reconcile.",
+            "verification, certificate, drills, discovery, expect or reconcile.",
         ),
     ] = (Document.PLAN),
 ) -> None:
@@ -78,7 +79,7 @@ def schema(
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
     check, status (also the end of run), status --snapshot, journal show, export (each line), verify, restore,
     probe-windows, amend, rehearse, jea, verify (verification), drill (and its certificate), drill --history,
-    expect or reconcile may rely on.
+    discover (discovery), expect or reconcile may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -90,6 +91,7 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.views.amendment import amendment_schema
     from orchestrator.views.certificate_schema import certificate_schema, drills_schema
     from orchestrator.views.check_schema import check_schema
+    from orchestrator.views.discovery_schema import discovery_schema
     from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
     from orchestrator.views.jea_schema import jea_schema
     from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
@@ -115,6 +117,7 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.VERIFICATION: verification_schema,
         Document.CERTIFICATE: certificate_schema,
         Document.DRILLS: drills_schema,
+        Document.DISCOVERY: discovery_schema,
         Document.EXPECT: expectation_schema,
         Document.RECONCILE: reconciliation_schema,
     }

@@ -71,7 +71,7 @@ READS = (
         by="clock preflight",
         source=_PAGES + "Get-ADRootDSE",
     ),
-    reads("Get-ADDomain", form({"Server": HOST}), by="", source=_PAGES + "Get-ADDomain"),
+    reads("Get-ADDomain", form({"Server": HOST}), by="discover", source=_PAGES + "Get-ADDomain"),
     reads(
         "Get-ADDomainController",
         form({"Filter": one_of("*"), "Server": HOST}),

@@ -134,25 +134,30 @@ def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
         NotSeparable: a host of the plan is also where the directory is reached.
     """
     limits = directory_limits(plan, domain.name)
-    probed = any(migration.drill for migration in plan.migrations())
-    found = {domain.endpoint.lower(): _pinned(limits, one_of((domain.server,)), probed=probed)}
+    hosts = workloads_of(plan)
+    asks = {"probe": any(migration.drill for migration in plan.migrations())}
+    asks["discover"] = any(workloads.discovers for workloads in hosts.values())
+    found = {domain.endpoint.lower(): _pinned(limits, one_of((domain.server,)), asks)}
     if domain.converge_on is None:
         found[OTHER_CONTROLLERS] = _copy(limits, Limit(pattern=rf"[a-z0-9-]+\.{literally(domain.name)}"))
     else:
         for name in domain.converge_on:
             found.setdefault(name.lower(), _copy(limits, one_of((name,))))
-    for name, workloads in workloads_of(plan).items():
+    for name, workloads in hosts.items():
         if name in found:
             raise NotSeparable(f"{name} is an endpoint of the directory and a host of the plan")
         found[name] = _host(workloads)
     return found
 
 
-def _pinned(limits: Limits, server: Limit, *, probed: bool) -> Role:
-    """Return what the pinned endpoint shows: the directory and, where a pair may be probed, its own build and logs."""
+def _pinned(limits: Limits, server: Limit, asks: Mapping[str, bool]) -> Role:
+    """Return what the pinned endpoint shows: the directory and, where a pair may be probed, its own build and logs.
+
+    *asks* says whether those ask here who do not with every plan.
+    """
     own = {"Get-ItemProperty": host_cmdlets.BUILD, "Get-WinEvent": host_cmdlets.LOG_NAMES}
     rows = (*directory_cmdlets.ROWS, *(replace(CATALOGUE[name], forms=(form,)) for name, form in own.items()))
-    return Role(Part.DIRECTORY, _at(server, _asked(rows, lambda user: probed or user != "probe"), limits))
+    return Role(Part.DIRECTORY, _at(server, _asked(rows, lambda user: asks.get(user, True)), limits))
 
 
 def _copy(limits: Limits, server: Limit) -> Role:

@@ -92,8 +92,9 @@ def _not_discovered(host: Host) -> Stop:
     # Without a list nothing would be restarted there, and everything would seem to be healthy.
     return Stop(
         "guard:host-inventory-complete",
-        f"{host.name} says `workloads: discover`, and this version cannot discover. Nothing was changed.",
-        "list its services, tasks and app_pools in the plan, and accept it with `dmsa amend PLAN`",
+        f"{host.name} says `workloads: discover`, and in this version a run cannot discover. Nothing was changed.",
+        "list its services, tasks and app_pools in the plan (`dmsa discover` finds them), and accept it with "
+        "`dmsa amend PLAN`",
     )
 
 

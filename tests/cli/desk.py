@@ -28,6 +28,7 @@ from orchestrator.planfile import load_plan
 from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.certificate_schema import certificate_schema, drills_schema
 from orchestrator.views.check_schema import check_schema
+from orchestrator.views.discovery_schema import discovery_schema
 from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
 from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
@@ -221,6 +222,7 @@ SHAPES = {
     ("reconcile",): reconciliation_schema,
     ("drill",): certificate_schema,
     ("drill", "--history"): drills_schema,
+    ("discover",): discovery_schema,
 }
 """The verbs whose ``--json`` has a schema; by an option too, where that decides."""
 

@@ -75,6 +75,8 @@ _LINKS = {
 Where the document and a published dump differ (17 for a back link, as for what is not replicated), this is the dump.
 """
 _AGE = timedelta(days=400)
+_LAST_SEEN = timedelta(days=3)
+"""How long before the clock's start the users were seen last: MS-ADA1 lets lastLogonTimestamp be days late."""
 
 
 class Genesis:
@@ -251,6 +253,7 @@ class Genesis:
             "userAccountControl": control,
             "servicePrincipalName": tuple(sorted(user.spns)),
             "pwdLastSet": uac.filetime(user.pwd_last_set or self._at),
+            "lastLogonTimestamp": self._last_log_on(user),
             "msDS__SupportedEncryptionTypes": user.encryption_types,
             "msDS__AllowedToDelegateTo": user.delegates_to,
             "adminCount": user.admin_count,
@@ -263,6 +266,11 @@ class Genesis:
             above = self._replica.live(self._replica.entries[guid].get("parent"))
             assert above is not None
             self._reseed(above.guid, CHILD_PROTECTION)
+
+    def _last_log_on(self, user: UserSpec) -> int | None:
+        if not user.ever_logged_on:
+            return None
+        return uac.filetime(user.last_log_on or self._spec.clock.start - _LAST_SEEN)
 
     def _delegated_by(self, user: UserSpec) -> None:
         found = {dn: self._replica.at_dn(dn) for dn in user.delegated_by}

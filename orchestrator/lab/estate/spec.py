@@ -140,6 +140,9 @@ class UserSpec(Spec):
     """Names of an authentication policy and of a silo; the directory has each that is named, and the silo lists it."""
     rid: int | None = None
     kind: Literal["user", "inetOrgPerson"] = "user"
+    last_log_on: AwareDatetime | None = None
+    """What lastLogonTimestamp says on the first day, and goes on saying; by default three days before it."""
+    ever_logged_on: bool = True
 
 
 class GroupSpec(Spec):
