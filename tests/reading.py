@@ -34,6 +34,11 @@ _ACCOUNT = {
     "ProtectedFromAccidentalDeletion": True,
     "primaryGroupID": 513,
     "servicePrincipalName": ["HTTP/app.corp.example"],
+    "pwdLastSet": 133_823_880_000_000_000,
+    "accountExpires": 0x7FFFFFFFFFFFFFFF,
+    "msDS-User-Account-Control-Computed": 0,
+    "msDS-UserPasswordExpiryTimeComputed": 0x7FFFFFFFFFFFFFFF,
+    "msDS-PrincipalName": r"CORP\svc-app",
 }
 _DELETED = {
     "ObjectGUID": UUID(int=1),

@@ -41,6 +41,8 @@ class DomainSpec(Spec):
     ticket_lifetime: Duration = timedelta(hours=10)
     """How often what runs renews its tickets (Microsoft Learn, "Maximum lifetime for user ticket": 10 hours)."""
     schema_version: int = 91
+    max_password_age: Duration | None = timedelta(days=42)
+    """When a password expires that may; null for never (Microsoft Learn, Maximum password age: 42 days)."""
     kds_root_key_age: Duration | None = timedelta(days=30)
     """How long before the clock's start a KDS root key became effective; null for a forest without one."""
 
@@ -140,6 +142,10 @@ class UserSpec(Spec):
     """Names of an authentication policy and of a silo; the directory has each that is named, and the silo lists it."""
     rid: int | None = None
     kind: Literal["user", "inetOrgPerson"] = "user"
+    locked: bool = False
+    """Locked out after wrong passwords, until a person unlocks it."""
+    expires: AwareDatetime | None = None
+    """When the account expires; null for one that never does."""
 
 
 class GroupSpec(Spec):
