@@ -75,6 +75,7 @@ _DIRECTORY: dict[str, Any] = {
     "root": [{"schemaNamingContext": _SCHEMA}],
     "schema": [{"objectVersion": 91}],
     "class": [{"lDAPDisplayName": DMSA_CLASS}],
+    "forest": [],
     "keys": [{"EffectiveTime": datetime(2026, 1, 1, tzinfo=UTC)}],
     "groups": [{"SID": "S-1-5-21-1-2-3-1200", "Name": "App operators"}],
 }
@@ -101,7 +102,8 @@ class FarSide:
     ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``deleted``: what is left of the account
     among the deleted, ``copies``: what another DC shows, ``ldap``: what a DC shows by LDAP where that is not what it
     shows by cmdlets;
-    ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
+    ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``, ``forest`` (what the
+    global catalog finds): lists of objects; ``computers``: DNS names
     of existing computers, ``members``: who is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
     ``log_on`` of tasks and pools, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or
     DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints
@@ -149,6 +151,8 @@ class FarSide:
                 yield from self._computers(str(asks["LDAPFilter"]))
             case "Get-ADObject" if "IncludeDeletedObjects" in asks:
                 yield self._deleted(endpoint, str(asks["Identity"]))
+            case "Get-ADObject" if str(asks["Server"]).endswith(":3268"):
+                yield from self._listed("forest", "ADObject")
             case "Get-ADObject":
                 yield from self._listed("schema" if "Identity" in asks else "class", "ADObject")
             case "Get-DmsaDescriptor":
