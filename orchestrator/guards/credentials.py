@@ -65,15 +65,14 @@ class AccountPasswordStable(OfPair):
         """Not changed since the snapshot, and valid for as long as a way back may need it."""
         found = account(case, seen)
         why = list(_not_stable(case, stage, found))
-        remedy = _BACK_REMEDY.format(id=case.migration.id) if stage is Stage.BACK else _REMEDY
+        remedy = _BACK_REMEDY if stage is Stage.BACK else _REMEDY
         yield Verdict.of(not why, found.dn, ", ".join(why) or _stable(case, stage), remedy)
 
 
 _REMEDY = "set the password anew in the directory and for every workload, then begin; or let it never expire"
 _BACK_REMEDY = (
-    "give every service the password of now, or the account the password that they hold; then say the same way back "
-    "again with `--accept-password-risk`. `dmsa release PLAN --only {id} --forward --reason TEXT` takes the word back "
-    "instead"
+    "give every service the password of now, or the account the one that they hold; `--accept-password-risk` then lets "
+    "the way back begin"
 )
 
 

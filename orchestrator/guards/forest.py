@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from orchestrator.guards.guard import Guard, account, answered, pair_read, pinned_pair
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen, Verdict
-from orchestrator.model.directory import ACCOUNT_BACK_LINK, DMSA_LINK, Account
+from orchestrator.model.directory import ACCOUNT_BACK_LINK, DMSA_LINK
 from orchestrator.model.escape import ldap
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.observation import Record
@@ -32,9 +32,13 @@ def _in_forest(case: Case, condition: str) -> Cmdlet:
     )
 
 
-def _known(case: Case, seen: Seen) -> Account | None:
-    """Return the account once it was read; the pair is asked for in any case."""
-    return pinned_pair(case, seen).account if seen.asked(case.endpoint) else None
+def _known(case: Case, seen: Seen) -> tuple[str, frozenset[str]] | None:
+    """Return the account's name and its SPNs: as they were last, and once it was read as they are."""
+    if seen.asked(case.endpoint):
+        found = pinned_pair(case, seen).account
+        return (found.dn, found.spns) if found else None
+    taken = case.state.snapshot
+    return (str(taken.account["dn"]), frozenset(taken.account.get(SPNS, ()))) if taken else None
 
 
 def _found(case: Case, seen: Seen, asked: Cmdlet, what: str) -> list[Record]:
@@ -51,7 +55,7 @@ class AccountNotShared(Guard):
         """Ask for the account, then for every dMSA of the forest that names it."""
         del stage
         found = _known(case, seen)
-        return (pair_read(case), Read(case.endpoint, (_naming(case, found),))) if found else (pair_read(case),)
+        return (pair_read(case), Read(case.endpoint, (_naming(case, found[0]),))) if found else (pair_read(case),)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """No other migration of the journal has begun with it, and no dMSA of another domain names it.
@@ -63,7 +67,7 @@ class AccountNotShared(Guard):
         users = case.run.claims.others(found.guid, case.run.run, case.migration.id)
         signs = [f"{case.run.named(user)} of this journal has begun with it" for user in users]
         known = _lower(found.watched.get(ACCOUNT_BACK_LINK), pair.dmsa.dn if pair.dmsa else None)
-        for record in _found(case, seen, _naming(case, found), "dMSAs that name the account"):
+        for record in _found(case, seen, _naming(case, found.dn), "dMSAs that name the account"):
             dn = record.text("DistinguishedName")
             if found.dn.lower() in _lower(record.get(DMSA_LINK)) and dn.lower() not in known:
                 signs.append(f"{dn} names it as its superseded account")
@@ -76,8 +80,8 @@ class AccountNotShared(Guard):
         )
 
 
-def _naming(case: Case, found: Account) -> Cmdlet:
-    return _in_forest(case, f"({DMSA_LINK}={ldap(found.dn)})")
+def _naming(case: Case, dn: str) -> Cmdlet:
+    return _in_forest(case, f"({DMSA_LINK}={ldap(dn)})")
 
 
 def _lower(*values: object) -> set[str]:
@@ -95,9 +99,9 @@ class SpnUnique(Guard):
         """Ask for the account, then for every object of the forest that has one of its names."""
         del stage
         found = _known(case, seen)
-        if found is None or not found.spns:
+        if found is None or not found[1]:
             return (pair_read(case),)
-        return (pair_read(case), Read(case.endpoint, (_having(case, found),)))
+        return (pair_read(case), Read(case.endpoint, (_having(case, found[1]),)))
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """None of the account's names stands on another object; the dMSA's copies are no clash."""
@@ -110,7 +114,7 @@ class SpnUnique(Guard):
         if pair.dmsa is not None:
             ours.add(str(pair.dmsa.guid))
         clashes = []
-        for record in _found(case, seen, _having(case, found), "the account's SPNs"):
+        for record in _found(case, seen, _having(case, found.spns), "the account's SPNs"):
             shared = sorted(spn for spn in record.texts(SPNS) if spn.lower() in names)
             if shared and str(record.need("ObjectGUID")) not in ours:
                 clashes.append(f"{record.text('DistinguishedName')} has {', '.join(shared)}")
@@ -122,6 +126,6 @@ class SpnUnique(Guard):
         )
 
 
-def _having(case: Case, found: Account) -> Cmdlet:
-    wanted = "".join(f"({SPNS}={ldap(spn)})" for spn in sorted(found.spns))
+def _having(case: Case, spns: frozenset[str]) -> Cmdlet:
+    wanted = "".join(f"({SPNS}={ldap(spn)})" for spn in sorted(spns))
     return _in_forest(case, f"(|{wanted})")
