@@ -143,7 +143,9 @@ def rollback(
 
     Example: dmsa rollback plans/quickstart.yaml --all --yes
     """
-    _go_back("rollback", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, json, verbose, log_format)
+    _go_back(
+        "rollback", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, json, verbose, log_format
+    )
 
 
 def _go_back(

@@ -47,7 +47,7 @@ AcceptPasswordRisk: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--accept-password-risk",
-        help="Begin although the account's password has changed since the snapshot, or has expired; kept in the journal.",
+        help="Begin although the account's password changed since the snapshot, or has expired; kept in the journal.",
     ),
 ]
 Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]

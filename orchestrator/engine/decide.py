@@ -19,7 +19,7 @@ from orchestrator.engine.merge import merge, unanswered
 from orchestrator.engine.verdicts import line, waited_for
 from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
-from orchestrator.guards import ask, ask_about_host, probes
+from orchestrator.guards import ask, ask_about_host, probes, probes_about_host
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.before import HostSnapshotTaken, SnapshotTaken
 from orchestrator.model.call import Read
@@ -176,6 +176,9 @@ def _carry_on(case: Case, step: Step, subject: str, answer: Answer | Unreadable,
 
 def _joining(case: Case, step: Step, subject: str, answer: Answer | Unreadable, seen: Seen) -> Action:
     """Let a host join that no guard refuses: it was not there when the migration was asked about at preflight."""
+    unasked = unanswered(probes_about_host(case, subject, seen), seen)
+    if unasked:
+        return Observe(merge(unasked), more=True)
     answers = ask_about_host(case, subject, seen)
     return _refusal(case, step, answers) or _carry_on(case, step, subject, answer, (_asked(case, step, answers),))
 

@@ -124,7 +124,9 @@ class NoUnconstrainedDelegation(OfPair):
         controls = {found.dn: found.watched.get("userAccountControl")}
         if pair.dmsa is not None:
             controls[pair.dmsa.dn] = pair.dmsa.watched.get("userAccountControl")
-        trusted = [dn for dn, bits in controls.items() if ticks(bits, f"userAccountControl of {dn}") & TRUSTED_FOR_DELEGATION]
+        trusted = [
+            dn for dn, bits in controls.items() if ticks(bits, f"userAccountControl of {dn}") & TRUSTED_FOR_DELEGATION
+        ]
         yield Verdict.of(
             not trusted,
             found.dn,

@@ -43,8 +43,8 @@ class SnapshotFresh(OfPair):
             not changed,
             found.dn,
             "; ".join(changed) or "as in the snapshot, but for what was done here",
-            "find out who changed it and set it back; or, if it is meant, begin anew with a new snapshot: `dmsa rollback`"
-            f", then `dmsa release PLAN --only {case.migration.id} --forward --reason TEXT`",
+            "find out who changed it and set it back; or, if it is meant, begin anew with a new snapshot: "
+            f"`dmsa rollback`, then `dmsa release PLAN --only {case.migration.id} --forward --reason TEXT`",
         )
 
 

@@ -67,7 +67,7 @@ PRINCIPAL_NAME = "msDS-PrincipalName"
 """The account's name as hosts write it, ``CORP\\svc``: made by the directory when it is asked (MS-ADA2 2.425)."""
 CONTROL_COMPUTED = "msDS-User-Account-Control-Computed"
 """The bits of userAccountControl that depend on the time: locked out, password expired (MS-ADTS 3.1.1.4.5.17)."""
-PASSWORD_EXPIRES = "msDS-UserPasswordExpiryTimeComputed"
+PASSWORD_EXPIRES = "msDS-UserPasswordExpiryTimeComputed"  # noqa: S105 - the name of an attribute
 """When the password expires, by whichever policy applies (MS-ADTS 3.1.1.4.5.36)."""
 ASIDE = (PRINCIPAL_NAME, CONTROL_COMPUTED, PASSWORD_EXPIRES, "userPrincipalName")
 """Asked with the account, and never part of a snapshot: computed, or of no use to a way back."""

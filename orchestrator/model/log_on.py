@@ -18,7 +18,7 @@ from orchestrator.model.host import split_task
 from orchestrator.model.observation import Outcome, Reply, Unreadable
 from orchestrator.model.plan import Host
 
-_POOLS = cmdlet(
+POOLS = cmdlet(
     "Get-WebConfigurationProperty",
     PSPath="MACHINE/WEBROOT/APPHOST",
     Filter="/system.applicationHost/applicationPools/add",
@@ -32,7 +32,7 @@ _PRINCIPAL = re.compile(r"<(UserId|GroupId)>([^<]*)</\1>")
 def log_on_reads(host: Host) -> tuple[Read, ...]:
     """Ask whom the tasks and pools of the plan run as."""
     tasks = (Read(host.name, (_exported(task.path),)) for task in host.tasks)
-    return (*tasks, *((Read(host.name, (_POOLS,)),) if host.app_pools else ()))
+    return (*tasks, *((Read(host.name, (POOLS,)),) if host.app_pools else ()))
 
 
 def task_log_on(seen: Seen, host: str, path: str) -> str | None:
@@ -55,7 +55,7 @@ def pool_log_ons(seen: Seen, host: str) -> Mapping[str, str | None]:
     Raises:
         Unreadable: it was not asked for, or an answer names no pool.
     """
-    return dict(_pools(_answer(seen, host, _POOLS, "its application pools"), host))
+    return dict(_pools(_answer(seen, host, POOLS, "its application pools"), host))
 
 
 def _pools(reply: Reply, host: str) -> Iterator[tuple[str, str | None]]:

@@ -67,8 +67,9 @@ def event_of(row: Written) -> Event:
 def fold_in(state: RunState, row: Written) -> Event | None:
     """Fold a row of the journal into the state of a run; return the event that it tells, if it is that run's.
 
-    A row of another run counts for what it says of a host's switch, or of who has an account. One that cannot be understood does not end this
-    run, whose way back may be urgent; whoever would set or put back a switch is held, for who needs it is not known.
+    A row of another run counts for what it says of a host's switch, or of who has an account. One that cannot be
+    understood does not end this run, whose way back may be urgent; whoever would set or put back a switch is held, for
+    who needs it is not known.
 
     Raises:
         RowUnreadable: a row of this run cannot be understood, or cannot have happened after what the state knows.

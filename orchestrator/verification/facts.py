@@ -21,8 +21,8 @@ from orchestrator.model.directory import (
     Account,
     PairSeen,
 )
-from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.model.facts import DESCRIPTOR, OF_DMSA, Facts
+from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.steps import by_hand, snapshot
 from orchestrator.steps.by_hand import Target
 from orchestrator.steps.comparison import COMPLETES_BITS, COPIED, compared, facts_of

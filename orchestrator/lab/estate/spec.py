@@ -197,6 +197,14 @@ class PoolSpec(Spec):
     state: Literal["Started", "Stopped"] = "Started"
 
 
+class ClusterResourceSpec(Spec):
+    """A resource of the failover cluster that a host is a node of."""
+
+    name: Name
+    type: Name = "Generic Service"
+    group: Name = "Available Storage"
+
+
 class HostSpec(Spec):
     """A domain member."""
 
@@ -217,6 +225,8 @@ class HostSpec(Spec):
     services: tuple[ServiceSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
     app_pools: tuple[PoolSpec, ...] = ()
+    cluster: tuple[ClusterResourceSpec, ...] | None = None
+    """The resources of its failover cluster; null for a host that is no node of one."""
 
     @model_validator(mode="after")
     def _dependencies_exist(self) -> Self:
