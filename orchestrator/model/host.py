@@ -189,7 +189,7 @@ def host_seen(name: str, replies: Sequence[tuple[Read, Reply]]) -> HostSeen:
         Unreadable: something that was asked for is missing without an explanation.
     """
     for read, reply in replies:
-        if reply.outcome is not Outcome.SUCCEEDED and not _pool(read):
+        if reply.outcome is not Outcome.SUCCEEDED and not _of_pools(read):
             raise Unreadable(f"{name}: {complaint(reply)}")
     records = [record for _, reply in replies for record in reply.records]
     system = _one(name, records, "Win32_OperatingSystem")
@@ -309,6 +309,11 @@ def _task(record: Record, run: Record | None) -> TaskSeen:
         last_result=run.number("LastTaskResult") if run.get("LastTaskResult") is not None else None,
         next_run=_moment(run, "NextRunTime") if run.get("NextRunTime") is not None else None,
     )
+
+
+def _of_pools(read: Read) -> bool:
+    """Whether a pipeline asks of application pools alone: that it fails says nothing of the host."""
+    return read.statements[0].name in {"Get-WebAppPoolState", "Get-WebConfigurationProperty"}
 
 
 def _pool(read: Read) -> str | None:
