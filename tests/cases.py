@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import yaml
 
@@ -98,6 +99,9 @@ def situation(facts: dict[str, Any]) -> Situation:
         users = frozenset(User(of or plan.name, id_) for of, _, id_ in needed_by)
         run.switches.uses[full] = RegistryUse(original, users)
     run.switches.unread = facts.get("unread")
+    for claim in facts.get("claims", ()):
+        of, _, id_ = claim.rpartition("/")
+        run.claims.by[User(of, id_)] = UUID(int=1)
     subject = facts.get("subject", "directory")
     subject = subject if subject == "directory" else f"{subject}.corp.example"
     far = FarSide(facts.get("read", {}), services, at or AT)

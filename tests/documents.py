@@ -39,7 +39,6 @@ PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(RUNBOOKS.glob("*.md"
 PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
 ASKED_ELSEWHERE = {
-    "host-inventory-complete": "by the step prepare: what the plan names must be there",
     "window-open": "as a rule of the wave",
     "blackout": "as a rule of the wave",
     "approvals": "as a rule of the wave",

@@ -34,6 +34,11 @@ _ACCOUNT = {
     "ProtectedFromAccidentalDeletion": True,
     "primaryGroupID": 513,
     "servicePrincipalName": ["HTTP/app.corp.example"],
+    "pwdLastSet": 133_823_880_000_000_000,
+    "accountExpires": 0x7FFFFFFFFFFFFFFF,
+    "msDS-User-Account-Control-Computed": 0,
+    "msDS-UserPasswordExpiryTimeComputed": 0x7FFFFFFFFFFFFFFF,
+    "msDS-PrincipalName": r"CORP\svc-app",
 }
 _DELETED = {
     "ObjectGUID": UUID(int=1),
@@ -70,6 +75,7 @@ _DIRECTORY: dict[str, Any] = {
     "root": [{"schemaNamingContext": _SCHEMA}],
     "schema": [{"objectVersion": 91}],
     "class": [{"lDAPDisplayName": DMSA_CLASS}],
+    "forest": [],
     "keys": [{"EffectiveTime": datetime(2026, 1, 1, tzinfo=UTC)}],
     "groups": [{"SID": "S-1-5-21-1-2-3-1200", "Name": "App operators"}],
 }
@@ -96,11 +102,12 @@ class FarSide:
     ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``deleted``: what is left of the account
     among the deleted, ``copies``: what another DC shows, ``ldap``: what a DC shows by LDAP where that is not what it
     shows by cmdlets;
-    ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
-    of existing computers, ``members``: who is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
-    ``log_on`` of tasks and pools, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or
-    DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints
-    whose reads were never sent; ``refused``: cmdlets that are denied.
+    ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``, ``forest`` (what the global catalog finds):
+    lists of objects; ``computers``: DNS names of existing computers, ``members``: who is in a group; ``hosts``:
+    ``services``, ``tasks``, ``pools``, ``system``, ``log_on`` of tasks and pools, ``exported`` tasks that the plan does
+    not name, ``iis``, ``cluster``, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or
+    DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints whose reads were never sent; ``refused``:
+    cmdlets that are denied.
     """
 
     def __init__(self, facts: Mapping[str, Any], hosts: Mapping[str, tuple[str, ...]], at: datetime) -> None:
@@ -123,13 +130,22 @@ class FarSide:
             remedy = "Check that the host is up."
             return Reply(outcome, fault=Fault(kind, fault.get("code", "refused"), message, remedy, reached))
         records: list[Found] = []
+        errors: list[RemoteError] = []
         try:
             for statement in read.statements:
                 records += self._answer(read.endpoint, statement)
+                errors += self._complaints(read.endpoint, statement)
         except Refusal as refusal:
             fault = Fault(FaultKind.PERMANENT, refusal.error.id, refusal.error.message)
             return Reply(Outcome.FAILED, tuple(records), (refusal.error,), fault)
-        return Reply(Outcome.SUCCEEDED, tuple(records))
+        return Reply(Outcome.SUCCEEDED, tuple(records), tuple(errors))
+
+    def _complaints(self, endpoint: str, statement: Cmdlet) -> Iterator[RemoteError]:
+        """Yield the errors that do not end a pipeline: a host that is no node of a cluster lacks the namespace."""
+        facts = self.facts.get("hosts", {}).get(endpoint.partition(".")[0], {})
+        if statement.parameters.get("Namespace") and "cluster" not in facts:
+            id_ = facts.get("namespace", "HRESULT 0x8004100e") + ",CimCmdlets.GetCimInstanceCommand"
+            yield RemoteError(id_, "ObjectNotFound", "", f"{id_} of root/MSCluster", cmdlet=statement.name)
 
     def _answer(self, endpoint: str, statement: Cmdlet) -> Iterator[Found]:
         if statement.name in self.facts.get("refused", ()):
@@ -144,6 +160,8 @@ class FarSide:
                 yield from self._computers(str(asks["LDAPFilter"]))
             case "Get-ADObject" if "IncludeDeletedObjects" in asks:
                 yield self._deleted(endpoint, str(asks["Identity"]))
+            case "Get-ADObject" if str(asks["Server"]).endswith(":3268"):
+                yield from self._listed("forest", "ADObject")
             case "Get-ADObject":
                 yield from self._listed("schema" if "Identity" in asks else "class", "ADObject")
             case "Get-DmsaDescriptor":
@@ -218,12 +236,19 @@ class FarSide:
             case "Get-WebAppPoolState":
                 yield _found("WebState", {"Value": facts.get("pools", {}).get(asks["Name"], "Started")})
             case "Get-WebConfigurationProperty" | "Export-ScheduledTask":
-                yield from _log_ons(facts, statement.name)
+                yield from _log_ons(facts, statement)
             case "Get-ScheduledTask" | "Get-ScheduledTaskInfo":
                 yield from self._task(facts, statement)
 
     def _cim(self, host: str, kind: str, wanted: str) -> Iterator[Found]:
-        if kind == "Win32_Service":
+        if kind == "MSCluster_Resource":
+            for name, type_ in self.facts.get("hosts", {}).get(host, {}).get("cluster", {}).items():
+                yield _found(kind, {"Name": name, "Type": type_, "OwnerGroup": "Role", "OwnerNode": host})
+        elif kind == "Win32_Service" and "startname<>" in wanted:
+            yield from (one for one, _ in self._services(host))
+            if self.facts.get("hosts", {}).get(host, {}).get("iis", False):
+                yield _found(kind, _SERVICE | {"Name": "WAS", "StartName": "LocalSystem", "ProcessId": 9})
+        elif kind == "Win32_Service":
             yield from (one for one, _ in self._services(host) if f"'{one.text('Name').lower()}'" in wanted)
         elif kind == "Win32_Process":
             yield from (one for _, one in self._services(host) if f"={one.get('ProcessId')}" in wanted)
@@ -272,8 +297,14 @@ class FarSide:
             yield _found("MSFT_TaskDynamicInfo", {"TaskPath": folder, "TaskName": name, **run})
 
 
-def _log_ons(facts: Mapping[str, Any], asked: str) -> Iterator[Found]:
-    log_on = facts.get("log_on", r"CORP\svc-app")
+def _log_ons(facts: Mapping[str, Any], statement: Cmdlet) -> Iterator[Found]:
+    asked, log_on = statement.name, facts.get("log_on", r"CORP\svc-app")
+    if asked == "Export-ScheduledTask" and not statement.parameters:
+        for path, task in {**{key: {} for key in facts.get("tasks", {})}, **facts.get("exported", {})}.items():
+            who = task.get("log_on", log_on)
+            uri = "" if task.get("nameless") else f"<RegistrationInfo><URI>{path}</URI></RegistrationInfo>"
+            yield _found("String", {"": f"<Task>{uri}<Principals><UserId>{who}</UserId></Principals></Task>"})
+        return
     if asked == "Export-ScheduledTask":
         yield _found("String", {"": f"<Task><Principals><UserId>{log_on}</UserId></Principals></Task>"})
         return

@@ -8,7 +8,7 @@ from orchestrator.model.call import Cmdlet, Read, Value
 from orchestrator.model.case import Seen
 
 ALONE = frozenset({"Get-WebAppPoolState", "Get-WebConfigurationProperty", "Export-ScheduledTask", "Get-DmsaDescriptor"})
-"""Cmdlets whose output does not say what it is about; each travels alone."""
+"""Cmdlets whose output does not say what it is about; each travels alone, unless it is asked about all there are."""
 
 
 def merge(reads: Iterable[Read]) -> tuple[Read, ...]:
@@ -25,7 +25,7 @@ def merge(reads: Iterable[Read]) -> tuple[Read, ...]:
             second_test = statement.name == "Test-Path" and any(one.name == "Test-Path" for one in batch)
             if statement in batch or Read(read.endpoint, (statement,)) in alone:
                 continue
-            if statement.name in ALONE or second_test:
+            if (statement.name in ALONE and statement.parameters) or second_test:
                 alone.append(Read(read.endpoint, (statement,)))
             else:
                 batch.append(statement)

@@ -200,6 +200,8 @@ def _has_use_for(row: Row, workloads: Workloads) -> bool:
         return workloads.reboots
     if workloads.discovers:
         return True
+    if row.cmdlet == "Export-ScheduledTask":
+        return True  # without a name, for every task: who runs what is asked of each host
     if row.cmdlet == "Start-ScheduledTask":
         return bool(workloads.tasks(run_only=True))
     if module_of(row.cmdlet) == "ScheduledTasks":

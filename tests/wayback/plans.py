@@ -218,7 +218,7 @@ class _Drawn:
     def _migration(self, name: str) -> dict[str, Any]:
         chance = self._chance
         used = chance.sample(self._hosts, chance.randint(1, min(2, len(self._hosts))))
-        guards = ("dwell-minimum", "workload-supported")
+        guards = ("dwell-minimum", "workload-supported", "no-unconstrained-delegation")
         return {
             "account": f"CN={name},{ACCOUNTS}",
             "dmsa": {"name": f"dmsa-{name}", "dns_host_name": f"dmsa-{name}.corp.example", "path": MANAGED},

@@ -130,7 +130,9 @@ class Genesis:
 
     def _naming_contexts(self) -> None:
         root, domain = self._directory.dn, self._spec.domain
-        head = {"objectSid": self._directory.sid, "ncHead": True}
+        head = {"objectSid": self._directory.sid, "ncHead": True, "labNetbios": domain.netbios}
+        if domain.max_password_age is not None:
+            head["labMaxPasswordAge"] = domain.max_password_age // timedelta(microseconds=1) * 10
         self._seed(root, root, None, "domainDNS", head | {"msDS-Behavior-Version": _LEVEL_2016})
         for name in ("Users", "Computers", "Builtin", "System", "Managed Service Accounts"):
             self._put(f"CN={name},{root}", "container")
@@ -258,7 +260,8 @@ class Genesis:
             "msDS__AllowedToDelegateTo": user.delegates_to,
             "adminCount": user.admin_count,
             "primaryGroupID": 513,
-            "accountExpires": uac.NEVER,
+            "accountExpires": uac.filetime(user.expires) if user.expires else uac.NEVER,
+            "lockoutTime": uac.filetime(self._spec.clock.start) if user.locked else None,
             "protected": user.protected,
         }
         guid = self._put(user.dn, user.kind, **values)

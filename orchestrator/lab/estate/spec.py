@@ -41,6 +41,8 @@ class DomainSpec(Spec):
     ticket_lifetime: Duration = timedelta(hours=10)
     """How often what runs renews its tickets (Microsoft Learn, "Maximum lifetime for user ticket": 10 hours)."""
     schema_version: int = 91
+    max_password_age: Duration | None = timedelta(days=42)
+    """When a password expires that may; null for never (Microsoft Learn, Maximum password age: 42 days)."""
     kds_root_key_age: Duration | None = timedelta(days=30)
     """How long before the clock's start a KDS root key became effective; null for a forest without one."""
 
@@ -143,6 +145,10 @@ class UserSpec(Spec):
     last_log_on: AwareDatetime | None = None
     """What lastLogonTimestamp says on the first day, and goes on saying; by default three days before it."""
     ever_logged_on: bool = True
+    locked: bool = False
+    """Locked out after wrong passwords, until a person unlocks it."""
+    expires: AwareDatetime | None = None
+    """When the account expires; null for one that never does."""
 
 
 class GroupSpec(Spec):
@@ -194,6 +200,14 @@ class PoolSpec(Spec):
     state: Literal["Started", "Stopped"] = "Started"
 
 
+class ClusterResourceSpec(Spec):
+    """A resource of the failover cluster that a host is a node of."""
+
+    name: Name
+    type: Name = "Generic Service"
+    group: Name = "Available Storage"
+
+
 class HostSpec(Spec):
     """A domain member."""
 
@@ -214,6 +228,8 @@ class HostSpec(Spec):
     services: tuple[ServiceSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
     app_pools: tuple[PoolSpec, ...] = ()
+    cluster: tuple[ClusterResourceSpec, ...] | None = None
+    """The resources of its failover cluster; null for a host that is no node of one."""
 
     @model_validator(mode="after")
     def _dependencies_exist(self) -> Self:

@@ -188,6 +188,9 @@ class Session:
         name = test.attribute.lower()
         if name in {"samaccountname", "serviceprincipalname", "dnshostname"}:
             return self.replica.having(name, test.value.decode(errors="replace"))
+        if name in LINKS:
+            target = self.replica.at_dn(test.value.decode(errors="replace"))
+            return [] if target is None or target.deleted else self.replica.having(name, target.guid)
         if name == "objectguid" and len(test.value) == 16:
             entry = self.replica.entries.get(UUID(bytes_le=test.value))
             return [entry] if entry else []
