@@ -210,6 +210,6 @@ def test_only_a_global_catalogue_answers_for_the_forest(estate_with):
 
 def test_a_domain_controller_goes_by_its_own_clock(estate_with):
     far = estate_with(dcs=[{"name": estate_with.dc, "clock_ahead": "7m"}, {"name": estate_with.dc2}])
-    times = [far.one(dc, "Get-ADRootDSE", Server=dc)["currentTime"] for dc in (far.dc, far.dc2)]
-    assert times[0] - far.estate.now == timedelta(minutes=7)
-    assert times[1] <= far.estate.now
+    for dc, ahead in ((far.dc, 7), (far.dc2, 0)):
+        told = far.one(dc, "Get-ADRootDSE", Server=dc)["currentTime"]
+        assert told - far.estate.now == timedelta(minutes=ahead)
