@@ -67,8 +67,8 @@ def _may_migrate(case: Case, pair: PairSeen, seen: Seen) -> Verdict:
     """
     rule = "that is how far the access check of the operation is documented"
     remedy = (
-        "let a member of Domain Admins run it, or try the operation on a disposable pair (`dmsa probe`), then waive "
-        "`operator-rights`"
+        "let a member of Domain Admins run it, or try the operation on a disposable pair (`dmsa probe-windows`), then "
+        "waive `operator-rights`"
     )
     try:
         token = token_seen(case.server, seen.reply_to(token_statement(case.server), case.endpoint))
