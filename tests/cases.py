@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -54,7 +54,7 @@ def load(path: Path) -> Situation:
 
 
 def plan_of(facts: Mapping[str, Any]) -> Plan:
-    """Return a plan of one migration; ``plan`` of the case changes the migration, ``estate`` the estate."""
+    """Return a plan of one migration; ``plan`` of a case changes the migration, ``estate`` the estate, ``top`` more."""
     migration: dict[str, Any] = {
         "account": ACCOUNT,
         "dmsa": {"name": MIGRATION, "dns_host_name": "dmsa-app.corp.example", "path": "OU=Managed,DC=corp,DC=example"},
@@ -70,8 +70,9 @@ def plan_of(facts: Mapping[str, Any]) -> Plan:
         },
     }
     wave = {"name": "only", "migrations": [{**migration, **facts.get("plan", {})}]} | facts.get("wave", {})
+    estate |= facts.get("estate", {})
     return Plan.model_validate(
-        {"version": 1, "name": "cases", "estate": {**estate, **facts.get("estate", {})}, "waves": [wave]}
+        {"version": 1, "name": "cases", "estate": estate, "waves": [wave], **facts.get("top", {})}
     )
 
 
@@ -105,7 +106,9 @@ def situation(facts: dict[str, Any]) -> Situation:
     subject = facts.get("subject", "directory")
     subject = subject if subject == "directory" else f"{subject}.corp.example"
     far = FarSide(facts.get("read", {}), services, at or AT)
-    return Situation(facts, Case.of(run, plan, MIGRATION, at), far, subject)
+    apart = facts.get("apart", 0)
+    apart = None if apart is None else timedelta(seconds=apart)
+    return Situation(facts, Case.of(run, plan, MIGRATION, at, apart), far, subject)
 
 
 def repeated(case: Case, far: FarSide) -> SnapshotRepeated:

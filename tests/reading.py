@@ -7,7 +7,7 @@ the plan. Nothing here knows the simulated estate; the answers have the shape in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,7 @@ _ACCOUNT = {
     "servicePrincipalName": ["HTTP/app.corp.example"],
     "pwdLastSet": 133_823_880_000_000_000,
     "accountExpires": 0x7FFFFFFFFFFFFFFF,
+    "msDS-SupportedEncryptionTypes": 24,
     "msDS-User-Account-Control-Computed": 0,
     "msDS-UserPasswordExpiryTimeComputed": 0x7FFFFFFFFFFFFFFF,
     "msDS-PrincipalName": r"CORP\svc-app",
@@ -68,20 +69,36 @@ _PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "2/2": ({ACCOUNT_STATE: 2, **_LINKED[0], **_MOVED[0]}, {DMSA_STATE: 2, **_LINKED[1], **_MOVED[1]}),
     "broken": ({}, {DMSA_STATE: 1, **_LINKED[1]}),
 }
-_CONTROLLER = {"IsReadOnly": False, "OperatingSystemVersion": "10.0 (26100)"}
-_SCHEMA = "CN=Schema,CN=Configuration,DC=corp,DC=example"
+_CONTROLLER = {"IsReadOnly": False, "IsGlobalCatalog": True, "OperatingSystemVersion": "10.0 (26100)"}
+_CONFIGURATION = "CN=Configuration,DC=corp,DC=example"
+_SCHEMA = f"CN=Schema,{_CONFIGURATION}"
+_RECYCLE_BIN = f"CN=Recycle Bin Feature,CN=Optional Features,CN=Directory Service,CN=Windows NT,{_CONFIGURATION}"
 _DIRECTORY: dict[str, Any] = {
     "controllers": [{"HostName": "dc01.corp.example"}, {"HostName": "dc02.corp.example"}],
-    "root": [{"schemaNamingContext": _SCHEMA}],
+    "root": [{"schemaNamingContext": _SCHEMA, "configurationNamingContext": _CONFIGURATION}],
     "schema": [{"objectVersion": 91}],
     "class": [{"lDAPDisplayName": DMSA_CLASS}],
     "forest": [],
     "keys": [{"EffectiveTime": datetime(2026, 1, 1, tzinfo=UTC)}],
     "groups": [{"SID": "S-1-5-21-1-2-3-1200", "Name": "App operators"}],
+    "partitions": [{"DistinguishedName": f"CN=Partitions,{_CONFIGURATION}", "msDS-EnabledFeature": [_RECYCLE_BIN]}],
+    "named": [],
 }
+_TOKEN = ["S-1-5-21-1-2-3-512", "S-1-5-11"]
+_WINDOWS = r"HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 _SERVICE = {"State": "Running", "StartMode": "Auto", "StartName": r"CORP\svc-app"}
 _SDDL = "O:DAG:DAD:AI(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;DA)(A;;LCRPLORC;;;AU)"
 _LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
+_TYPES = "msDS-SupportedEncryptionTypes"
+
+
+def _which(asks: Mapping[str, Any]) -> str:
+    """Return which of the case's lists a search of the directory is about."""
+    if "Identity" in asks:
+        return "partitions" if str(asks["Identity"]).startswith("CN=Partitions") else "schema"
+    if not str(asks["Server"]).endswith(":3268"):
+        return "class"
+    return "named" if "(sAMAccountName=" in str(asks["LDAPFilter"]) else "forest"
 
 
 def _as_texts(value: Any) -> tuple[str, ...]:
@@ -102,12 +119,13 @@ class FarSide:
     ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``deleted``: what is left of the account
     among the deleted, ``copies``: what another DC shows, ``ldap``: what a DC shows by LDAP where that is not what it
     shows by cmdlets;
-    ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``, ``forest`` (what the global catalog finds):
-    lists of objects; ``computers``: DNS names of existing computers, ``members``: who is in a group; ``hosts``:
-    ``services``, ``tasks``, ``pools``, ``system``, ``log_on`` of tasks and pools, ``exported`` tasks that the plan does
-    not name, ``iis``, ``cluster``, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or
-    DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints whose reads were never sent; ``refused``:
-    cmdlets that are denied.
+    ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``, ``partitions``, ``named`` and ``forest`` (what
+    the global catalog finds): lists of objects; ``token``: the operator's, ``builds`` and ``replication`` (``partners``,
+    ``failures``) of domain controllers; ``computers``: DNS names of existing computers, ``members``: who is in a group;
+    ``hosts``: ``services``, ``tasks``, ``pools``, ``system``, ``encryption``, ``log_on`` of tasks and pools, ``exported``
+    tasks that the plan does not name, ``iis``, ``cluster``, and of the switch ``key``, ``parent``, ``value``;
+    ``descriptors``: SDDL by GUID or DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints whose reads were
+    never sent; ``refused``: cmdlets that are denied.
     """
 
     def __init__(self, facts: Mapping[str, Any], hosts: Mapping[str, tuple[str, ...]], at: datetime) -> None:
@@ -157,16 +175,16 @@ class FarSide:
             case "ldapsearch":
                 yield from self._by_ldap(endpoint.removeprefix("ldap:"), "Account" in asks, asks["Properties"])
             case "Get-ADComputer":
-                yield from self._computers(str(asks["LDAPFilter"]))
+                yield from self._computers(str(asks["LDAPFilter"]), asks["Properties"])
             case "Get-ADObject" if "IncludeDeletedObjects" in asks:
                 yield self._deleted(endpoint, str(asks["Identity"]))
-            case "Get-ADObject" if str(asks["Server"]).endswith(":3268"):
-                yield from self._listed("forest", "ADObject")
             case "Get-ADObject":
-                yield from self._listed("schema" if "Identity" in asks else "class", "ADObject")
+                yield from self._listed(_which(asks), "ADObject")
             case "Get-DmsaDescriptor":
                 sddl = self.facts.get("descriptors", {}).get(str(asks["Identity"]), _SDDL)
                 yield _found("ActiveDirectorySecurity", {"Sddl": sddl})
+            case "Get-ADRootDSE" if "tokenGroups" in asks["Properties"]:
+                yield self._token()
             case "Get-ADDomainController" | "Get-ADRootDSE" | "Get-KdsRootKey" | "Get-ADGroup":
                 key = {"Controller": "controllers", "RootDSE": "root", "RootKey": "keys", "Group": "groups"}
                 yield from self._listed(
@@ -174,11 +192,40 @@ class FarSide:
                     statement.name.partition("-")[2],
                 )
             case _:
-                yield from self._host(endpoint.partition(".")[0], statement)
+                yield from self._controller(endpoint.partition(".")[0], statement)
+
+    def _controller(self, name: str, statement: Cmdlet) -> Iterator[Found]:
+        """Answer what only a domain controller is asked."""
+        asks = statement.parameters
+        match statement.name:
+            case "Get-ADReplicationPartnerMetadata" | "Get-ADReplicationFailure":
+                yield from self._replication(statement.name, str(asks["Target"]).partition(".")[0])
+            case "Get-ItemProperty" if asks["LiteralPath"] == _WINDOWS:
+                given = self.facts.get("builds", {}).get(name, {})
+                if given is not None:
+                    yield _found("PSCustomObject", {"CurrentBuild": "26100", "UBR": 6584, "PSPath": _WINDOWS} | given)
+            case _:
+                yield from self._host(name, statement)
 
     def _listed(self, key: str, kind: str) -> Iterator[Found]:
         for given in self.facts.get(key, _DIRECTORY[key]):
             yield _found(kind, (_CONTROLLER if key == "controllers" else {}) | given)
+
+    def _token(self) -> Found:
+        if self.facts.get("token", _TOKEN) is None:
+            raise Refusal("InvalidArgument", "One or more properties are invalid", "Get-ADRootDSE")
+        return _found("ADRootDSE", {"tokenGroups": self.facts.get("token", _TOKEN)})
+
+    def _replication(self, asked_by: str, name: str) -> Iterator[Found]:
+        given = self.facts.get("replication", {}).get(name, {})
+        about = {"Server": f"{name}.corp.example", "Partner": f"CN=NTDS Settings,CN=DC09,CN=Servers,{_CONFIGURATION}"}
+        if asked_by.endswith("Metadata"):
+            success = {"LastReplicationSuccess": self.at - timedelta(minutes=10), "ConsecutiveReplicationFailures": 0}
+            for partner in given.get("partners", [{}]):
+                yield _found("ADReplicationPartnerMetadata", about | success | partner)
+        else:
+            for failure in given.get("failures", []):
+                yield _found("ADReplicationFailure", about | {"FailureCount": 1, "LastError": 1722} | failure)
 
     def _objects(self, server: str, asked_by: str) -> Iterator[Found]:
         facts = {**self.facts, **self.facts.get("copies", {}).get(server.partition(".")[0], {})}
@@ -208,13 +255,17 @@ class FarSide:
             shown = {name: _as_texts(values.get(name)) for name in names if values.get(name) not in (None, ABSENT)}
             yield Found("LdapEntry", {"dn": values["DistinguishedName"], **shown, "objectGUID": values["ObjectGUID"]})
 
-    def _computers(self, asked: str) -> Iterator[Found]:
+    def _computers(self, asked: str, properties: Any) -> Iterator[Found]:
         known = self.facts.get("computers", [f"{name}.corp.example" for name in ("app01", "app02")])
         groups = self.facts.get("members", {})
         inside = [name for group, names in groups.items() if group in asked for name in names]
         for name in (*known, *inside):
             if f"={name})" in asked or computer(name) in asked or name in inside:
-                yield _found("ADComputer", {"DistinguishedName": computer(name), "dNSHostName": name})
+                shown = {"DistinguishedName": computer(name), "dNSHostName": name}
+                if _TYPES in properties:
+                    given = self.facts.get("hosts", {}).get(name.partition(".")[0], {})
+                    shown[_TYPES] = given.get("encryption", 28)
+                yield _found("ADComputer", shown)
 
     def _host(self, name: str, statement: Cmdlet) -> Iterator[Found]:
         facts = self.facts.get("hosts", {}).get(name, {})

@@ -312,7 +312,7 @@ def _refusal(case: Case, step: Step, answers: tuple[GuardAnswer, ...]) -> Action
         return None
     firm = [answer for answer in against if not answer.verdict.waits]
     if not firm:
-        return waited_for([answer.verdict for answer in against])
+        return waited_for(case, [answer.verdict for answer in against])
     # Whether it is ours at all comes first: what else is said of another's work is beside the point.
     first = min(firm, key=lambda answer: (answer.guard != "host-reachable", answer.guard != "run-is-ours"))
     same = [answer.verdict for answer in firm if answer.guard == first.guard]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from orchestrator.model.call import Cmdlet, Read, Value
 from orchestrator.model.case import Seen
+from orchestrator.model.token import asks_token
 
 ALONE = frozenset({"Get-WebAppPoolState", "Get-WebConfigurationProperty", "Export-ScheduledTask", "Get-DmsaDescriptor"})
 """Cmdlets whose output does not say what it is about; each travels alone, unless it is asked about all there are."""
@@ -25,7 +26,7 @@ def merge(reads: Iterable[Read]) -> tuple[Read, ...]:
             second_test = statement.name == "Test-Path" and any(one.name == "Test-Path" for one in batch)
             if statement in batch or Read(read.endpoint, (statement,)) in alone:
                 continue
-            if (statement.name in ALONE and statement.parameters) or second_test:
+            if (statement.name in ALONE and statement.parameters) or second_test or asks_token(statement):
                 alone.append(Read(read.endpoint, (statement,)))
             else:
                 batch.append(statement)

@@ -1,131 +1,121 @@
-"""Nobody else in the forest, and in the journal, has what this migration is about to use: the account, and its SPNs.
-
-Other domains' objects are asked of the global catalog on the pinned domain controller (port 3268, and an empty base for
-all of the forest: Microsoft Learn, about_ActiveDirectory and Get-ADObject, parameter -SearchBase).
-"""
+"""What the forest must give: a recycle bin that would bring the original back, and a name that nobody has yet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.guards.guard import Guard, account, answered, pair_read, pinned_pair
+from orchestrator.guards.domain import controllers_read, root_read, root_seen
+from orchestrator.guards.guard import Guard, answered, pair_read, pinned_pair
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen, Verdict
-from orchestrator.model.directory import ACCOUNT_BACK_LINK, DMSA_LINK
+from orchestrator.model.directory import sam_account_name
 from orchestrator.model.escape import ldap
 from orchestrator.model.guard_ids import Stage
-from orchestrator.model.observation import Record
+from orchestrator.model.observation import Unreadable
 
-GLOBAL_CATALOG = 3268
-SPNS = "servicePrincipalName"
+LONGEST_NAME = 15
+"""Characters of a managed service account's name, the $ aside (Microsoft Learn, New-ADServiceAccount, -Name)."""
+CATALOG_PORT = 3268
+"""LDAP of the global catalogue (MS-ADTS 3.1.1.3.1.10)."""
 
 
-def _in_forest(case: Case, condition: str) -> Cmdlet:
-    """Ask the global catalog. What is found is told apart by its properties: several questions travel together."""
-    return cmdlet(
-        "Get-ADObject",
-        LDAPFilter=condition,
-        SearchBase="",
-        SearchScope="Subtree",
-        Properties=(SPNS, DMSA_LINK),
-        Server=f"{case.server}:{GLOBAL_CATALOG}",
+class RecycleBin(Guard):
+    """Without it a deleted original comes back as a bare name: no password, no groups, no links to its dMSA."""
+
+    id = "recycle-bin"
+
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask where the configuration is, then which features the forest has switched on."""
+        del stage
+        root = Read(case.endpoint, (root_read(case),))
+        where = root_seen(case, seen, "configurationNamingContext")
+        return (root,) if where is None else (root, Read(case.endpoint, (_features(case, where),)))
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """It is among the features that are on (MS-ADTS 3.1.1.9)."""
+        del stage
+        where = root_seen(case, seen, "configurationNamingContext")
+        if where is None:
+            raise Unreadable(f"{case.server} did not say where its configuration is")
+        reply = answered(seen.reply_to(_features(case, where), case.endpoint), case.server, "the forest's features")
+        place = _partitions(where)
+        found = [one for one in reply.of("ADObject") if str(one.get("DistinguishedName")).lower() == place.lower()]
+        if not found:
+            raise Unreadable(f"{case.server} did not show {place}")
+        on = any(dn.lower().startswith("cn=recycle bin feature,") for dn in found[0].texts("msDS-EnabledFeature"))
+        yield Verdict.of(
+            on,
+            place,
+            "the AD Recycle Bin is on" if on else "the AD Recycle Bin is off",
+            "as a person run `Enable-ADOptionalFeature 'Recycle Bin Feature' -Scope ForestOrConfigurationSet "
+            "-Target FOREST`; it cannot be switched off again",
+        )
+
+
+def _partitions(configuration: str) -> str:
+    return f"CN=Partitions,{configuration}"
+
+
+def _features(case: Case, configuration: str) -> Cmdlet:
+    asked = ("msDS-EnabledFeature",)
+    return cmdlet("Get-ADObject", Identity=_partitions(configuration), Properties=asked, Server=case.server)
+
+
+class DmsaNameFits(Guard):
+    """A managed account's name is short, and nobody else in the forest may have it."""
+
+    id = "dmsa-name-fits"
+
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask whether the pinned domain controller is a global catalogue, then that for the name."""
+        del stage
+        reads = (pair_read(case), Read(case.endpoint, (controllers_read(case),)))
+        return (*reads, Read(case.endpoint, (_named(case),))) if _is_catalog(case, seen) else reads
+
+    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
+        """At most 15 characters, and no object but the dMSA itself has the sAMAccountName."""
+        del stage
+        name = case.migration.dmsa.name
+        if len(name) > LONGEST_NAME:
+            evidence = f"{name} has {len(name)} characters"
+            yield Verdict.of(False, name, evidence, f"choose a name of at most {LONGEST_NAME}")
+            return
+        if not _is_catalog(case, seen):
+            remedy = "make it a global catalogue, or pin a domain controller that is one"
+            yield Verdict.unknown(name, f"{case.server} is no global catalogue, and knows its own domain only", remedy)
+            return
+        reply = answered(seen.reply_to(_named(case), case.endpoint), f"{case.server}:{CATALOG_PORT}", "the name")
+        own = pinned_pair(case, seen).dmsa
+        wanted = sam_account_name(name).lower()
+        others = [
+            one.text("DistinguishedName")
+            for one in reply.of("ADObject")
+            if str(one.get("sAMAccountName")).lower() == wanted
+            and (own is None or str(one.need("ObjectGUID")).strip("{}").lower() != str(own.guid))
+        ]
+        yield Verdict.of(
+            not others,
+            name,
+            f"{sam_account_name(name)} is already {', '.join(others)}" if others else "nobody else has the name",
+            "choose another name",
+        )
+
+
+def _is_catalog(case: Case, seen: Seen) -> bool:
+    reply = seen.reply_to(controllers_read(case), case.endpoint)
+    named = list(reply.of("ADDomainController")) if reply else []
+    return any(
+        one.text("HostName").lower() == case.server.lower() and one.get("IsGlobalCatalog") is True for one in named
     )
 
 
-def _known(case: Case, seen: Seen) -> tuple[str, frozenset[str]] | None:
-    """Return the account's name and its SPNs: as they were last, and once it was read as they are."""
-    if seen.asked(case.endpoint):
-        found = pinned_pair(case, seen).account
-        return (found.dn, found.spns) if found else None
-    taken = case.state.snapshot
-    return (str(taken.account["dn"]), frozenset(taken.account.get(SPNS, ()))) if taken else None
-
-
-def _found(case: Case, seen: Seen, asked: Cmdlet, what: str) -> list[Record]:
-    reply = answered(seen.reply_to(asked, case.endpoint), f"the global catalog of {case.server}", what)
-    return list(reply.of("ADObject"))
-
-
-class AccountNotShared(Guard):
-    """One account becomes one dMSA (Microsoft Learn, dMSA FAQ); two that claim it take it from each other."""
-
-    id = "account-not-shared"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for the account, then for every dMSA of the forest that names it."""
-        del stage
-        found = _known(case, seen)
-        return (pair_read(case), Read(case.endpoint, (_naming(case, found[0]),))) if found else (pair_read(case),)
-
-    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
-        """No other migration of the journal has begun with it, and no dMSA of another domain names it.
-
-        What the account itself shows is :class:`~orchestrator.guards.account.AccountNotLinked`'s to judge.
-        """
-        del stage
-        found, pair = account(case, seen), pinned_pair(case, seen)
-        users = case.run.claims.others(found.guid, case.run.run, case.migration.id)
-        signs = [f"{case.run.named(user)} of this journal has begun with it" for user in users]
-        known = _lower(found.watched.get(ACCOUNT_BACK_LINK), pair.dmsa.dn if pair.dmsa else None)
-        for record in _found(case, seen, _naming(case, found.dn), "dMSAs that name the account"):
-            dn = record.text("DistinguishedName")
-            if found.dn.lower() in _lower(record.get(DMSA_LINK)) and dn.lower() not in known:
-                signs.append(f"{dn} names it as its superseded account")
-        yield Verdict.of(
-            not signs,
-            found.dn,
-            "; ".join(signs) or "no other migration has begun with it, no other dMSA of the forest names it",
-            "end the other one first (`dmsa rollback` there, or `dmsa amend` takes it out of one plan); a dMSA that "
-            "nobody knows is the sign of an attack",
-        )
-
-
-def _naming(case: Case, dn: str) -> Cmdlet:
-    return _in_forest(case, f"({DMSA_LINK}={ldap(dn)})")
-
-
-def _lower(*values: object) -> set[str]:
-    """Return names without regard to case; what is unset is left out."""
-    several = [value if isinstance(value, list | tuple) else (value,) for value in values]
-    return {str(name).lower() for names in several for name in names if name is not None}
-
-
-class SpnUnique(Guard):
-    """A name that stands on two objects gets tickets for neither (MS-ADTS 3.1.1.5.1.3); Complete moves the names."""
-
-    id = "spn-unique"
-
-    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for the account, then for every object of the forest that has one of its names."""
-        del stage
-        found = _known(case, seen)
-        if found is None or not found[1]:
-            return (pair_read(case),)
-        return (pair_read(case), Read(case.endpoint, (_having(case, found[1]),)))
-
-    def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
-        """None of the account's names stands on another object; the dMSA's copies are no clash."""
-        del stage
-        found, pair = account(case, seen), pinned_pair(case, seen)
-        if not found.spns:
-            yield Verdict.of(True, found.dn, "the account has no SPN")
-            return
-        ours, names = {str(found.guid)}, _lower(tuple(found.spns))
-        if pair.dmsa is not None:
-            ours.add(str(pair.dmsa.guid))
-        clashes = []
-        for record in _found(case, seen, _having(case, found.spns), "the account's SPNs"):
-            shared = sorted(spn for spn in record.texts(SPNS) if spn.lower() in names)
-            if shared and str(record.need("ObjectGUID")) not in ours:
-                clashes.append(f"{record.text('DistinguishedName')} has {', '.join(shared)}")
-        yield Verdict.of(
-            not clashes,
-            found.dn,
-            "; ".join(clashes) or f"each of its {len(found.spns)} SPNs stands on this account alone",
-            "find out which object the service is (`setspn -Q`), and take the name off the other one",
-        )
-
-
-def _having(case: Case, spns: frozenset[str]) -> Cmdlet:
-    wanted = "".join(f"({SPNS}={ldap(spn)})" for spn in sorted(spns))
-    return _in_forest(case, f"(|{wanted})")
+def _named(case: Case) -> Cmdlet:
+    """Ask the global catalogue; an empty base is the whole forest (MS-ADTS 3.1.1.3.1.3.1)."""
+    return cmdlet(
+        "Get-ADObject",
+        LDAPFilter=f"(sAMAccountName={ldap(sam_account_name(case.migration.dmsa.name))})",
+        SearchBase="",
+        SearchScope="Subtree",
+        Properties=("sAMAccountName",),
+        Server=f"{case.server}:{CATALOG_PORT}",
+    )

@@ -21,22 +21,28 @@ from orchestrator.model.observation import Fault, Outcome, Reply, Unreadable
 from orchestrator.model.plan import Directory, Host, Migration, Plan, Policy, Task
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
+from orchestrator.model.token import only_no_token
 
 
 @dataclass(frozen=True)
 class Case:
-    """One migration at one moment of estate time."""
+    """One migration at one moment of estate time.
+
+    ``apart``: by how much the domain controller's clock was ahead of the journal's when estate time was read last; None
+    if it never was.
+    """
 
     run: RunState
     plan: Plan
     migration: Migration
     state: MigrationState
     at: datetime | None
+    apart: timedelta | None = None
 
     @classmethod
-    def of(cls, run: RunState, plan: Plan, id_: str, at: datetime | None) -> Case:
+    def of(cls, run: RunState, plan: Plan, id_: str, at: datetime | None, apart: timedelta | None = None) -> Case:
         """Return the case of a migration by its id."""
-        return cls(run, plan, plan.migration(id_), run[id_], at)
+        return cls(run, plan, plan.migration(id_), run[id_], at, apart)
 
     @property
     def policy(self) -> Policy:
@@ -230,6 +236,7 @@ class Seen:
             and reply.outcome is not Outcome.SUCCEEDED
             and not any(error.category == "ObjectNotFound" for error in reply.errors)
             and not only_explains(read.statements)
+            and not only_no_token(read.statements, reply)
         ]
 
 

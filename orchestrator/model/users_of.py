@@ -65,7 +65,7 @@ def has_pools(host: str, seen: Seen) -> bool:
 def spellings(account: Account, domain: str) -> frozenset[str]:
     """Return every name by which a host may know an account, in small letters.
 
-    ``CORP\\svc``, ``corp.example\\svc``, ``svc@corp.example`` and ``svc@CORP`` (whatever its own UPN), its own UPN, its SID.
+    ``CORP\\svc``, ``corp.example\\svc``, ``svc@corp.example``, ``svc@CORP``, its own UPN, its SID.
 
     Raises:
         Unreadable: the directory did not say its name with the domain's short name.

@@ -117,13 +117,13 @@ READS = (
     reads(
         "Get-ADReplicationPartnerMetadata",
         form(_TARGET, Scope=one_of("Server")),
-        by="",
+        by="every-controller",
         source=_PAGES + "Get-ADReplicationPartnerMetadata",
     ),
     reads(
         "Get-ADReplicationFailure",
         form(_TARGET, Scope=one_of("Server")),
-        by="",
+        by="every-controller",
         source=_PAGES + "Get-ADReplicationFailure",
     ),
     reads("Get-KdsRootKey", form(), by="preflight", source="Microsoft Learn, Kds module, Get-KdsRootKey"),

@@ -42,7 +42,9 @@ _ENABLE_LOG = Kind(
     ),
 )
 
-BUILD = form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))}).by("probe")
+BUILD = form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))}).by(
+    "probe", "every-controller"
+)
 """The form of Get-ItemProperty that reads a machine's build: a domain controller's."""
 
 LOG_NAMES = form({"ListLog": one_of("*Kerberos*")}).by("probe")

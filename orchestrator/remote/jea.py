@@ -151,18 +151,28 @@ def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
 
 
 def _pinned(limits: Limits, server: Limit, asks: Mapping[str, bool]) -> Role:
-    """Return what the pinned endpoint shows: the directory and, where a pair may be probed, its own build and logs.
+    """Return what the pinned endpoint shows: the directory, its own build and, where a pair may be probed, its logs.
 
     *asks* says whether those ask here who do not with every plan.
     """
-    own = {"Get-ItemProperty": host_cmdlets.BUILD, "Get-WinEvent": host_cmdlets.LOG_NAMES}
-    rows = (*directory_cmdlets.ROWS, *(replace(CATALOGUE[name], forms=(form,)) for name, form in own.items()))
+    rows = (*directory_cmdlets.ROWS, *_of_controllers("Get-ItemProperty", "Get-WinEvent"))
     return Role(Part.DIRECTORY, _at(server, _asked(rows, lambda user: asks.get(user, True)), limits))
 
 
 def _copy(limits: Limits, server: Limit) -> Role:
-    """Return what another domain controller shows: the reads of the pair, which must agree."""
-    return Role(Part.COPY, _at(server, _asked(directory_cmdlets.READS, lambda user: user == "every-step"), limits))
+    """Return what another domain controller shows: the reads of the pair, which must agree, and of how it is."""
+    rows = (*directory_cmdlets.READS, *_of_controllers("Get-ItemProperty"))
+    return Role(Part.COPY, _at(server, _asked(rows, lambda user: user in _EVERYWHERE), limits))
+
+
+_EVERYWHERE = frozenset({"every-step", "every-controller"})
+"""Who asks domain controllers that are not pinned, too."""
+_OF_CONTROLLERS = {"Get-ItemProperty": host_cmdlets.BUILD, "Get-WinEvent": host_cmdlets.LOG_NAMES}
+"""The forms in which rows of hosts are asked of domain controllers."""
+
+
+def _of_controllers(*names: str) -> Iterator[Row]:
+    return (replace(CATALOGUE[name], forms=(_OF_CONTROLLERS[name],)) for name in names)
 
 
 def _at(server: Limit, rows: Iterable[Row], limits: Limits) -> tuple[Shown, ...]:
@@ -190,8 +200,12 @@ def _with_catalog(server: Limit) -> Limit:
 
 def _host(workloads: Workloads) -> Role:
     rows = (row for row in host_cmdlets.ROWS if _has_use_for(row, workloads))
-    asked = _asked(rows, lambda user: workloads.discovers if user == "discover" else user != "probe")
+    asked = _asked(rows, lambda user: workloads.discovers if user == "discover" else user not in _ELSEWHERE)
     return Role(Part.HOST, tuple(_shown(asked, host_limits(workloads))))
+
+
+_ELSEWHERE = frozenset({"probe", "every-controller"})
+"""Who asks domain controllers alone."""
 
 
 def _has_use_for(row: Row, workloads: Workloads) -> bool:

@@ -53,7 +53,10 @@ class TestPrepare:
 
     def test_the_account_that_was_found_by_its_dn_is_not_asked_for_again_by_its_guid(self):
         readings, action = follow(self.planned())
-        assert round_trips(readings) == [["app01", "dc01", "dc02"], ["dc01", "dc01"], ["dc01", "dc01", "dc01"]]
+        first, second, third = round_trips(readings)
+        assert first == ["app01", "dc01", "dc01", "dc02"], "the operator's token travels alone"
+        assert second == ["dc01", "dc01"], "the second one is the forest's catalogue"
+        assert third == ["dc01", "dc01", "dc01"]
         assert "Get-ADUser" not in asked(readings[1])
         assert set(asked(readings[2])) == {"Get-DmsaDescriptor"}
         assert isinstance(action, Perform)

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -77,14 +78,98 @@ def refusing(world: World) -> set[str]:
 def test_held_before_anything_is_written(guard):
     plan = with_a_task if guard == "workload-supported" else only_batch
     world = World(change_plan=plan, change_estate=AT_PREFLIGHT[guard])
+    held_at_preflight(world, guard)
+    if guard != "host-reachable":  # a host that is out of reach cannot be asked anything else either
+        assert refusing(world) == {guard}
+
+
+def held_at_preflight(world: World, guard: str) -> None:
+    """Let it run, and see that it is held for one guard before anything was written."""
     state = world.run()[ID]
     assert state.held is not None
     assert state.held.reason == f"guard:{guard}"
     assert state.held.release
     assert (state.phase, state.failure) == (Phase.PLANNED, "refused")
-    if guard != "host-reachable":  # a host that is out of reach cannot be asked anything else either
-        assert refusing(world) == {guard}
     assert not any(world.arrived(name) for name in WRITES)
+
+
+def cut_off(estate: dict[str, Any]) -> None:
+    """Let the second domain controller hear nothing for longer than replication may take."""
+    start = estate["clock"]["start"]
+    estate["weather"] = [{"kind": "partition", "host": "dc02.corp.example", "at": start, "lasts": "20h"}]
+
+
+def read_only_dc(**more: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a change that adds a read-only domain controller, with which no copy must agree."""
+
+    def change(estate: dict[str, Any]) -> None:
+        estate["dcs"].append({"name": "rodc.corp.example", "writable": False, **more})
+
+    return change
+
+
+def with_a_ticket_required(plan: dict[str, Any]) -> None:
+    only_batch(plan)
+    plan["policy"]["require_change"] = True
+
+
+DELEGATED = put("operator", value={"name": "operator", "domain_admin": False})
+"""Somebody who may do everything here, and of whom no document says so."""
+OF_THE_DOMAIN = [
+    ("dc-patched", put("dcs", 0, "ubr", value=4945)),
+    ("dc-patched", put("dcs", 1, "ubr", value=1742)),
+    ("dc-patched", read_only_dc(ubr=4945)),
+    ("replication-healthy", cut_off),
+    ("operator-rights", put("operator", "hidden", value=["primaryGroupID"])),
+    ("operator-rights", DELEGATED),
+    ("recycle-bin", put("domain", "recycle_bin", value=False)),
+    ("encryption-aes", put("users", 1, "encryption_types", value=4)),
+    ("encryption-aes", put("users", 1, "encryption_types", value=None)),
+    ("encryption-aes", put("hosts", 1, "encryption_types", value=7)),
+    ("encryption-aes", put("hosts", 1, "encryption_types", value=None)),
+    ("dmsa-name-fits", lambda estate: estate["hosts"].append({"name": "dmsa-batch.corp.example"})),
+    ("dmsa-name-fits", put("dcs", 0, "global_catalog", value=False)),
+]
+
+
+@pytest.mark.parametrize(("guard", "change"), OF_THE_DOMAIN)
+def test_held_for_what_the_domain_is_like(guard, change):
+    world = World(change_plan=only_batch, change_estate=change)
+    held_at_preflight(world, guard)
+    assert refusing(world) == {guard}
+
+
+def test_held_for_want_of_a_change_ticket():
+    world = World(change_plan=with_a_ticket_required)
+    held_at_preflight(world, "change-ticket")
+    assert refusing(world) == {"change-ticket"}
+
+
+def healthy(change: Callable[[dict[str, Any]], None]) -> None:
+    state = World(change_plan=only_batch, change_estate=change).run(until=Phase.PREPARED)[ID]
+    assert (state.phase, state.held) == (Phase.PREPARED, None)
+
+
+def test_what_no_guard_of_the_domain_minds():
+    """Neither an older domain controller, which knows no dMSA, nor replication that comes back in time."""
+    healthy(read_only_dc(build=20348, ubr=1))
+
+    def for_a_while(estate: dict[str, Any]) -> None:
+        cut_off(estate)
+        estate["weather"][0]["lasts"] = "3h"
+
+    healthy(for_a_while)
+
+
+def test_who_may_do_everything_and_is_no_domain_administrator_needs_somebody_to_answer_for_it():
+    waiver = {"guard": "operator-rights", "reason": "tried with a disposable pair", "approved_by": ["ad-lead"]}
+
+    def waived(plan: dict[str, Any]) -> None:
+        only_batch(plan)
+        plan["waves"][0]["migrations"][0]["waivers"] = [waiver]
+
+    state = World(change_plan=waived, change_estate=DELEGATED).run()[ID]
+    assert (state.phase, state.held) == (Phase.COMPLETED, None)
 
 
 def somebody(world: World, name: str, **parameters: object) -> None:
@@ -119,7 +204,28 @@ def set_back(world: World) -> None:
     world.estate.machine("app02.corp.example").kerberos = 0
 
 
+def outdate(world: World) -> None:
+    """Put a new domain controller in the second one's place that nobody has patched."""
+    dc = world.estate.machine("dc02.corp.example")
+    dc.spec = dc.spec.model_copy(update={"ubr": 1742})
+
+
+def stop_replication(world: World) -> None:
+    world.estate.directory.cut_off("dc02.corp.example", world.estate.now + timedelta(days=3))
+
+
+def fast_clock(world: World) -> None:
+    """Let the pinned domain controller's clock jump ahead by a year: every dwell would be over."""
+    dc = world.estate.machine(DC)
+    dc.spec = dc.spec.model_copy(update={"clock_ahead": timedelta(days=365)})
+
+
 LATER = [
+    ("dc-patched", Phase.PREPARED, outdate, "Start"),
+    ("replication-healthy", Phase.PREPARED, stop_replication, "Start"),
+    ("replication-healthy", Phase.SOAKED, stop_replication, "Complete"),
+    ("clock-agrees", Phase.PREPARED, fast_clock, "Start"),
+    ("clock-agrees", Phase.SOAKED, fast_clock, "Complete"),
     ("original-protected", Phase.PREPARED, unprotect, "Start"),
     ("original-protected", Phase.SOAKED, unprotect, "Complete"),
     ("hosts-allowed", Phase.SOAKED, remove_host, "Complete"),
@@ -334,7 +440,7 @@ def test_a_way_back_with_the_password_of_the_snapshot_asks_and_goes_on():
 
 
 def test_every_guard_is_seeded_here():
-    seeded = {*AT_PREFLIGHT, *(row[0] for row in LATER)}
+    seeded = {*AT_PREFLIGHT, *(row[0] for row in (*LATER, *OF_THE_DOMAIN)), "change-ticket"}
     seeded |= {*(seed.partition(":")[0] for seed in OF_ACCOUNT_AND_HOSTS), "account-not-shared"}
     seeded |= {row[0] for row in LATER_OF_ACCOUNT_AND_HOSTS}
     assert {guard.id for guard in all_guards()} - seeded == {"original-present", "dwell-minimum"}

@@ -219,12 +219,15 @@ class Genesis:
         for dc in self._spec.dcs:
             control = uac.SERVER_TRUST | uac.TRUSTED_FOR_DELEGATION
             system = "Windows Server 2025 Datacenter" if dc.build >= 26100 else "Windows Server 2022 Datacenter"
-            self._computer(f"OU=Domain Controllers,{root}", dc.name, dc.build, control, 516, system)
+            self._computer(f"OU=Domain Controllers,{root}", dc.name, dc.build, control, 516, system, 28)
         for host in self._spec.hosts:
             system = "Windows 11 Enterprise" if host.client else f"Windows Server {_release(host.build)} Standard"
-            self._computer(f"CN=Computers,{root}", host.name, host.build, uac.WORKSTATION_TRUST, 515, system)
+            trust, types = uac.WORKSTATION_TRUST, host.encryption_types
+            self._computer(f"CN=Computers,{root}", host.name, host.build, trust, 515, system, types)
 
-    def _computer(self, above: str, fqdn: str, build: int, control: int, group: int, system: str) -> None:
+    def _computer(
+        self, above: str, fqdn: str, build: int, control: int, group: int, system: str, types: int | None
+    ) -> None:
         short = fqdn.partition(".")[0].upper()
         values: dict[str, object] = {
             "sAMAccountName": f"{short}$",
@@ -235,7 +238,7 @@ class Genesis:
             "operatingSystemVersion": f"10.0 ({build})",
             "primaryGroupID": group,
             "servicePrincipalName": (f"HOST/{short}", f"HOST/{fqdn}"),
-            "msDS__SupportedEncryptionTypes": 28,
+            "msDS__SupportedEncryptionTypes": types,
             "pwdLastSet": uac.filetime(self._at),
             "accountExpires": uac.NEVER,
         }

@@ -66,6 +66,8 @@ class OperatorSpec(Spec):
         {"read", "read-dmsa", "write", "migrate", "hosts"}
     )
     domain_admin: bool = True
+    hidden: frozenset[Name] = frozenset()
+    """Attributes that this one may not read: they are left out as if they were unset (MS-ADTS 3.1.1.3.1.3.1)."""
 
 
 class CallerSpec(Spec):
@@ -116,6 +118,9 @@ class DcSpec(Spec):
     """How long a change takes between this DC and another; of the two DCs' values the longer counts."""
     security_log: Duration = timedelta(days=90)
     """How far back the Security log reaches at the clock's start."""
+    global_catalog: bool = True
+    clock_ahead: Duration = timedelta(0)
+    """By how much its own clock is ahead of the estate's."""
 
 
 class UserSpec(Spec):
@@ -225,6 +230,8 @@ class HostSpec(Spec):
     boots_in: Duration = timedelta(seconds=90)
     clock_ahead: Duration = timedelta(0)
     """By how much the machine's own clock is ahead of the estate's."""
+    encryption_types: int | None = 28
+    """What its computer account says of Kerberos encryption types; a machine that joins a domain writes it."""
     services: tuple[ServiceSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
     app_pools: tuple[PoolSpec, ...] = ()

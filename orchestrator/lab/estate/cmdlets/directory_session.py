@@ -63,6 +63,8 @@ class Session:
             if not found or not hop or not estate.reachable(found[0]):
                 raise call.fail(refusals.server_down(call.name, server))
             dc = found[0]
+        if call.text("Server").endswith(":3268") and not is_catalog(call, dc):
+            raise call.fail(refusals.server_down(call.name, call.text("Server")))
         if "read" not in call.rights:
             raise call.fail(refusals.access_denied(call.name, dc.name))
         if writes and not estate.authority.is_writable(dc):
@@ -249,7 +251,14 @@ class Session:
 
     def show(self, entry: Entry, kind: str) -> LabObject:
         """Return an entry as the cmdlet returns it."""
-        return rendering.render(self.replica, entry, kind, self.call.texts("Properties"))
+        asked, hidden = self.call.texts("Properties"), self.call.hidden
+        shown = tuple(name for name in asked if name.lower() not in hidden) if hidden else asked
+        return rendering.render(self.replica, entry, kind, shown)
+
+
+def is_catalog(call: Invocation, dc: Machine) -> bool:
+    """Say whether a domain controller is a global catalogue."""
+    return next(one.global_catalog for one in call.estate.spec.dcs if one.name.lower() == dc.dc)
 
 
 @lru_cache(1 << 14)
