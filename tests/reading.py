@@ -119,13 +119,13 @@ class FarSide:
     ``account``, ``dmsa``, ``pair``: the two objects (``null``: not there), ``deleted``: what is left of the account
     among the deleted, ``copies``: what another DC shows, ``ldap``: what a DC shows by LDAP where that is not what it
     shows by cmdlets;
-    ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``, ``partitions``, ``named`` and ``forest`` (what
-    the global catalog finds): lists of objects; ``token``: the operator's, ``builds`` and ``replication`` (``partners``,
-    ``failures``) of domain controllers; ``computers``: DNS names of existing computers, ``members``: who is in a group;
-    ``hosts``: ``services``, ``tasks``, ``pools``, ``system``, ``encryption``, ``log_on`` of tasks and pools, ``exported``
-    tasks that the plan does not name, ``iis``, ``cluster``, and of the switch ``key``, ``parent``, ``value``;
-    ``descriptors``: SDDL by GUID or DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints whose reads were
-    never sent; ``refused``: cmdlets that are denied.
+    ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``, ``partitions``, ``named`` and ``forest``
+    (what the global catalog finds): lists of objects; ``token``: the operator's, ``builds`` and ``replication``
+    (``partners``, ``failures``) of domain controllers; ``computers``: DNS names of existing computers, ``members``: who
+    is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``, ``encryption``, ``log_on`` of tasks and
+    pools, ``exported`` tasks that the plan does not name, ``iis``, ``cluster``, and of the switch ``key``, ``parent``,
+    ``value``; ``descriptors``: SDDL by GUID or DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints
+    whose reads were never sent; ``refused``: cmdlets that are denied.
     """
 
     def __init__(self, facts: Mapping[str, Any], hosts: Mapping[str, tuple[str, ...]], at: datetime) -> None:

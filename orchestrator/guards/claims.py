@@ -8,28 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.guards.guard import Guard, account, answered, pair_read, pinned_pair
-from orchestrator.model.call import Cmdlet, Read, cmdlet
+from orchestrator.guards.catalog import asking, found_in_forest, in_forest
+from orchestrator.guards.guard import Guard, account, pair_read, pinned_pair
+from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.directory import ACCOUNT_BACK_LINK, DMSA_LINK
 from orchestrator.model.escape import ldap
 from orchestrator.model.guard_ids import Stage
-from orchestrator.model.observation import Record
 
-GLOBAL_CATALOG = 3268
 SPNS = "servicePrincipalName"
-
-
-def _in_forest(case: Case, condition: str) -> Cmdlet:
-    """Ask the global catalog. What is found is told apart by its properties: several questions travel together."""
-    return cmdlet(
-        "Get-ADObject",
-        LDAPFilter=condition,
-        SearchBase="",
-        SearchScope="Subtree",
-        Properties=(SPNS, DMSA_LINK),
-        Server=f"{case.server}:{GLOBAL_CATALOG}",
-    )
+_ASKED = (SPNS, DMSA_LINK)
 
 
 def _known(case: Case, seen: Seen) -> tuple[str, frozenset[str]] | None:
@@ -41,11 +29,6 @@ def _known(case: Case, seen: Seen) -> tuple[str, frozenset[str]] | None:
     return (str(taken.account["dn"]), frozenset(taken.account.get(SPNS, ()))) if taken else None
 
 
-def _found(case: Case, seen: Seen, asked: Cmdlet, what: str) -> list[Record]:
-    reply = answered(seen.reply_to(asked, case.endpoint), f"the global catalog of {case.server}", what)
-    return list(reply.of("ADObject"))
-
-
 class AccountNotShared(Guard):
     """One account becomes one dMSA (Microsoft Learn, dMSA FAQ); two that claim it take it from each other."""
 
@@ -53,9 +36,8 @@ class AccountNotShared(Guard):
 
     def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
         """Ask for the account, then for every dMSA of the forest that names it."""
-        del stage
         found = _known(case, seen)
-        return (pair_read(case), Read(case.endpoint, (_naming(case, found[0]),))) if found else (pair_read(case),)
+        return (pair_read(case), *(asking(case, stage, seen, _naming(case, found[0])) if found else ()))
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """No other migration of the journal has begun with it, and no dMSA of another domain names it.
@@ -67,7 +49,7 @@ class AccountNotShared(Guard):
         users = case.run.claims.others(found.guid, case.run.run, case.migration.id)
         signs = [f"{case.run.named(user)} of this journal has begun with it" for user in users]
         known = _lower(found.watched.get(ACCOUNT_BACK_LINK), pair.dmsa.dn if pair.dmsa else None)
-        for record in _found(case, seen, _naming(case, found.dn), "dMSAs that name the account"):
+        for record in found_in_forest(case, seen, _naming(case, found.dn), "dMSAs that name the account"):
             dn = record.text("DistinguishedName")
             if found.dn.lower() in _lower(record.get(DMSA_LINK)) and dn.lower() not in known:
                 signs.append(f"{dn} names it as its superseded account")
@@ -81,7 +63,7 @@ class AccountNotShared(Guard):
 
 
 def _naming(case: Case, dn: str) -> Cmdlet:
-    return _in_forest(case, f"({DMSA_LINK}={ldap(dn)})")
+    return in_forest(case, f"({DMSA_LINK}={ldap(dn)})", _ASKED)
 
 
 def _lower(*values: object) -> set[str]:
@@ -97,11 +79,10 @@ class SpnUnique(Guard):
 
     def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
         """Ask for the account, then for every object of the forest that has one of its names."""
-        del stage
         found = _known(case, seen)
         if found is None or not found[1]:
             return (pair_read(case),)
-        return (pair_read(case), Read(case.endpoint, (_having(case, found[1]),)))
+        return (pair_read(case), *asking(case, stage, seen, _having(case, found[1])))
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """None of the account's names stands on another object; the dMSA's copies are no clash."""
@@ -114,7 +95,7 @@ class SpnUnique(Guard):
         if pair.dmsa is not None:
             ours.add(str(pair.dmsa.guid))
         clashes = []
-        for record in _found(case, seen, _having(case, found.spns), "the account's SPNs"):
+        for record in found_in_forest(case, seen, _having(case, found.spns), "the account's SPNs"):
             shared = sorted(spn for spn in record.texts(SPNS) if spn.lower() in names)
             if shared and str(record.need("ObjectGUID")) not in ours:
                 clashes.append(f"{record.text('DistinguishedName')} has {', '.join(shared)}")
@@ -128,4 +109,4 @@ class SpnUnique(Guard):
 
 def _having(case: Case, spns: frozenset[str]) -> Cmdlet:
     wanted = "".join(f"({SPNS}={ldap(spn)})" for spn in sorted(spns))
-    return _in_forest(case, f"(|{wanted})")
+    return in_forest(case, f"(|{wanted})", _ASKED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.guards.domain import controllers_read, root_read, root_seen
+from orchestrator.guards.catalog import asking, found_in_forest, in_forest
+from orchestrator.guards.domain import root_read, root_seen
 from orchestrator.guards.guard import Guard, answered, pair_read, pinned_pair
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen, Verdict
@@ -15,8 +16,6 @@ from orchestrator.model.observation import Unreadable
 
 LONGEST_NAME = 15
 """Characters of a managed service account's name, the $ aside (Microsoft Learn, New-ADServiceAccount, -Name)."""
-CATALOG_PORT = 3268
-"""LDAP of the global catalogue (MS-ADTS 3.1.1.3.1.10)."""
 
 
 class RecycleBin(Guard):
@@ -67,10 +66,8 @@ class DmsaNameFits(Guard):
     id = "dmsa-name-fits"
 
     def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask whether the pinned domain controller is a global catalogue, then that for the name."""
-        del stage
-        reads = (pair_read(case), Read(case.endpoint, (controllers_read(case),)))
-        return (*reads, Read(case.endpoint, (_named(case),))) if _is_catalog(case, seen) else reads
+        """Ask the forest for the name."""
+        return (pair_read(case), *asking(case, stage, seen, _named(case)))
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """At most 15 characters, and no object but the dMSA itself has the sAMAccountName."""
@@ -80,16 +77,11 @@ class DmsaNameFits(Guard):
             evidence = f"{name} has {len(name)} characters"
             yield Verdict.of(False, name, evidence, f"choose a name of at most {LONGEST_NAME}")
             return
-        if not _is_catalog(case, seen):
-            remedy = "make it a global catalogue, or pin a domain controller that is one"
-            yield Verdict.unknown(name, f"{case.server} is no global catalogue, and knows its own domain only", remedy)
-            return
-        reply = answered(seen.reply_to(_named(case), case.endpoint), f"{case.server}:{CATALOG_PORT}", "the name")
         own = pinned_pair(case, seen).dmsa
         wanted = sam_account_name(name).lower()
         others = [
             one.text("DistinguishedName")
-            for one in reply.of("ADObject")
+            for one in found_in_forest(case, seen, _named(case), "the name")
             if str(one.get("sAMAccountName")).lower() == wanted
             and (own is None or str(one.need("ObjectGUID")).strip("{}").lower() != str(own.guid))
         ]
@@ -101,21 +93,6 @@ class DmsaNameFits(Guard):
         )
 
 
-def _is_catalog(case: Case, seen: Seen) -> bool:
-    reply = seen.reply_to(controllers_read(case), case.endpoint)
-    named = list(reply.of("ADDomainController")) if reply else []
-    return any(
-        one.text("HostName").lower() == case.server.lower() and one.get("IsGlobalCatalog") is True for one in named
-    )
-
-
 def _named(case: Case) -> Cmdlet:
-    """Ask the global catalogue; an empty base is the whole forest (MS-ADTS 3.1.1.3.1.3.1)."""
-    return cmdlet(
-        "Get-ADObject",
-        LDAPFilter=f"(sAMAccountName={ldap(sam_account_name(case.migration.dmsa.name))})",
-        SearchBase="",
-        SearchScope="Subtree",
-        Properties=("sAMAccountName",),
-        Server=f"{case.server}:{CATALOG_PORT}",
-    )
+    wanted = ldap(sam_account_name(case.migration.dmsa.name))
+    return in_forest(case, f"(sAMAccountName={wanted})", ("sAMAccountName",))

@@ -128,7 +128,6 @@ OF_THE_DOMAIN = [
     ("encryption-aes", put("hosts", 1, "encryption_types", value=7)),
     ("encryption-aes", put("hosts", 1, "encryption_types", value=None)),
     ("dmsa-name-fits", lambda estate: estate["hosts"].append({"name": "dmsa-batch.corp.example"})),
-    ("dmsa-name-fits", put("dcs", 0, "global_catalog", value=False)),
 ]
 
 
@@ -137,6 +136,12 @@ def test_held_for_what_the_domain_is_like(guard, change):
     world = World(change_plan=only_batch, change_estate=change)
     held_at_preflight(world, guard)
     assert refusing(world) == {guard}
+
+
+def test_a_pinned_one_that_is_no_global_catalog_leaves_three_questions_open():
+    world = World(change_plan=only_batch, change_estate=put("dcs", 0, "global_catalog", value=False))
+    held_at_preflight(world, "account-not-shared")
+    assert refusing(world) == {"account-not-shared", "dmsa-name-fits"}
 
 
 def test_held_for_want_of_a_change_ticket():

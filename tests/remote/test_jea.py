@@ -92,7 +92,6 @@ def test_only_a_plan_with_a_disposable_pair_can_be_probed():
 def test_forms_that_nobody_uses_are_not_shown():
     for cmdlet in ("Get-ADServiceAccount", "Get-ADComputer"):
         assert "Identity" not in shown("quickstart", DC)[cmdlet].parameters
-    assert "Namespace" not in shown("quickstart", "app01.corp.example")["Get-CimInstance"].parameters
     assert limit("quickstart", "app01.corp.example", "Get-ItemProperty", "Name").choices == ("DelegatedMSAEnabled",)
 
 
