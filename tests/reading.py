@@ -15,6 +15,7 @@ from orchestrator.engine.merge import merge
 from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.case import Seen
 from orchestrator.model.directory import ACCOUNT_LINK, ACCOUNT_STATE, DMSA_CLASS, DMSA_LINK, DMSA_STATE, PRINCIPALS
+from orchestrator.model.escape import sid_octets
 from orchestrator.model.host import ENABLED, KERBEROS_KEY, KERBEROS_PARENT
 from orchestrator.model.observation import Fault, FaultKind, Outcome, RemoteError, Reply
 from orchestrator.model.observation import Record as Found
@@ -75,6 +76,13 @@ _DIRECTORY: dict[str, Any] = {
 }
 _SERVICE = {"State": "Running", "StartMode": "Auto", "StartName": r"CORP\svc-app"}
 _SDDL = "O:DAG:DAD:AI(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;DA)(A;;LCRPLORC;;;AU)"
+_PEOPLE: dict[str, dict[str, Any]] = {
+    "Administrators": {"sid": "S-1-5-32-544"},
+    "Account Operators": {"sid": "S-1-5-32-548", "class": "group"},
+    "Domain Admins": {"sid": 512, "in": ["Administrators"]},
+    "Administrator": {"sid": 500, "in": ["Domain Admins"], "primary": 513},
+    "svc-app": {"sid": 1105, "primary": 513},
+}
 _LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -99,7 +107,8 @@ class FarSide:
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``: lists of objects; ``computers``: DNS names
     of existing computers, ``members``: who is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
     ``log_on`` of tasks and pools, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or
-    DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints
+    DN; ``people``: who there is, by name: ``sid`` (or RID), ``in`` which groups, ``primary`` group, ``class``;
+    ``faults``: endpoints that do not answer; ``unasked``: endpoints
     whose reads were never sent; ``refused``: cmdlets that are denied.
     """
 
@@ -144,6 +153,8 @@ class FarSide:
                 yield from self._computers(str(asks["LDAPFilter"]))
             case "Get-ADObject" if "IncludeDeletedObjects" in asks:
                 yield self._deleted(endpoint, str(asks["Identity"]))
+            case "Get-ADObject" if str(asks.get("LDAPFilter", "")).startswith("(|"):
+                yield from self._people(str(asks["LDAPFilter"]))
             case "Get-ADObject":
                 yield from self._listed("schema" if "Identity" in asks else "class", "ADObject")
             case "Get-DmsaDescriptor":
@@ -161,6 +172,28 @@ class FarSide:
     def _listed(self, key: str, kind: str) -> Iterator[Found]:
         for given in self.facts.get(key, _DIRECTORY[key]):
             yield _found(kind, (_CONTROLLER if key == "controllers" else {}) | given)
+
+    def _people(self, asked: str) -> Iterator[Found]:
+        """Answer for those whose SID, name, group or primary group is asked for."""
+        known = {**_PEOPLE, **self.facts.get("people", {})}
+        below = {name: f"CN={name},CN=Users,DC=corp,DC=example" for name in known}
+
+        def above(name: str) -> set[str]:
+            direct = set(known[name].get("in", ()))
+            return direct.union(*(above(one) for one in direct))
+
+        for name, one in known.items():
+            sid = one["sid"] if str(one["sid"]).startswith("S-1-") else f"S-1-5-21-1-2-3-{one['sid']}"
+            by = [f"(objectSid={sid_octets(sid)})", f"(sAMAccountName={name.lower()})"]
+            by += [f"1941:={below[group]})" for group in above(name)]
+            by += [f"(primaryGroupID={one['primary']})"] if "primary" in one else []
+            if any(text in asked for text in by):
+                kind = one.get("class", "group" if any(name in o.get("in", ()) for o in known.values()) else "user")
+                within = [below[group] for group in one.get("in", ())]
+                inside = [below[other] for other, o in known.items() if name in o.get("in", ())]
+                shown = {"objectSid": sid, "sAMAccountName": name, "Name": name, "ObjectClass": kind}
+                links = {"DistinguishedName": below[name], "memberOf": within, "member": inside}
+                yield _found("ADObject", {**shown, **links, "primaryGroupID": one.get("primary")})
 
     def _objects(self, server: str, asked_by: str) -> Iterator[Found]:
         facts = {**self.facts, **self.facts.get("copies", {}).get(server.partition(".")[0], {})}

@@ -13,6 +13,7 @@ import yaml
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from orchestrator.lab.estate import dn as names
+from orchestrator.lab.estate.descriptor_spec import DescriptorSpec
 from orchestrator.lab.estate.quantities import Duration, Name, Spec, TimeOfDay
 from orchestrator.lab.estate.sessions_spec import SessionsSpec
 from orchestrator.lab.estate.weather_spec import Partition, ServiceBroken, WeatherSpec
@@ -270,6 +271,7 @@ class EstateSpec(Spec):
     users: tuple[UserSpec, ...] = ()
     groups: tuple[GroupSpec, ...] = ()
     dmsas: tuple[DmsaSpec, ...] = ()
+    descriptors: tuple[DescriptorSpec, ...] = ()
     hosts: tuple[HostSpec, ...] = ()
     other_use: tuple[OtherUse, ...] = ()
     switches: Switches = Switches()

@@ -8,7 +8,7 @@ group stands in no member attribute (MS-ADA3, primaryGroupID).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.model.call import Cmdlet, cmdlet
 from orchestrator.model.escape import ldap, sid_octets
@@ -59,6 +59,14 @@ class Principal:
     primary: int | None
     has_members: bool
 
+    def with_all_of(self, other: Principal | None) -> Principal:
+        """Return this with what another reading of the same one showed: not every reading asks for everything."""
+        if other is None:
+            return self
+        within = tuple(dict.fromkeys((*other.within, *self.within)))
+        members, primary = self.has_members or other.has_members, self.primary or other.primary
+        return replace(self, within=within, primary=primary, has_members=members)
+
     @property
     def primary_sid(self) -> str | None:
         """The identifier of its primary group."""
@@ -88,8 +96,7 @@ class Principals:
         for record in records:
             if record.get("objectSid") is not None:
                 one = _principal(record)
-                known = found.get(one.sid)
-                found[one.sid] = one if known is None or one.has_members else known
+                found[one.sid] = one.with_all_of(found.get(one.sid))
         return cls(found)
 
     def groups_of(self, sid: str) -> frozenset[str]:

@@ -95,11 +95,9 @@ GENERIC: Mapping[Right, Right] = MappingProxyType(
 """What generic rights mean on directory objects (MS-ADTS 5.1.3.2)."""
 
 OTHER_WORDS: Mapping[str, int] = MappingProxyType(
-    {
-        **{"FA": 0x001F_01FF, "FR": 0x0012_0089, "FW": 0x0012_0116, "FX": 0x0012_00A0},
-        **{"KA": 0x000F_003F, "KR": 0x0002_0019, "KW": 0x0002_0006, "KX": 0x0002_0019},
-        **{"NR": 0x2, "NW": 0x1, "NX": 0x4},
-    }
+    {"FA": 0x001F_01FF, "FR": 0x0012_0089, "FW": 0x0012_0116, "FX": 0x0012_00A0}
+    | {"KA": 0x000F_003F, "KR": 0x0002_0019, "KW": 0x0002_0006, "KX": 0x0002_0019}
+    | {"NR": 0x2, "NW": 0x1, "NX": 0x4}
 )
 """Words for rights on files, keys and levels: read, and never written, for on an object they have other names."""
 
@@ -131,14 +129,14 @@ _WELL_KNOWN = {
     "SS": "18-2",
 }
 _BUILTIN = {
-    **{"BA": 544, "BU": 545, "BG": 546, "PU": 547, "AO": 548, "SO": 549, "PO": 550, "BO": 551, "RE": 552},
-    **{"RU": 554, "RD": 555, "NO": 556, "MU": 558, "LU": 559, "IS": 568, "CY": 569, "ER": 573, "CD": 574},
-    **{"RA": 575, "ES": 576, "MS": 577, "HA": 578, "AA": 579, "RM": 580},
-}
+    "BA": 544, "BU": 545, "BG": 546, "PU": 547, "AO": 548, "SO": 549, "PO": 550, "BO": 551, "RE": 552,
+    "RU": 554, "RD": 555, "NO": 556, "MU": 558, "LU": 559, "IS": 568, "CY": 569, "ER": 573, "CD": 574,
+    "RA": 575, "ES": 576, "MS": 577, "HA": 578, "AA": 579, "RM": 580,
+}  # fmt: skip
 _OF_DOMAIN = {
-    **{"RO": 498, "LA": 500, "LG": 501, "DA": 512, "DU": 513, "DG": 514, "DC": 515, "DD": 516, "CA": 517},
-    **{"SA": 518, "EA": 519, "PA": 520, "CN": 522, "AP": 525, "KA": 526, "EK": 527, "RS": 553},
-}
+    "RO": 498, "LA": 500, "LG": 501, "DA": 512, "DU": 513, "DG": 514, "DC": 515, "DD": 516, "CA": 517,
+    "SA": 518, "EA": 519, "PA": 520, "CN": 522, "AP": 525, "KA": 526, "EK": 527, "RS": 553,
+}  # fmt: skip
 _FIXED = {word: f"S-1-{tail}" for word, tail in _WELL_KNOWN.items()} | {
     word: f"S-1-5-32-{rid}" for word, rid in _BUILTIN.items()
 }
