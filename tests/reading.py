@@ -191,6 +191,7 @@ class FarSide:
                 kind = one.get("class", "group" if any(name in o.get("in", ()) for o in known.values()) else "user")
                 within = [below[group] for group in one.get("in", ())]
                 inside = [below[other] for other, o in known.items() if name in o.get("in", ())]
+                inside += one.get("elsewhere", [])
                 shown = {"objectSid": sid, "sAMAccountName": name, "Name": name, "ObjectClass": kind}
                 links = {"DistinguishedName": below[name], "memberOf": within, "member": inside}
                 yield _found("ADObject", {**shown, **links, "primaryGroupID": one.get("primary")})

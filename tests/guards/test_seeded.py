@@ -15,6 +15,7 @@ from orchestrator.lab.command import Command, Request
 from orchestrator.lab.estate.descriptor import PROTECTION
 from orchestrator.model.event import GuardsAsked
 from orchestrator.model.lifecycle import Phase
+from tests.guards import seeded_descriptors
 from tests.world import DC, World
 
 ID = "dmsa-batch"
@@ -65,6 +66,13 @@ AT_PREFLIGHT = {
 }
 
 
+BY_DESCRIPTOR = {
+    **{("ou-not-open", why): change for why, change in seeded_descriptors.OPEN.items()},
+    **{("link-attributes-guarded", why): change for why, change in seeded_descriptors.WRITABLE.items()},
+}
+"""What only the descriptors show: many ways, each caught by the one guard."""
+
+
 def refusing(world: World) -> set[str]:
     """Which guards did not pass when they were asked last."""
     asked = [event for event in world.events() if isinstance(event, GuardsAsked)][-1]
@@ -83,6 +91,22 @@ def test_held_before_anything_is_written(guard):
     if guard != "host-reachable":  # a host that is out of reach cannot be asked anything else either
         assert refusing(world) == {guard}
     assert not any(world.arrived(name) for name in WRITES)
+
+
+@pytest.mark.parametrize(("guard", "why"), BY_DESCRIPTOR)
+def test_held_where_somebody_outside_tier_0_is_let_in(guard, why):
+    world = World(change_plan=only_batch, change_estate=BY_DESCRIPTOR[guard, why])
+    state = world.run()[ID]
+    assert state.held is not None
+    assert state.held.reason == f"guard:{guard}"
+    assert refusing(world) == {guard}
+    assert not any(world.arrived(name) for name in WRITES)
+
+
+@pytest.mark.parametrize("why", seeded_descriptors.HARMLESS)
+def test_not_held_where_nobody_is_let_in(why):
+    world = World(change_plan=only_batch, change_estate=seeded_descriptors.HARMLESS[why])
+    assert world.run(until=Phase.PREPARED)[ID].phase is Phase.PREPARED
 
 
 def somebody(world: World, name: str, **parameters: object) -> None:
@@ -141,5 +165,5 @@ def test_held_before_what_somebody_else_did_does_harm(guard, until, happens, ver
 
 
 def test_every_guard_is_seeded_here():
-    seeded = {*AT_PREFLIGHT, *(row[0] for row in LATER)}
+    seeded = {*AT_PREFLIGHT, *(guard for guard, _ in BY_DESCRIPTOR), *(row[0] for row in LATER)}
     assert {guard.id for guard in all_guards()} - seeded == {"original-present", "dwell-minimum"}

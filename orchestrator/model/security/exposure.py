@@ -82,7 +82,7 @@ class Question:
         if any(asked(one) is None for one in first):
             return first
         known = principals_of(first, asked)
-        groups = [one for one in known.by_sid.values() if one.is_group and (one.has_members or one.can_be_primary)]
+        groups = [one for one in known.by_sid.values() if one.is_group and (one.members or one.can_be_primary)]
         if not any(self._undecided(grant, known) for grant in grants):
             return first
         second = expanding([one for one in groups if not anybody(one.sid)], base, server)
@@ -104,10 +104,14 @@ class Question:
     def _undecided(self, grant: Grant, known: Principals) -> bool:
         """Whether it still must be found out who is behind a trustee; behind an empty built-in group is nobody."""
         one = known.by_sid.get(str(self.itself) if grant.trustee == SELF else grant.trustee)
-        return one is not None and (not one.is_group or one.has_members or one.can_be_primary)
+        return one is not None and (not one.is_group or bool(one.members) or one.can_be_primary)
 
     def exposed(self, known: Principals) -> list[Exposed]:
-        """Return every grant that somebody outside tier 0 really has."""
+        """Return every grant that somebody outside tier 0 really has.
+
+        Raises:
+            Unreadable: who is in a group did not come back.
+        """
         people: dict[tuple[str, Wish], dict[str, None]] = {}
         grants: dict[tuple[str, Wish], Grant] = {}
         for first in self.open_to():

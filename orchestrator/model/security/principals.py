@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from orchestrator.model.call import Cmdlet, cmdlet
 from orchestrator.model.escape import ldap, sid_octets
@@ -16,7 +17,6 @@ from orchestrator.model.observation import Record, Unreadable
 from orchestrator.model.security.access import ANONYMOUS, AUTHENTICATED, EVERYONE, SELF
 
 _PROPERTIES = ("objectSid", "sAMAccountName", "member", "memberOf", "primaryGroupID")
-_BESIDE = ("objectSid", "sAMAccountName", "memberOf", "primaryGroupID")
 _AT_ONCE = 40
 """Conditions of one filter: DNs are long, and a filter may have 16 KiB."""
 _BUILTIN = "S-1-5-32-"
@@ -49,7 +49,8 @@ def anybody(sid: str) -> bool:
 
 @dataclass(frozen=True)
 class Principal:
-    """One that the directory knows. ``within`` are the DNs of the groups in which it directly is."""
+    """One that the directory knows. ``within`` and ``members`` are the DNs of the groups in which it
+    directly is, and of who directly is in it."""
 
     sid: str
     dn: str
@@ -57,15 +58,15 @@ class Principal:
     is_group: bool
     within: tuple[str, ...]
     primary: int | None
-    has_members: bool
+    members: tuple[str, ...]
 
     def with_all_of(self, other: Principal | None) -> Principal:
         """Return this with what another reading of the same one showed: not every reading asks for everything."""
         if other is None:
             return self
-        within = tuple(dict.fromkeys((*other.within, *self.within)))
-        members, primary = self.has_members or other.has_members, self.primary or other.primary
-        return replace(self, within=within, primary=primary, has_members=members)
+        within, members = {*other.within, *self.within}, {*other.members, *self.members}
+        primary = self.primary or other.primary
+        return replace(self, within=tuple(sorted(within)), members=tuple(sorted(members)), primary=primary)
 
     @property
     def primary_sid(self) -> str | None:
@@ -80,51 +81,71 @@ class Principal:
 
 @dataclass(frozen=True)
 class Principals:
-    """Everybody who was found, by SID."""
+    """Everybody who was found, by SID; ``others`` are the folded DNs of what was found and is nobody (a contact)."""
 
     by_sid: Mapping[str, Principal]
+    others: frozenset[str] = frozenset()
     _above: dict[str, frozenset[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Principals:
-        """Read them out of replies; what is no principal is left out.
+        """Read them out of replies.
 
         Raises:
             Unreadable: an object came back without its name or class.
         """
         found: dict[str, Principal] = {}
+        others = set()
         for record in records:
-            if record.get("objectSid") is not None:
+            if record.get("objectSid") is None:
+                others.add(record.text("DistinguishedName").lower())
+            else:
                 one = _principal(record)
                 found[one.sid] = one.with_all_of(found.get(one.sid))
-        return cls(found)
+        return cls(found, frozenset(others))
+
+    @cached_property
+    def _by_dn(self) -> dict[str, Principal]:
+        return {one.dn.lower(): one for one in self.by_sid.values()}
+
+    @cached_property
+    def _direct(self) -> Mapping[str, frozenset[str]]:
+        """The groups each one is in directly: as it says itself, as the group says, and as its primary group."""
+        above: dict[str, set[str]] = {sid: set() for sid in self.by_sid}
+        for one in self.by_sid.values():
+            above[one.sid] |= {self._by_dn[dn.lower()].sid for dn in one.within if dn.lower() in self._by_dn}
+            above[one.sid] |= {one.primary_sid} if one.primary_sid else set()
+            for dn in one.members:
+                if dn.lower() in self._by_dn:
+                    above[self._by_dn[dn.lower()].sid].add(one.sid)
+        return {sid: frozenset(groups) for sid, groups in above.items()}
 
     def groups_of(self, sid: str) -> frozenset[str]:
         """Return every group that somebody is in, nested and primary ones too, as far as they were found."""
         known = self._above.get(sid)
         if known is None:
-            known = self._above[sid] = self._climb(sid)
+            found: set[str] = set()
+            waiting = [sid]
+            while waiting:
+                new = self._direct.get(waiting.pop(), frozenset()) - found
+                found |= new
+                waiting += new
+            known = self._above[sid] = frozenset(found)
         return known
 
-    def _climb(self, sid: str) -> frozenset[str]:
-        by_dn = {one.dn.lower(): one for one in self.by_sid.values()}
-        found: set[str] = set()
-        waiting = [sid]
-        while waiting:
-            one = self.by_sid.get(waiting.pop())
-            above = [by_dn[dn.lower()].sid for dn in one.within if dn.lower() in by_dn] if one else []
-            above += [one.primary_sid] if one and one.primary_sid else []
-            waiting += [group for group in above if group not in found]
-            found.update(above)
-        return frozenset(found)
-
     def inside(self, group: str) -> list[str]:
-        """Return who is in a group and is no group, nested or not; groups of everybody count as somebody."""
-        return sorted(
-            sid
-            for sid, one in self.by_sid.items()
-            if group in self.groups_of(sid) and (not one.is_group or anybody(sid))
-        )
+        """Return who is in a group and is no group, nested or not; groups of everybody count as somebody.
+
+        Raises:
+            Unreadable: the group, or one in it, has a member that did not come back: one of another domain, or one that
+                the operator may not see.
+        """
+        within = [one for one in self.by_sid.values() if one.sid == group or group in self.groups_of(one.sid)]
+        for one in within:
+            lost = [dn for dn in one.members if dn.lower() not in self._by_dn and dn.lower() not in self.others]
+            if lost:
+                raise Unreadable(f"{lost[0]}, a member of {one.name}, did not come back: it may be of another domain")
+        return sorted(one.sid for one in within if one.sid != group and (not one.is_group or anybody(one.sid)))
 
 
 def _principal(record: Record) -> Principal:
@@ -136,7 +157,7 @@ def _principal(record: Record) -> Principal:
         is_group=record.text("ObjectClass") == "group",
         within=record.texts("memberOf"),
         primary=record.number("primaryGroupID") if primary is not None else None,
-        has_members=bool(record.texts("member")),
+        members=record.texts("member"),
     )
 
 
@@ -153,13 +174,13 @@ def expanding(groups: Sequence[Principal], base: str, server: str) -> tuple[Cmdl
     for one in sorted(groups, key=lambda group: group.sid):
         wanted.append(f"(memberOf:{_IN_CHAIN}:={ldap(one.dn)})")
         wanted += _primary(one)
-    return _search(wanted, _BESIDE, base, server)
+    return _search(wanted, _PROPERTIES, base, server)
 
 
 def whose_primary(groups: Iterable[Principal], base: str, server: str) -> tuple[Cmdlet, ...]:
     """Ask whose primary group one of these is."""
     wanted = [item for one in sorted(groups, key=lambda group: group.sid) for item in _primary(one)]
-    return _search(wanted, _BESIDE, base, server)
+    return _search(wanted, _PROPERTIES, base, server)
 
 
 def _primary(one: Principal) -> Iterator[str]:
