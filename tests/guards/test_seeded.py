@@ -66,11 +66,11 @@ AT_PREFLIGHT = {
 }
 
 
-BY_DESCRIPTOR = {
+BAD_SUCCESSORS = {
     **{("ou-not-open", why): change for why, change in seeded_descriptors.OPEN.items()},
     **{("link-attributes-guarded", why): change for why, change in seeded_descriptors.WRITABLE.items()},
 }
-"""What only the descriptors show: many ways, each caught by the one guard."""
+"""What BadSuccessor needs or leaves: many ways, each caught by the one guard."""
 
 
 def refusing(world: World) -> set[str]:
@@ -93,9 +93,23 @@ def test_held_before_anything_is_written(guard):
     assert not any(world.arrived(name) for name in WRITES)
 
 
-@pytest.mark.parametrize(("guard", "why"), BY_DESCRIPTOR)
+def half_linked(estate: dict[str, Any]) -> None:
+    evil = {"dn": "CN=evil,OU=Managed,DC=corp,DC=example", "state": 2, "supersedes": ACCOUNT, "linked_by": "dmsa"}
+    estate["dmsas"] = [evil]
+
+
+def half_linked_by_the_account(estate: dict[str, Any]) -> None:
+    half_linked(estate)
+    estate["dmsas"][0]["linked_by"] = "account"
+
+
+BAD_SUCCESSORS["account-not-linked", "half a link of a dMSA"] = half_linked
+BAD_SUCCESSORS["account-not-linked", "half a link of the account"] = half_linked_by_the_account
+
+
+@pytest.mark.parametrize(("guard", "why"), BAD_SUCCESSORS)
 def test_held_where_somebody_outside_tier_0_is_let_in(guard, why):
-    world = World(change_plan=only_batch, change_estate=BY_DESCRIPTOR[guard, why])
+    world = World(change_plan=only_batch, change_estate=BAD_SUCCESSORS[guard, why])
     state = world.run()[ID]
     assert state.held is not None
     assert state.held.reason == f"guard:{guard}"
@@ -165,5 +179,5 @@ def test_held_before_what_somebody_else_did_does_harm(guard, until, happens, ver
 
 
 def test_every_guard_is_seeded_here():
-    seeded = {*AT_PREFLIGHT, *(guard for guard, _ in BY_DESCRIPTOR), *(row[0] for row in LATER)}
+    seeded = {*AT_PREFLIGHT, *(guard for guard, _ in BAD_SUCCESSORS), *(row[0] for row in LATER)}
     assert {guard.id for guard in all_guards()} - seeded == {"original-present", "dwell-minimum"}

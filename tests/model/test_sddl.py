@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.security.sddl import Acl, Entry, SddlInvalid, Security, read, write
@@ -58,6 +58,7 @@ acls = st.builds(Acl, controls, st.none() | st.lists(entries(), max_size=4).map(
 descriptors = st.builds(Security, st.none() | sids, st.none() | sids, st.none() | acls, st.none() | acls)
 
 
+@settings(deadline=None)
 @given(descriptors)
 def test_what_was_written_is_read_again(security):
     text = write(security, DOMAIN)
@@ -65,6 +66,7 @@ def test_what_was_written_is_read_again(security):
     assert write(read(text, DOMAIN), DOMAIN) == text
 
 
+@settings(deadline=None)
 @given(st.text() | st.text(alphabet='ODGS:();ACWPRSID-0x1"P@ ', max_size=60))
 @example("D:" + "(" * 500)
 @example('D:(XA;;GA;;;WD;("')
@@ -76,6 +78,7 @@ def test_any_text_is_read_or_refused_by_name(text):
         read(text, DOMAIN)
 
 
+@settings(deadline=None)
 @given(descriptors, st.data())
 def test_a_damaged_descriptor_is_read_or_refused_by_name(security, data):
     text = write(security, DOMAIN)

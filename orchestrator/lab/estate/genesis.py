@@ -370,7 +370,10 @@ class Genesis:
         if account is None:
             raise EstateInvalid([f"{dmsa.dn}: the account {dmsa.supersedes} is not in the estate file"])
         at = self._at
-        self._directory.seed(guid, {"msDS-ManagedAccountPrecededByLink": (account.guid,)}, at)
+        if dmsa.linked_by != "account":
+            self._directory.seed(guid, {"msDS-ManagedAccountPrecededByLink": (account.guid,)}, at)
+        if dmsa.linked_by == "dmsa":
+            return
         state = dmsa.state or None
         values = {"msDS-SupersededManagedAccountLink": (guid,), "msDS-SupersededServiceAccountState": state}
         self._directory.seed(account.guid, values, at)

@@ -159,6 +159,8 @@ class DmsaSpec(Spec):
     state: Literal[0, 1, 2, 3] = 0
     supersedes: str | None = None
     """The DN of the account that it precedes; both sides of the link and the account's state are written."""
+    linked_by: Literal["both", "dmsa", "account"] = "both"
+    """Which of the two knows of the link. One alone is what somebody writes who may not write the other."""
     principals: tuple[Name, ...] = ()
     description: str | None = None
     encryption_types: int = 24
