@@ -15,6 +15,7 @@ from orchestrator.engine.merge import merge
 from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.case import Seen
 from orchestrator.model.directory import ACCOUNT_LINK, ACCOUNT_STATE, DMSA_CLASS, DMSA_LINK, DMSA_STATE, PRINCIPALS
+from orchestrator.model.escape import sid_octets
 from orchestrator.model.host import ENABLED, KERBEROS_KEY, KERBEROS_PARENT
 from orchestrator.model.observation import Fault, FaultKind, Outcome, RemoteError, Reply
 from orchestrator.model.observation import Record as Found
@@ -88,15 +89,26 @@ _TOKEN = ["S-1-5-21-1-2-3-512", "S-1-5-11"]
 _WINDOWS = r"HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 _SERVICE = {"State": "Running", "StartMode": "Auto", "StartName": r"CORP\svc-app"}
 _SDDL = "O:DAG:DAD:AI(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;DA)(A;;LCRPLORC;;;AU)"
+_PEOPLE: dict[str, dict[str, Any]] = {
+    "Administrators": {"sid": "S-1-5-32-544"},
+    "Account Operators": {"sid": "S-1-5-32-548", "class": "group"},
+    "Domain Admins": {"sid": 512, "in": ["Administrators"]},
+    "Administrator": {"sid": 500, "in": ["Domain Admins"], "primary": 513},
+    "svc-app": {"sid": 1105, "primary": 513},
+}
 _LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
 _TYPES = "msDS-SupportedEncryptionTypes"
+
+
+def _in_forest(asks: Mapping[str, Any]) -> bool:
+    return str(asks["Server"]).endswith(":3268")
 
 
 def _which(asks: Mapping[str, Any]) -> str:
     """Return which of the case's lists a search of the directory is about."""
     if "Identity" in asks:
         return "partitions" if str(asks["Identity"]).startswith("CN=Partitions") else "schema"
-    if not str(asks["Server"]).endswith(":3268"):
+    if not _in_forest(asks):
         return "class"
     return "named" if "(sAMAccountName=" in str(asks["LDAPFilter"]) else "forest"
 
@@ -122,7 +134,8 @@ class FarSide:
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``, ``partitions``, ``named`` and ``forest``
     (what the global catalog finds): lists of objects; ``token``: the operator's, ``builds`` and ``replication``
     (``partners``, ``failures``) of domain controllers; ``computers``: DNS names of existing computers, ``members``: who
-    is in a group; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``, ``encryption``, ``log_on`` of tasks and
+    is in a group; ``people``: who there is, by name: ``sid`` (or RID), ``in`` which groups, ``primary`` group,
+    ``class``; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``, ``encryption``, ``log_on`` of tasks and
     pools, ``exported`` tasks that the plan does not name, ``iis``, ``cluster``, and of the switch ``key``, ``parent``,
     ``value``; ``descriptors``: SDDL by GUID or DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints
     whose reads were never sent; ``refused``: cmdlets that are denied.
@@ -176,10 +189,8 @@ class FarSide:
                 yield from self._by_ldap(endpoint.removeprefix("ldap:"), "Account" in asks, asks["Properties"])
             case "Get-ADComputer":
                 yield from self._computers(str(asks["LDAPFilter"]), asks["Properties"])
-            case "Get-ADObject" if "IncludeDeletedObjects" in asks:
-                yield self._deleted(endpoint, str(asks["Identity"]))
             case "Get-ADObject":
-                yield from self._listed(_which(asks), "ADObject")
+                yield from self._searched(endpoint, asks)
             case "Get-DmsaDescriptor":
                 sddl = self.facts.get("descriptors", {}).get(str(asks["Identity"]), _SDDL)
                 yield _found("ActiveDirectorySecurity", {"Sddl": sddl})
@@ -193,6 +204,14 @@ class FarSide:
                 )
             case _:
                 yield from self._controller(endpoint.partition(".")[0], statement)
+
+    def _searched(self, endpoint: str, asks: Mapping[str, Any]) -> Iterator[Found]:
+        if "IncludeDeletedObjects" in asks:
+            yield self._deleted(endpoint, str(asks["Identity"]))
+        elif str(asks.get("LDAPFilter", "")).startswith("(|") and not _in_forest(asks):
+            yield from self._people(str(asks["LDAPFilter"]))
+        else:
+            yield from self._listed(_which(asks), "ADObject")
 
     def _controller(self, name: str, statement: Cmdlet) -> Iterator[Found]:
         """Answer what only a domain controller is asked."""
@@ -226,6 +245,29 @@ class FarSide:
         else:
             for failure in given.get("failures", []):
                 yield _found("ADReplicationFailure", about | {"FailureCount": 1, "LastError": 1722} | failure)
+
+    def _people(self, asked: str) -> Iterator[Found]:
+        """Answer for those whose SID, name, group or primary group is asked for."""
+        known = {**_PEOPLE, **self.facts.get("people", {})}
+        below = {name: f"CN={name},CN=Users,DC=corp,DC=example" for name in known}
+
+        def above(name: str) -> set[str]:
+            direct = set(known[name].get("in", ()))
+            return direct.union(*(above(one) for one in direct))
+
+        for name, one in known.items():
+            sid = one["sid"] if str(one["sid"]).startswith("S-1-") else f"S-1-5-21-1-2-3-{one['sid']}"
+            by = [f"(objectSid={sid_octets(sid)})", f"(sAMAccountName={name.lower()})"]
+            by += [f"1941:={below[group]})" for group in above(name)]
+            by += [f"(primaryGroupID={one['primary']})"] if "primary" in one else []
+            if any(text in asked for text in by):
+                kind = one.get("class", "group" if any(name in o.get("in", ()) for o in known.values()) else "user")
+                within = [below[group] for group in one.get("in", ())]
+                inside = [below[other] for other, o in known.items() if name in o.get("in", ())]
+                inside += one.get("elsewhere", [])
+                shown = {"objectSid": sid, "sAMAccountName": name, "Name": name, "ObjectClass": kind}
+                links = {"DistinguishedName": below[name], "memberOf": within, "member": inside}
+                yield _found("ADObject", {**shown, **links, "primaryGroupID": one.get("primary")})
 
     def _objects(self, server: str, asked_by: str) -> Iterator[Found]:
         facts = {**self.facts, **self.facts.get("copies", {}).get(server.partition(".")[0], {})}

@@ -13,6 +13,7 @@ from uuid import UUID
 _LDAP_SPECIAL = re.compile(r"[*()\\\x00-\x1f]")
 _WQL_SPECIAL = re.compile(r"[\\'\"]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SID = re.compile(r"S-1-[0-9]{1,15}(-[0-9]{1,10}){1,15}", re.ASCII)
 
 
 def ldap(value: str) -> str:
@@ -65,3 +66,21 @@ def xpath(value: str) -> str:
 def _refuse_control(value: str, language: str) -> None:
     if _CONTROL.search(value):
         raise ValueError(f"{value!r} holds a control character and cannot be written in {language}")
+
+
+def sid_octets(sid: str) -> str:
+    """Return a SID as the octets of an assertion value, escaped one by one, as ``objectSid`` holds it.
+
+    Form: MS-DTYP 2.4.2.2 (revision, count, authority of six octets, big-endian, then 32-bit numbers, little-endian).
+
+    Raises:
+        ValueError: the text is no SID, or one of its numbers does not fit.
+    """
+    if not _SID.fullmatch(sid):
+        raise ValueError(f"{sid!r} is no SID")
+    authority, *parts = map(int, sid.split("-")[2:])
+    if authority >= 1 << 48 or any(part >= 1 << 32 for part in parts):
+        raise ValueError(f"{sid!r} holds a number that does not fit into a SID")
+    head = bytes((1, len(parts))) + authority.to_bytes(6, "big")
+    octets = head + b"".join(part.to_bytes(4, "little") for part in parts)
+    return "".join(f"\\{octet:02x}" for octet in octets)

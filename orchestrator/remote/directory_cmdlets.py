@@ -110,7 +110,7 @@ READS = (
         "Get-DmsaDescriptor",
         form({"Identity": OBJECT, "Attribute": one_of("nTSecurityDescriptor"), "Server": HOST}),
         form({"Identity": OBJECT, "Attribute": _DESCRIPTORS, "Server": HOST}).by(),
-        by="snapshot probe",
+        by="snapshot guards probe",
         source=_PAGES + "Get-ADObject; the descriptor carries Sddl only as a top-level object",
         role_function="Get-DmsaDescriptor",
     ),

@@ -17,9 +17,9 @@ from orchestrator.model.action import Observe
 from orchestrator.model.before import HostBefore, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.descriptor import descriptor_read, descriptor_seen
+from orchestrator.model.descriptor import descriptor_read, descriptor_seen, dmsa_container
 from orchestrator.model.directory import Account, PairSeen
-from orchestrator.model.dn import domain_dn, parent_dn
+from orchestrator.model.dn import parent_dn
 from orchestrator.model.facts import DESCRIPTOR, account_data, dmsa_data
 
 
@@ -86,8 +86,7 @@ def with_account(content: Content, account: Account) -> Content:
 def containers(case: Case, pair: PairSeen) -> Iterable[str]:
     """Return where the account lies and where the dMSA lies, or will be created."""
     names = [parent_dn(pair.account.dn)] if pair.account else []
-    below = f"CN=Managed Service Accounts,{domain_dn(case.plan.estate.domain or '')}"
-    names.append(parent_dn(pair.dmsa.dn) if pair.dmsa else case.migration.dmsa.path or below)
+    names.append(dmsa_container(pair, case.migration.dmsa.path, case.plan.estate.domain or ""))
     return dict.fromkeys(names)
 
 

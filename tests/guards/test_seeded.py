@@ -18,6 +18,7 @@ from orchestrator.lab.estate.machine import Service
 from orchestrator.lab.estate.spec import ServiceSpec
 from orchestrator.model.event import GuardsAsked, WayBackAsked
 from orchestrator.model.lifecycle import Intention, Phase, Way
+from tests.guards import seeded_descriptors
 from tests.world import DC, World
 
 ID = "dmsa-batch"
@@ -66,6 +67,13 @@ AT_PREFLIGHT = {
     "host-capable": put("hosts", 1, "build", value=20348),
     "workload-supported": task_on_host,
 }
+
+
+BAD_SUCCESSORS = {
+    **{("ou-not-open", why): change for why, change in seeded_descriptors.OPEN.items()},
+    **{("link-attributes-guarded", why): change for why, change in seeded_descriptors.WRITABLE.items()},
+}
+"""What BadSuccessor needs or leaves: many ways, each caught by the one guard."""
 
 
 def refusing(world: World) -> set[str]:
@@ -175,6 +183,36 @@ def test_who_may_do_everything_and_is_no_domain_administrator_needs_somebody_to_
 
     state = World(change_plan=waived, change_estate=DELEGATED).run()[ID]
     assert (state.phase, state.held) == (Phase.COMPLETED, None)
+
+
+def half_linked(estate: dict[str, Any]) -> None:
+    evil = {"dn": "CN=evil,OU=Managed,DC=corp,DC=example", "state": 2, "supersedes": ACCOUNT, "linked_by": "dmsa"}
+    estate["dmsas"] = [evil]
+
+
+def half_linked_by_the_account(estate: dict[str, Any]) -> None:
+    half_linked(estate)
+    estate["dmsas"][0]["linked_by"] = "account"
+
+
+BAD_SUCCESSORS["account-not-linked", "half a link of a dMSA"] = half_linked
+BAD_SUCCESSORS["account-not-linked", "half a link of the account"] = half_linked_by_the_account
+
+
+@pytest.mark.parametrize(("guard", "why"), BAD_SUCCESSORS)
+def test_held_where_somebody_outside_tier_0_is_let_in(guard, why):
+    world = World(change_plan=only_batch, change_estate=BAD_SUCCESSORS[guard, why])
+    state = world.run()[ID]
+    assert state.held is not None
+    assert state.held.reason == f"guard:{guard}"
+    assert refusing(world) == {guard}
+    assert not any(world.arrived(name) for name in WRITES)
+
+
+@pytest.mark.parametrize("why", seeded_descriptors.HARMLESS)
+def test_not_held_where_nobody_is_let_in(why):
+    world = World(change_plan=only_batch, change_estate=seeded_descriptors.HARMLESS[why])
+    assert world.run(until=Phase.PREPARED)[ID].phase is Phase.PREPARED
 
 
 def somebody(world: World, name: str, **parameters: object) -> None:
@@ -447,5 +485,5 @@ def test_a_way_back_with_the_password_of_the_snapshot_asks_and_goes_on():
 def test_every_guard_is_seeded_here():
     seeded = {*AT_PREFLIGHT, *(row[0] for row in (*LATER, *OF_THE_DOMAIN)), "change-ticket"}
     seeded |= {*(seed.partition(":")[0] for seed in OF_ACCOUNT_AND_HOSTS), "account-not-shared"}
-    seeded |= {row[0] for row in LATER_OF_ACCOUNT_AND_HOSTS}
+    seeded |= {row[0] for row in LATER_OF_ACCOUNT_AND_HOSTS} | {guard for guard, _ in BAD_SUCCESSORS}
     assert {guard.id for guard in all_guards()} - seeded == {"original-present", "dwell-minimum"}

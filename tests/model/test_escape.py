@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from orchestrator.model.escape import guid_filter, ldap, wql, xpath
+from orchestrator.model.escape import guid_filter, ldap, sid_octets, wql, xpath
 from orchestrator.remote.queries import is_event_query, is_ldap_filter, is_wql_condition
 
 nasty = st.text(alphabet=st.sampled_from("ab*()\\'\"\x00\n\x7f|&=;[] é€😀") | st.characters(), max_size=30)
@@ -30,6 +30,24 @@ def test_a_guid_is_its_stored_octets(guid):
     octets = bytes.fromhex(re.sub(r"[^0-9a-f]", "", written.removeprefix("(objectGUID=")))
     assert UUID(bytes_le=octets) == guid
     assert is_ldap_filter(written)
+
+
+@given(st.integers(0, 2**48 - 1), st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=15))
+def test_a_sid_is_its_stored_octets(authority, parts):
+    written = sid_octets("-".join(("S-1", str(authority), *map(str, parts))))
+    octets = bytes.fromhex(written.replace("\\", ""))
+    assert octets[:2] == bytes((1, len(parts)))
+    assert int.from_bytes(octets[2:8], "big") == authority
+    assert [int.from_bytes(octets[at : at + 4], "little") for at in range(8, len(octets), 4)] == parts
+    assert is_ldap_filter(f"(objectSid={written})")
+
+
+@given(
+    nasty | st.sampled_from(["S-1-5", "S-2-5-18", "S-1-5-", "S-1-5-4294967296", "S-1-281474976710656-1", "s-1-5-18"])
+)
+def test_what_is_no_sid_has_no_octets(text):
+    with pytest.raises(ValueError, match=r"is no SID|does not fit"):
+        sid_octets(text)
 
 
 @given(nasty)

@@ -12,10 +12,12 @@ from orchestrator.lab.estate.descriptor import (
     CHILD_PROTECTION,
     PROTECTION,
     Ace,
+    Descriptor,
     default,
     migration_grant,
     of_deleted_objects,
 )
+from orchestrator.lab.estate.descriptor_spec import DescriptorSpec
 from orchestrator.lab.estate.directory import Directory
 from orchestrator.lab.estate.spec import DmsaSpec, EstateInvalid, EstateSpec, GroupSpec, UserSpec
 
@@ -108,6 +110,8 @@ class Genesis:
         for user in self._spec.users:
             self._delegated_by(user)
         self._authentication()
+        for descriptor in self._spec.descriptors:
+            self._descriptor(descriptor)
 
     def _put(self, dn: str, kind: str, **values: object) -> UUID:
         rdn, *above = names.split(dn)
@@ -310,6 +314,29 @@ class Genesis:
             for guid in inside:
                 self._directory.seed(guid, {"msDS-AssignedAuthNPolicySilo": (silo,)}, self._at)
 
+    def _descriptor(self, spec: DescriptorSpec) -> None:
+        entry = self._replica.at_dn(spec.of)
+        if entry is None:
+            raise EstateInvalid([f"descriptors: {spec.of} is not in the estate file"])
+        before = self._directory.descriptor(entry)
+        aces = tuple(
+            Ace(one.kind, one.flags, one.rights, self._sid(one.to), one.about, one.inherited_by, one.condition)
+            for one in spec.entries
+        )
+        owner = self._sid(spec.owner) if spec.owner else before.owner
+        after = Descriptor(owner, (*aces, *before.aces), spec.controlled)
+        self._directory.seed(entry.guid, {"nTSecurityDescriptor": after}, self._at)
+
+    def _sid(self, who: str) -> str:
+        if who.startswith("S-1-"):
+            return who
+        if who.startswith("RID:"):
+            return f"{self._directory.sid}-{who.removeprefix('RID:')}"
+        entry = self._replica.at_dn(who)
+        if entry is None or not entry.sid:
+            raise EstateInvalid([f"descriptors: {who} is nobody in the estate file"])
+        return entry.sid
+
     def _guid(self, dn: str) -> UUID:
         entry = self._replica.at_dn(dn)
         assert entry is not None
@@ -357,7 +384,10 @@ class Genesis:
         if account is None:
             raise EstateInvalid([f"{dmsa.dn}: the account {dmsa.supersedes} is not in the estate file"])
         at = self._at
-        self._directory.seed(guid, {"msDS-ManagedAccountPrecededByLink": (account.guid,)}, at)
+        if dmsa.linked_by != "account":
+            self._directory.seed(guid, {"msDS-ManagedAccountPrecededByLink": (account.guid,)}, at)
+        if dmsa.linked_by == "dmsa":
+            return
         state = dmsa.state or None
         values = {"msDS-SupersededManagedAccountLink": (guid,), "msDS-SupersededServiceAccountState": state}
         self._directory.seed(account.guid, values, at)

@@ -33,6 +33,7 @@ _INDEXED = frozenset(
         "dnshostname",
         "objectclass",
         "msds-supersededserviceaccountstate",
+        "primarygroupid",
         *LINKS,
     }
 )

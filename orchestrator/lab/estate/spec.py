@@ -13,6 +13,7 @@ import yaml
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from orchestrator.lab.estate import dn as names
+from orchestrator.lab.estate.descriptor_spec import DescriptorSpec
 from orchestrator.lab.estate.quantities import Duration, Name, Spec, TimeOfDay
 from orchestrator.lab.estate.sessions_spec import SessionsSpec
 from orchestrator.lab.estate.weather_spec import Partition, ServiceBroken, WeatherSpec
@@ -172,6 +173,8 @@ class DmsaSpec(Spec):
     state: Literal[0, 1, 2, 3] = 0
     supersedes: str | None = None
     """The DN of the account that it precedes; both sides of the link and the account's state are written."""
+    linked_by: Literal["both", "dmsa", "account"] = "both"
+    """Which of the two knows of the link. One alone is what somebody writes who may not write the other."""
     principals: tuple[Name, ...] = ()
     description: str | None = None
     encryption_types: int = 24
@@ -296,6 +299,7 @@ class EstateSpec(Spec):
     users: tuple[UserSpec, ...] = ()
     groups: tuple[GroupSpec, ...] = ()
     dmsas: tuple[DmsaSpec, ...] = ()
+    descriptors: tuple[DescriptorSpec, ...] = ()
     hosts: tuple[HostSpec, ...] = ()
     other_use: tuple[OtherUse, ...] = ()
     switches: Switches = Switches()

@@ -185,9 +185,18 @@ class Session:
                 return None
 
     def _by_indexed(self, test: Test) -> list[Entry] | None:
-        if len(test.pieces) != 1 or test.relation != "=" or test.rule:
-            return None
         name = test.attribute.lower()
+        if len(test.pieces) != 1 or test.relation != "=":
+            return None
+        if name == "memberof" and test.rule == IN_CHAIN:
+            group = self.replica.at_dn(test.value.decode(errors="replace"))
+            return list(self._chain(group, "member").values()) if group else []
+        if test.rule:
+            return None
+        if name == "objectsid" and len(test.value) > 8:
+            return self.replica.having(name, identity.sid_text(test.value))
+        if name == "primarygroupid" and test.value.isdigit():
+            return self.replica.having(name, int(test.value))
         if name in {"samaccountname", "serviceprincipalname", "dnshostname"}:
             return self.replica.having(name, test.value.decode(errors="replace"))
         if name in LINKS:

@@ -286,7 +286,8 @@ def _asked(replica: Replica, entry: Entry, name: str) -> Iterable[tuple[str, obj
         for each in (*shown, *(cooked for cooked, _ in _COOKED.values()), *LINKS.values()):
             yield from _asked(replica, entry, each)
     elif folded in _COOKED:
-        if folded not in _OF_ACCOUNTS or "user" in entry.classes:
+        of_group = entry.kind == "group" and folded == "memberof"
+        if folded not in _OF_ACCOUNTS or "user" in entry.classes or of_group:
             yield _COOKED[folded][0], _COOKED[folded][1](replica, entry)
     else:
         yield name, attribute(replica, entry, name)
