@@ -55,8 +55,8 @@ class TestPrepare:
         readings, action = follow(self.planned())
         first, second, third = round_trips(readings)
         assert first == ["app01", "dc01", "dc01", "dc02"], "the operator's token travels alone"
-        assert second == ["dc01", "dc01"], "the second one is the forest's catalogue"
-        assert third == ["dc01", "dc01", "dc01"]
+        assert second == ["dc01"] * 4, "the forest's catalog and two descriptors travel apart"
+        assert third == ["dc01"]
         assert "Get-ADUser" not in asked(readings[1])
         assert set(asked(readings[2])) == {"Get-DmsaDescriptor"}
         assert isinstance(action, Perform)

@@ -19,7 +19,7 @@ from orchestrator.lab.estate.descriptor import (
 )
 from orchestrator.lab.estate.descriptor_spec import DescriptorSpec
 from orchestrator.lab.estate.directory import Directory
-from orchestrator.lab.estate.spec import DmsaSpec, EstateInvalid, EstateSpec, GroupSpec, UserSpec
+from orchestrator.lab.estate.spec import DmsaSpec, EstateInvalid, EstateSpec, GroupSpec, UserSpec, release_of
 
 DMSA_CLASS = "msDS-DelegatedManagedServiceAccount"
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -197,10 +197,10 @@ class Genesis:
         self._seed_group(f"CN=DnsAdmins,CN=Users,{root}", f"{sid}-1101", ())
 
     def _named(self, name: str) -> bool:
-        return any(name.lower() == _sam(user.sam, user.dn).lower() for user in self._spec.users)
+        return any(name.lower() == (user.sam or names.common(user.dn)).lower() for user in self._spec.users)
 
     def _seed_group(self, dn: str, sid: str, members: tuple[UUID, ...], sam: str | None = None) -> None:
-        name = _sam(sam, dn)
+        name = sam or names.common(dn)
         marked = 1 if name in _MARKED else None
         kind = -2147483643 if sid.startswith("S-1-5-32-") else -2147483646
         values = {"sAMAccountName": name, "objectSid": sid, "member": members, "adminCount": marked}
@@ -209,7 +209,7 @@ class Genesis:
     def _person(self, dn: str, sid: str, *, enabled: bool = True, **values: object) -> UUID:
         control = uac.NORMAL_ACCOUNT | uac.PASSWORD_NEVER_EXPIRES | (0 if enabled else uac.DISABLED)
         given: dict[str, object] = {
-            "sAMAccountName": _sam(None, dn),
+            "sAMAccountName": names.common(dn),
             "objectSid": sid,
             "userAccountControl": control,
             "pwdLastSet": uac.filetime(self._at),
@@ -225,7 +225,7 @@ class Genesis:
             system = "Windows Server 2025 Datacenter" if dc.build >= 26100 else "Windows Server 2022 Datacenter"
             self._computer(f"OU=Domain Controllers,{root}", dc.name, dc.build, control, 516, system, 28)
         for host in self._spec.hosts:
-            system = "Windows 11 Enterprise" if host.client else f"Windows Server {_release(host.build)} Standard"
+            system = "Windows 11 Enterprise" if host.client else f"Windows Server {release_of(host.build)} Standard"
             trust, types = uac.WORKSTATION_TRUST, host.encryption_types
             self._computer(f"CN=Computers,{root}", host.name, host.build, trust, 515, system, types)
 
@@ -255,7 +255,7 @@ class Genesis:
         control |= uac.TRUSTED_TO_AUTHENTICATE if user.protocol_transition else 0
         sid = f"{self._directory.sid}-{user.rid}" if user.rid else self._directory.take_rid()
         values: dict[str, object] = {
-            "sAMAccountName": _sam(user.sam, user.dn),
+            "sAMAccountName": user.sam or names.common(user.dn),
             "objectSid": sid,
             "userPrincipalName": user.upn,
             "description": user.description,
@@ -362,7 +362,7 @@ class Genesis:
             if principal is None:
                 raise EstateInvalid([f"{dmsa.dn}: its principal {dn} is not in the estate file"])
             sids.append(principal.sid)
-        name = _sam(None, dmsa.dn)
+        name = names.common(dmsa.dn)
         values: dict[str, object] = {
             "sAMAccountName": f"{name}$",
             "objectSid": self._directory.take_rid(),
@@ -393,11 +393,3 @@ class Genesis:
         self._directory.seed(account.guid, values, at)
         if dmsa.state == 1:
             self._reseed(guid, *migration_grant(account.sid))
-
-
-def _sam(given: str | None, dn: str) -> str:
-    return given or names.value(names.split(dn)[0])
-
-
-def _release(build: int) -> str:
-    return "2025" if build >= 26100 else "2022" if build >= 20348 else "2019"

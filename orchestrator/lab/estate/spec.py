@@ -344,6 +344,11 @@ class EstateSpec(Spec):
                 raise ValueError(f"{where}: {rule.host} has no service {rule.service}")
 
 
+def release_of(build: int) -> str:
+    """Return the year in the name of a Windows Server of a build."""
+    return "2025" if build >= FIRST_DMSA_BUILD else "2022" if build >= 20348 else "2019"
+
+
 def _forms(name: str) -> tuple[str, str]:
     return name.lower(), name.lower().partition(".")[0]
 
