@@ -200,7 +200,7 @@ class Course:
         if not agreed:
             self.converged_at, self.apart_at = None, now
         elif self.converged_at is None:
-            self.converged_at = self.apart_at or now
+            self.converged_at, self.apart_at = self.apart_at or now, None
 
     def _dwell_anew(self) -> None:
         self.converged_at = None
