@@ -44,6 +44,7 @@ RUN = (
     "jea.md",
     "original-deleted.md",
     "verify.md",
+    "preflight.md",
     "soc.md",
 )
 """Pages whose commands are run."""

@@ -26,6 +26,7 @@ from orchestrator.cli import (
     lab,
     lifecycle,
     plans,
+    preflight,
     probe,
     rehearse,
     status,
@@ -61,6 +62,7 @@ def _root(
 _VERBS: tuple[Callable[..., None], ...] = (
     plans.check,
     plans.schema,
+    preflight.preflight,
     drive.run,
     status.status,
     verify.verify,

@@ -32,6 +32,7 @@ from orchestrator.views.discovery_schema import discovery_schema
 from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
 from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
+from orchestrator.views.preflight_schema import preflight_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.rehearsal import rehearsal_schema
 from orchestrator.views.snapshot import snapshot_schema
@@ -217,6 +218,7 @@ SHAPES = {
     ("probe-windows",): probe_schema,
     ("rehearse",): rehearsal_schema,
     ("jea",): jea_schema,
+    ("preflight",): preflight_schema,
     ("verify",): verification_schema,
     ("expect",): expectation_schema,
     ("reconcile",): reconciliation_schema,
