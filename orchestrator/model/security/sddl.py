@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from orchestrator.model.security.words import (
@@ -24,6 +25,9 @@ from orchestrator.model.security.words import (
     sid_of,
     word_for,
 )
+
+_REMEMBERED = 1024
+"""How many texts are remembered: containers' are asked about by each migration anew."""
 
 
 class SddlInvalid(ValueError):
@@ -61,7 +65,7 @@ class Entry:
         """Whether it came from a container above."""
         return bool(self.flags & Inherit.ID)
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """The rights with the generic ones replaced by what they mean on directory objects."""
         mask = self.rights
@@ -92,6 +96,7 @@ class Security:
     sacl: Acl | None = None
 
 
+@lru_cache(_REMEMBERED)
 def read(text: str, domain: str) -> Security:
     """Read a security descriptor.
 
