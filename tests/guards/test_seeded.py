@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from orchestrator import guards
 from orchestrator.guards import all_guards
 from orchestrator.lab.command import Command, Request
 from orchestrator.lab.estate.descriptor import PROTECTION
@@ -258,9 +259,9 @@ def stop_replication(world: World) -> None:
 
 
 def fast_clock(world: World) -> None:
-    """Let the pinned domain controller's clock jump ahead by a year: every dwell would be over."""
+    """Let the pinned domain controller's clock jump ahead, by less than replication would show: a dwell ends early."""
     dc = world.estate.machine(DC)
-    dc.spec = dc.spec.model_copy(update={"clock_ahead": timedelta(days=365)})
+    dc.spec = dc.spec.model_copy(update={"clock_ahead": timedelta(hours=9)})
 
 
 LATER = [
@@ -480,6 +481,44 @@ def test_a_way_back_with_the_password_of_the_snapshot_asks_and_goes_on():
     assert world.run()[ID].phase is Phase.UNLINKED
     asked = [event for event in world.events() if isinstance(event, GuardsAsked)][-1]
     assert (asked.step, [one.guard for one in asked.answers]) == ("undo", ["account-password-stable"])
+
+
+# Without the guard.
+
+HELD_ALL_THE_SAME = {
+    "host-reachable": "what cannot be read is a fault before it is a question",
+    "ledger-flat": "soaking looks at the ledger itself",
+    "pair-matches": "each step looks at the pair itself",
+}
+"""Guards that are a second line: where one is taken out, a step holds the migration, with fewer words."""
+
+AT_THE_BEGINNING = [
+    *AT_PREFLIGHT.items(),
+    *OF_THE_DOMAIN,
+    *((seed.partition(":")[0], change) for seed, change in OF_ACCOUNT_AND_HOSTS.items()),
+    *((guard, change) for (guard, _), change in BAD_SUCCESSORS.items()),
+]
+
+
+@pytest.mark.parametrize(("guard", "change"), AT_THE_BEGINNING)
+def test_where_the_guard_is_taken_out_what_it_prevents_begins(monkeypatch, guard, change):
+    left = tuple(one for one in all_guards() if one.id != guard)
+    monkeypatch.setattr(guards, "all_guards", lambda: left)
+    plan = with_a_task if guard == "workload-supported" else only_batch
+    world = World(change_plan=plan, change_estate=change)
+    held = world.run(until=Phase.PREPARED)[ID].held
+    assert any(world.arrived(name) for name in WRITES) or (guard in HELD_ALL_THE_SAME and held)
+
+
+@pytest.mark.parametrize(("guard", "until", "happens", "verb"), [*LATER, *LATER_OF_ACCOUNT_AND_HOSTS])
+def test_where_the_guard_is_taken_out_start_or_complete_is_sent(monkeypatch, guard, until, happens, verb):
+    left = tuple(one for one in all_guards() if one.id != guard)
+    world = World(change_plan=only_batch)
+    world.run(until=until)
+    happens(world)
+    monkeypatch.setattr(guards, "all_guards", lambda: left)
+    held = world.run()[ID].held
+    assert world.arrived(f"{verb}-ADServiceAccountMigration") or (guard in HELD_ALL_THE_SAME and held)
 
 
 def test_every_guard_is_seeded_here():
