@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-_LDAP_SPECIAL = re.compile(r"[*()\\\x00-\x1f]")
+_LDAP_SPECIAL = re.compile(r"[*()\\\x00-\x1f\x7f-\x9f]")
 _WQL_SPECIAL = re.compile(r"[\\'\"]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SID = re.compile(r"S-1-[0-9]{1,15}(-[0-9]{1,10}){1,15}", re.ASCII)
 
 
@@ -22,7 +22,7 @@ def ldap(value: str) -> str:
     The five characters of RFC 4515, section 3 (``*``, parentheses, backslash, NUL) and every control
     character are escaped; the result holds no character that ends or widens a filter.
     """
-    return _LDAP_SPECIAL.sub(lambda found: f"\\{ord(found[0]):02x}", value)
+    return _LDAP_SPECIAL.sub(lambda found: "".join(f"\\{octet:02x}" for octet in found[0].encode()), value)
 
 
 def guid_filter(guid: UUID) -> str:

@@ -17,8 +17,10 @@ nasty = st.text(alphabet=st.sampled_from("ab*()\\'\"\x00\n\x7f|&=;[] é€😀")
 
 @given(nasty)
 def test_ldap_comes_back_and_stays_inside(text):
+    assume(not re.search(r"[\ud800-\udfff]", text))  # half a character: the gate refuses it
     escaped = ldap(text)
-    assert re.sub(r"\\([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), escaped) == text
+    octets = re.sub(rb"\\([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), escaped.encode())
+    assert octets.decode() == text
     assert not set(escaped) & set("*()\0")
     assert is_ldap_filter(f"(cn={escaped})")
     assert is_ldap_filter(f"(&(cn={escaped})(!(cn={escaped})))")
@@ -53,7 +55,7 @@ def test_what_is_no_sid_has_no_octets(text):
 
 @given(nasty)
 def test_wql_comes_back_and_stays_inside(text):
-    assume(not re.search(r"[\x00-\x1f\x7f]", text))
+    assume(not re.search(r"[\x00-\x1f\x7f-\x9f]", text))
     escaped = wql(text)
     assert re.sub(r"\\(.)", r"\1", escaped) == text
     assert is_wql_condition(f"StartName='{escaped}' OR Name='{escaped}'")
@@ -61,7 +63,7 @@ def test_wql_comes_back_and_stays_inside(text):
 
 @given(nasty)
 def test_xpath_stays_inside(text):
-    assume(not re.search(r"[\x00-\x1f\x7f]", text) and not {"'", '"'} <= set(text))
+    assume(not re.search(r"[\x00-\x1f\x7f-\x9f]", text) and not {"'", '"'} <= set(text))
     literal = xpath(text)
     assert literal[1:-1] == text
     assert is_event_query(f"*[EventData[Data[@Name='TargetUserName']={literal}]]")
