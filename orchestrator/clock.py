@@ -44,6 +44,7 @@ class EstateClock:
         is_lab: bool,
         monotonic: Callable[[], float] = lasting,
         pause: Callable[[float], object] = time.sleep,
+        here: Callable[[], datetime] | None = None,
     ) -> None:
         """Make a clock.
 
@@ -52,13 +53,16 @@ class EstateClock:
             is_lab: whether waiting is reading, without sleeping.
             monotonic: seconds that pass here, also while the machine sleeps.
             pause: sleeps for so many seconds.
+            here: the journal's clock, the runner's own; None where that is estate time itself, as on a lab.
         """
-        self._read, self._is_lab, self._monotonic, self._pause = read, is_lab, monotonic, pause
+        self._read, self._is_lab, self._monotonic, self._pause, self._here = read, is_lab, monotonic, pause, here
         self._last: datetime | None = None
         self._last_at = 0.0
         self._asked_at: float | None = None
         self.unread: str | None = None
         """Why it could not be read when it was asked for last; None if it could."""
+        self.apart: timedelta | None = None
+        """By how much the last reading was ahead of the journal's clock; None if there never was one."""
 
     def now(self) -> datetime | None:
         """Return estate time: the last reading plus what has passed since; None if there never was one."""
@@ -75,6 +79,7 @@ class EstateClock:
         self._asked_at = self._monotonic()
         if reading is not None:
             self._last, self._last_at = reading, self._asked_at
+            self.apart = reading - self._here() if self._here else timedelta(0)
         return self.reckoned()
 
     def _read_quickly(self) -> datetime:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import yaml
 
@@ -53,7 +54,7 @@ def load(path: Path) -> Situation:
 
 
 def plan_of(facts: Mapping[str, Any]) -> Plan:
-    """Return a plan of one migration; ``plan`` of the case changes the migration, ``estate`` the estate."""
+    """Return a plan of one migration; ``plan`` of a case changes the migration, ``estate`` the estate, ``top`` more."""
     migration: dict[str, Any] = {
         "account": ACCOUNT,
         "dmsa": {"name": MIGRATION, "dns_host_name": "dmsa-app.corp.example", "path": "OU=Managed,DC=corp,DC=example"},
@@ -69,8 +70,9 @@ def plan_of(facts: Mapping[str, Any]) -> Plan:
         },
     }
     wave = {"name": "only", "migrations": [{**migration, **facts.get("plan", {})}]} | facts.get("wave", {})
+    estate |= facts.get("estate", {})
     return Plan.model_validate(
-        {"version": 1, "name": "cases", "estate": {**estate, **facts.get("estate", {})}, "waves": [wave]}
+        {"version": 1, "name": "cases", "estate": estate, "waves": [wave], **facts.get("top", {})}
     )
 
 
@@ -98,10 +100,15 @@ def situation(facts: dict[str, Any]) -> Situation:
         users = frozenset(User(of or plan.name, id_) for of, _, id_ in needed_by)
         run.switches.uses[full] = RegistryUse(original, users)
     run.switches.unread = facts.get("unread")
+    for claim in facts.get("claims", ()):
+        of, _, id_ = claim.rpartition("/")
+        run.claims.by[User(of, id_)] = UUID(int=1)
     subject = facts.get("subject", "directory")
     subject = subject if subject == "directory" else f"{subject}.corp.example"
     far = FarSide(facts.get("read", {}), services, at or AT)
-    return Situation(facts, Case.of(run, plan, MIGRATION, at), far, subject)
+    apart = facts.get("apart", 0)
+    apart = None if apart is None else timedelta(seconds=apart)
+    return Situation(facts, Case.of(run, plan, MIGRATION, at, apart), far, subject)
 
 
 def repeated(case: Case, far: FarSide) -> SnapshotRepeated:

@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from orchestrator.engine.failing import LEFT_TO_A_PERSON
+from orchestrator.expectation import IDS as INCIDENTS
 from orchestrator.guards import all_guards
 from orchestrator.lab.estate import weather_spec
 from orchestrator.lab.estate.sessions_spec import SessionsSpec
@@ -38,7 +39,6 @@ PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(RUNBOOKS.glob("*.md"
 PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
 ASKED_ELSEWHERE = {
-    "host-inventory-complete": "by the step prepare: what the plan names must be there",
     "window-open": "as a rule of the wave",
     "blackout": "as a rule of the wave",
     "approvals": "as a rule of the wave",
@@ -140,6 +140,13 @@ def out_of_reach() -> str:
 
 def findings() -> str:
     return table(("finding", "means"), ((code(id_), meaning) for id_, meaning in IDS.items()))
+
+
+# What a reconciliation finds.
+
+
+def incidents() -> str:
+    return table(("finding", "means"), ((code(id_), meaning) for id_, meaning in INCIDENTS.items()))
 
 
 # Claims about Windows.
@@ -316,6 +323,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "out-of-reach": out_of_reach,
     "claims": believed,
     "findings": findings,
+    "incidents": incidents,
 }
 
 

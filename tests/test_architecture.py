@@ -19,7 +19,9 @@ FLOORS = {
     "planfile": 2,
     "engine": 2,
     "probe": 2,
+    "expectation": 3,
     "verification": 2,
+    "discovery": 2,
     "remote": 3,
     "journal": 3,
     "clock": 3,
@@ -33,7 +35,7 @@ FLOORS = {
     "__init__": 0,
 }
 ADAPTERS = {"remote", "journal", "clock", "lab"}
-PURE = {"model", "steps", "guards", "engine", "probe", "verification"}
+PURE = {"model", "steps", "guards", "engine", "probe", "verification", "discovery", "expectation"}
 IMPURE = {
     "asyncio", "concurrent", "ctypes", "http", "io", "logging", "multiprocessing", "os", "pathlib", "queue",
     "random", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile",

@@ -113,3 +113,24 @@ def test_a_lab_that_cannot_be_read_is_not_asked_without_a_pause():
     clock.ask()
     clock.wait_until(AT + timedelta(seconds=30), lambda: False)
     assert hands.asked < 100
+
+
+def test_how_far_it_is_from_the_journal_s_clock_is_known_by_the_last_reading():
+    hands = Hands(AT, None, AT + timedelta(hours=1))
+    here = AT - timedelta(minutes=6)
+    read = hands.clock()._read
+    clock = EstateClock(read, is_lab=False, monotonic=lambda: hands.seconds, pause=hands.pause, here=lambda: here)
+    assert clock.apart is None
+    clock.ask()
+    assert clock.apart == timedelta(minutes=6)
+    clock.ask()
+    assert clock.unread
+    assert clock.apart == timedelta(minutes=6)
+    clock.ask()
+    assert clock.apart == timedelta(hours=1, minutes=6)
+
+
+def test_where_the_journal_s_clock_is_estate_time_the_two_are_one():
+    clock = Hands(AT).clock(is_lab=True)
+    clock.ask()
+    assert clock.apart == timedelta(0)

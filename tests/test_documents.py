@@ -33,6 +33,7 @@ from tests.documents import ASKED_ELSEWHERE, PAGES, PART, PARTS, ROOT, RUNBOOKS,
 README = ROOT / "README.md"
 RUN = (
     "first-run.md",
+    "discover.md",
     "rehearse.md",
     "drill.md",
     "rollback.md",
@@ -43,6 +44,8 @@ RUN = (
     "jea.md",
     "original-deleted.md",
     "verify.md",
+    "preflight.md",
+    "soc.md",
 )
 """Pages whose commands are run."""
 
@@ -208,7 +211,7 @@ def test_verbs_said_to_be_missing_are_missing():
     said = text(README).partition("Not in this version:")[2].partition(";")[0]
     verbs = {verb for group in _groups(typer.main.get_command(app), "") for verb in group}
     missing = re.findall(r"`([a-z -]+)`", said)
-    assert len(missing) > 8
+    assert len(missing) > 4
     assert not set(missing) & verbs
 
 

@@ -104,7 +104,8 @@ class World(RehearsedWorld):
         return self.seconds
 
     def clock_for(self, transport: Any, announce: Callable[[Ticket], None]) -> EstateClock:
-        return EstateClock(self.clock_reader(transport, announce), is_lab=True, monotonic=lambda: 0.0)
+        read = self.clock_reader(transport, announce)
+        return EstateClock(read, is_lab=True, monotonic=lambda: 0.0, here=lambda: self.estate.now)
 
     def amend(self, change: Callable[[dict[str, Any]], None]) -> Amendment:
         """Change the plan and let an operator accept it; nothing happens where it is refused."""

@@ -17,13 +17,16 @@ from orchestrator import __version__
 from orchestrator.cli import (
     amend,
     by_hand,
+    discover,
     drill,
     drive,
+    expect,
     jea,
     journal,
     lab,
     lifecycle,
     plans,
+    preflight,
     probe,
     rehearse,
     status,
@@ -59,6 +62,7 @@ def _root(
 _VERBS: tuple[Callable[..., None], ...] = (
     plans.check,
     plans.schema,
+    preflight.preflight,
     drive.run,
     status.status,
     verify.verify,
@@ -76,6 +80,9 @@ _VERBS: tuple[Callable[..., None], ...] = (
     probe.probe_windows,
     rehearse.rehearse,
     drill.drill,
+    discover.discover,
+    expect.expect,
+    expect.reconcile,
 )
 for _verb in _VERBS:
     app.command()(_verb)

@@ -72,7 +72,14 @@ def append_words(
 
 
 def ask_way_back(
-    loaded: Loaded, place: str, chosen: tuple[str, ...], way: Way, reason: str, mirror: Path | None = None
+    loaded: Loaded,
+    place: str,
+    chosen: tuple[str, ...],
+    way: Way,
+    reason: str,
+    mirror: Path | None = None,
+    *,
+    accept_password_risk: bool = False,
 ) -> Asked:
     """Write down that migrations are to go back.
 
@@ -90,7 +97,8 @@ def ask_way_back(
                 "from. Nothing was done. Name the others with --only."
             )
         ids[:] = [id_ for id_ in chosen if not _there(state[id_], way)]
-        return [WayBackAsked(migration=id_, way=way, by=who(), reason=reason) for id_ in ids]
+        said = {"way": way, "by": who(), "reason": reason, "accept_password_risk": accept_password_risk}
+        return [WayBackAsked.model_validate({"migration": id_, **said}) for id_ in ids]
 
     state = append_words(place, loaded.plan.name, words, mirror)
     journal = open_existing(place)

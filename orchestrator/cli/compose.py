@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestrator.cli.history import refuse_other_plan, replay
@@ -126,7 +126,7 @@ def clock_for(
             raise Unreadable(complaint(reply) if reply.fault else f"{directory.endpoint}: {complaint(reply)}")
         return time
 
-    return EstateClock(read, is_lab=plan.is_lab)
+    return EstateClock(read, is_lab=plan.is_lab, here=None if plan.is_lab else lambda: datetime.now(UTC))
 
 
 @contextlib.contextmanager

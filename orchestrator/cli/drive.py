@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.cli.options import (
     DEFAULT_JOURNAL,
+    AcceptPasswordRisk,
     All,
     JournalPlace,
     Json,
@@ -85,6 +86,7 @@ def undo(
     all_: All = False,
     yes: Yes = False,
     reason: Reason = "",
+    accept_password_risk: AcceptPasswordRisk = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
     json: Json = False,
@@ -97,7 +99,7 @@ def undo(
 
     Example: dmsa undo plans/quickstart.yaml --only dmsa-report --reason "service slow"
     """
-    _go_back("undo", plan, only, all_, yes, reason, journal, mirror, json, verbose, log_format)
+    _go_back("undo", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, json, verbose, log_format)
 
 
 def reset(
@@ -106,6 +108,7 @@ def reset(
     all_: All = False,
     yes: Yes = False,
     reason: Reason = "",
+    accept_password_risk: AcceptPasswordRisk = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
     json: Json = False,
@@ -118,7 +121,7 @@ def reset(
 
     Example: dmsa reset plans/quickstart.yaml --only dmsa-report --reason "wrong account"
     """
-    _go_back("reset", plan, only, all_, yes, reason, journal, mirror, json, verbose, log_format)
+    _go_back("reset", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, json, verbose, log_format)
 
 
 def rollback(
@@ -127,6 +130,7 @@ def rollback(
     all_: All = False,
     yes: Yes = False,
     reason: Reason = "",
+    accept_password_risk: AcceptPasswordRisk = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
     json: Json = False,
@@ -139,7 +143,9 @@ def rollback(
 
     Example: dmsa rollback plans/quickstart.yaml --all --yes
     """
-    _go_back("rollback", plan, only, all_, yes, reason, journal, mirror, json, verbose, log_format)
+    _go_back(
+        "rollback", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, json, verbose, log_format
+    )
 
 
 def _go_back(
@@ -149,6 +155,7 @@ def _go_back(
     all_: bool,
     yes: bool,
     reason: str,
+    accept: bool,
     journal: str,
     mirror: Path | None,
     json: bool,
@@ -168,7 +175,7 @@ def _go_back(
     loaded = load_plan(plan)
     chosen = select(loaded.plan, only)
     way = Way(verb)
-    asked = ask_way_back(loaded, journal, chosen, way, reason, mirror)
+    asked = ask_way_back(loaded, journal, chosen, way, reason, mirror, accept_password_risk=accept)
     state, signalled = asked.state, 0
     if asked.ids and asked.driver is not None:
         typer.echo(f"{asked.driver} drives, and carries this out; waiting for it.", err=True)

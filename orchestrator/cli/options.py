@@ -43,6 +43,13 @@ Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Yes, every one; nee
 As: TypeAlias = Annotated[
     str | None, typer.Option("--as", metavar="NAME", help="Speak as somebody else; on a simulated estate only.")
 ]
+AcceptPasswordRisk: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--accept-password-risk",
+        help="Begin although the account's password changed since the snapshot, or has expired; kept in the journal.",
+    ),
+]
 Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]
 
 

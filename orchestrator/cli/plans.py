@@ -29,9 +29,13 @@ class Document(StrEnum):
     AMEND = "amend"
     REHEARSE = "rehearse"
     JEA = "jea"
+    PREFLIGHT = "preflight"
     VERIFICATION = "verification"
     CERTIFICATE = "certificate"
     DRILLS = "drills"
+    DISCOVERY = "discovery"
+    EXPECT = "expect"
+    RECONCILE = "reconcile"
 
 
 def check(
@@ -67,7 +71,7 @@ def schema(
         typer.Argument(
             metavar="[DOCUMENT]",
             help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse, jea, "
-            "verification, certificate or drills.",
+            "preflight, verification, certificate, drills, discovery, expect or reconcile.",
         ),
     ] = (Document.PLAN),
 ) -> None:
@@ -75,8 +79,8 @@ def schema(
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
     check, status (also the end of run), status --snapshot, journal show, export (each line), verify, restore,
-    probe-windows, amend, rehearse, jea, verify (verification), drill (and its certificate) or drill --history may
-    rely on.
+    probe-windows, amend, rehearse, jea, preflight, verify (verification), drill (and its certificate), drill --history,
+    discover (discovery), expect or reconcile may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -88,8 +92,11 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.views.amendment import amendment_schema
     from orchestrator.views.certificate_schema import certificate_schema, drills_schema
     from orchestrator.views.check_schema import check_schema
+    from orchestrator.views.discovery_schema import discovery_schema
+    from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
     from orchestrator.views.jea_schema import jea_schema
     from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
+    from orchestrator.views.preflight_schema import preflight_schema
     from orchestrator.views.probe_schema import probe_schema
     from orchestrator.views.rehearsal import rehearsal_schema
     from orchestrator.views.snapshot import snapshot_schema
@@ -109,9 +116,13 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.AMEND: amendment_schema,
         Document.REHEARSE: rehearsal_schema,
         Document.JEA: jea_schema,
+        Document.PREFLIGHT: preflight_schema,
         Document.VERIFICATION: verification_schema,
         Document.CERTIFICATE: certificate_schema,
         Document.DRILLS: drills_schema,
+        Document.DISCOVERY: discovery_schema,
+        Document.EXPECT: expectation_schema,
+        Document.RECONCILE: reconciliation_schema,
     }
     return schemas[of]()
 

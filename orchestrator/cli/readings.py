@@ -1,4 +1,6 @@
-"""Reading all that a verification asks for: rounds of reads, those of a round side by side.
+"""Reading all that is asked of many migrations: rounds of reads, those of a round side by side.
+
+What several of them want to know of one endpoint is asked once.
 
 A read that came to nothing because its session had died, or for a fault that may pass, is repeated once. What cannot be
 read then is an answer too: nobody knows.
@@ -7,7 +9,7 @@ read then is an answer too: nobody knows.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,9 +33,9 @@ ASK_AGAIN_FOR_A_SESSION = 0.1
 
 @dataclass
 class _Wanted:
-    """One read for one migration; ``tries``: how often it was sent."""
+    """One read, for one migration or for several; ``tries``: how often it was sent."""
 
-    id: str
+    ids: tuple[str, ...]
     read: Read
     tries: int = 0
 
@@ -46,23 +48,30 @@ class Readings:
         self._under_way: dict[int, _Wanted] = {}
         self._numbers = 0
 
-    def all_of(self, cases: Mapping[str, Case]) -> dict[str, Seen] | None:
+    def all_of(
+        self, ids: Sequence[str], asks: Callable[[str, Seen], tuple[Read, ...]], since: datetime | None = None
+    ) -> dict[str, Seen] | None:
         """Return what was read of each migration; None once it was stopped.
+
+        Args:
+            ids: the migrations.
+            asks: returns what must still be read of one; nothing once that is all.
+            since: estate time as the reading begins.
 
         Raises:
             Refused: a call was outside the catalogue; it was not sent.
         """
-        seen = {id_: Seen(id_) for id_ in cases}
-        left = set(cases)
+        seen = {id_: Seen(id_, since=since) for id_ in ids}
+        left = set(ids)
         while left and not self._stopped():
-            wanted = {id_: merge(asks(cases[id_], seen[id_])) for id_ in cases if id_ in left}
+            wanted = {id_: asks(id_, seen[id_]) for id_ in ids if id_ in left}
             left = {id_ for id_, reads in wanted.items() if reads}
-            every = iter([_Wanted(id_, read) for id_, reads in wanted.items() for read in reads])
-            for of, read, reply in self._round(every):
-                seen[of] = seen[of].plus([(read, reply)])
+            for for_, read, reply in self._round(_once(wanted)):
+                for id_ in for_:
+                    seen[id_] = seen[id_].plus([(read, reply)])
         return None if self._stopped() else seen
 
-    def _round(self, wanted: Iterator[_Wanted]) -> Iterator[tuple[str, Read, Reply]]:
+    def _round(self, wanted: Iterable[_Wanted]) -> Iterator[tuple[tuple[str, ...], Read, Reply]]:
         waiting = deque(wanted)
         while (waiting or self._under_way) and not self._stopped():
             self._begin(waiting)
@@ -77,7 +86,7 @@ class Readings:
             if one.tries < TRIES and _worth_repeating(result):
                 waiting.append(one)
             else:
-                yield one.id, one.read, result
+                yield one.ids, one.read, result
 
     def _begin(self, waiting: deque[_Wanted]) -> None:
         """Send what an endpoint has a session for; the rest goes on waiting."""
@@ -91,6 +100,21 @@ class Readings:
             self._numbers += 1
             self._under_way[self._numbers] = one
             self._pool.start(self._numbers, one.read, ticket)
+
+
+def _once(wanted: Mapping[str, tuple[Read, ...]]) -> Iterator[_Wanted]:
+    """Yield the reads of a round: a statement that the same migrations want of an endpoint travels with its like."""
+    wanting: dict[tuple[str, str], tuple[Read, list[str]]] = {}
+    for id_, reads in wanted.items():
+        for read in reads:
+            for one in read.statements:
+                _, ids = wanting.setdefault((read.endpoint, repr(one)), (Read(read.endpoint, (one,)), []))
+                ids.append(id_)
+    together: dict[tuple[str, ...], list[Read]] = {}
+    for read, ids in wanting.values():
+        together.setdefault(tuple(ids), []).append(read)
+    for for_, alike in together.items():
+        yield from (_Wanted(for_, read) for read in merge(alike))
 
 
 def _worth_repeating(reply: Reply) -> bool:
@@ -123,7 +147,7 @@ def looked_at(
         cases = {id_: Case.of(run, plan, id_, at) for id_ in chosen if id_ not in found}
         if not cases:
             break
-        seen = readings.all_of(cases)
+        seen = readings.all_of(tuple(cases), _asking(cases))
         if seen is None:
             return None
         before, run = run, journaled()
@@ -131,6 +155,10 @@ def looked_at(
         found |= {id_: findings(cases[id_], seen[id_]) for id_ in still}
     found |= {id_: (in_motion(id_),) for id_ in chosen if id_ not in found}
     return Verified(run, at, {id_: found[id_] for id_ in chosen})
+
+
+def _asking(cases: Mapping[str, Case]) -> Callable[[str, Seen], tuple[Read, ...]]:
+    return lambda id_, seen: asks(cases[id_], seen)
 
 
 def _stands_still(case: Case, before: RunState, after: RunState) -> bool:

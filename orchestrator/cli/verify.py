@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,17 +18,9 @@ from orchestrator.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from orchestrator.cli.signals import Signals
-    from orchestrator.model.plan import Plan
-    from orchestrator.model.run import RunState
     from orchestrator.planfile import Loaded
-    from orchestrator.remote.transport import Transport
     from orchestrator.verification import Verified
-
-PATIENCE = 5.0
-"""Seconds for which threads are waited for whose hosts do not answer."""
 
 
 def verify(
@@ -76,43 +66,9 @@ def verify(
 
 def _verified(loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals) -> Verified | None:
     """Read and judge what was chosen; None where a signal came first."""
-    from orchestrator.cli.readings import Readings, looked_at
-    from orchestrator.remote.pool import CallPool
+    from orchestrator.cli.looking import journaled, reached
+    from orchestrator.cli.readings import looked_at
 
-    _journaled(loaded, place)  # what is wrong with the journal is said before anything is asked
-    stops: list[bool] = []
-    with _estate(loaded, place) as (plan, transport, at):
-        pool: CallPool[int] = CallPool(transport)
-        try:
-            with signals.stopping(lambda: stops.append(True)):
-                readings = Readings(transport, pool, lambda: bool(stops))
-                return looked_at(plan, chosen, at, readings, lambda: _journaled(loaded, place))
-        finally:
-            pool.close(0.0 if stops else PATIENCE)
-
-
-def _journaled(loaded: Loaded, place: str) -> RunState:
-    """Return where everything stands by the journal, which others may write to meanwhile.
-
-    Raises:
-        InputInvalid: its run goes by another plan.
-    """
-    from orchestrator.cli.history import open_existing, refuse_other_plan, replay
-
-    opened = open_existing(place)
-    with contextlib.closing(opened) if opened else contextlib.nullcontext():
-        state, _ = replay(opened, loaded.plan.name)
-    refuse_other_plan(state, loaded)
-    return state
-
-
-@contextlib.contextmanager
-def _estate(loaded: Loaded, place: str) -> Iterator[tuple[Plan, Transport, datetime | None]]:
-    """Reach the estate, and learn what time it is there; every session is closed afterwards."""
-    from orchestrator.cli.compose import clock_for, estate_of, transport_for
-    from orchestrator.remote.connection import Connections
-
-    with estate_of(loaded, place) as resolved:
-        transport = transport_for(resolved.plan, Connections(resolved.plan.estate, resolved.base))
-        with contextlib.closing(transport):
-            yield resolved.plan, transport, clock_for(resolved.plan, transport).ask()
+    journaled(loaded, place)  # what is wrong with the journal is said before anything is asked
+    with reached(loaded, place, signals) as there:
+        return looked_at(there.plan, chosen, there.clock.now(), there.readings, lambda: journaled(loaded, place))

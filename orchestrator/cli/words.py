@@ -85,7 +85,7 @@ def release(
 
     def may(state: MigrationState) -> bool:
         back = state.intention is Intention.BACK
-        if forward and back and state.phase not in {Phase.REOPENED, Phase.ROLLED_BACK}:
+        if forward and back and state.phase not in {Phase.REOPENED, Phase.ROLLED_BACK} and not state.back_not_begun:
             raise PersonNeeded(
                 f"{state.id} is {state.phase} on its way back; forward it can only go from reopened or rolled_back. "
                 f"Nothing was done. `dmsa rollback {typed} --only {state.id}` ends the way back first."

@@ -228,7 +228,7 @@ class Conductor:
                 case Go() if not reached(self.state[id_], self._job.until):
                     if answer.admits:
                         self._log.write(Admitted(migration=id_, step=answer.step))
-                    case = Case.of(self.state, self._plan, id_, at)
+                    case = Case.of(self.state, self._plan, id_, at, self._clock.apart)
                     for subject in subjects(case):
                         progressed |= self._advance((id_, subject), case)
                 case Spent() | TurnBack():
@@ -250,7 +250,7 @@ class Conductor:
         recorded = False
         while True:
             if case.state is not self.state[id_]:
-                case = Case.of(self.state, self._plan, id_, at)
+                case = Case.of(self.state, self._plan, id_, at, case.apart)
                 if case.state.held or subject not in subjects(case):
                     return recorded
             action = next_action(case, subject, self._deck.seen(key))

@@ -19,7 +19,7 @@ from orchestrator.engine.merge import merge, unanswered
 from orchestrator.engine.verdicts import line, waited_for
 from orchestrator.engine.waves import outside_window, step_of
 from orchestrator.guards import Answer as GuardAnswer
-from orchestrator.guards import ask, ask_about_host, probes
+from orchestrator.guards import ask, ask_about_host, probes, probes_about_host
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
 from orchestrator.model.before import HostSnapshotTaken, SnapshotTaken
 from orchestrator.model.call import Read
@@ -38,6 +38,7 @@ from orchestrator.model.event import (
     ShellEnded,
     SubjectDone,
 )
+from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Way
 from orchestrator.model.observation import Fault, FaultKind, Unreadable
 from orchestrator.model.state import Attempt, spelled
@@ -142,7 +143,9 @@ def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
     if _writes_down(answer, HostSnapshotTaken):
         return _joining(case, step, subject, answer, seen)
     said: tuple[Event, ...] = ()
-    writes = isinstance(answer, Perform | Unreadable) or _writes_down(answer, SnapshotTaken)
+    writes = isinstance(answer, Perform) or _writes_down(answer, SnapshotTaken)
+    if isinstance(answer, Unreadable):
+        writes = step.stage is not Stage.BACK  # there a guard only warns; what could not be read is a fault of its own
     if step.stage is not None and writes and step.asks_guards(case):
         if not seen.guarded:
             return Observe(merge((*step.reads(case, subject), *_probes(case, step, None))), guarded=True)
@@ -173,6 +176,9 @@ def _carry_on(case: Case, step: Step, subject: str, answer: Answer | Unreadable,
 
 def _joining(case: Case, step: Step, subject: str, answer: Answer | Unreadable, seen: Seen) -> Action:
     """Let a host join that no guard refuses: it was not there when the migration was asked about at preflight."""
+    unasked = unanswered(probes_about_host(case, subject, seen), seen)
+    if unasked:
+        return Observe(merge(unasked), more=True)
     answers = ask_about_host(case, subject, seen)
     return _refusal(case, step, answers) or _carry_on(case, step, subject, answer, (_asked(case, step, answers),))
 
@@ -306,15 +312,26 @@ def _refusal(case: Case, step: Step, answers: tuple[GuardAnswer, ...]) -> Action
         return None
     firm = [answer for answer in against if not answer.verdict.waits]
     if not firm:
-        return waited_for([answer.verdict for answer in against])
+        return waited_for(case, [answer.verdict for answer in against])
     # Whether it is ours at all comes first: what else is said of another's work is beside the point.
     first = min(firm, key=lambda answer: (answer.guard != "host-reachable", answer.guard != "run-is-ours"))
     same = [answer.verdict for answer in firm if answer.guard == first.guard]
-    release = _ADOPT.format(id=case.migration.id) if first.guard == "run-is-ours" else ""
+    release = _release(case, step, first.guard)
     held = hold(case, step, DIRECTORY, Stop(f"guard:{first.guard}", "\n".join(map(line, same)), release))
     return Record((_asked(case, step, answers), *held.events))
 
 
+def _release(case: Case, step: Step, guard: str) -> str:
+    """Return the words that lead on from a guard that needs another word than a release; empty for all others."""
+    if guard == "account-password-stable" and step.stage is Stage.BACK:
+        return _ACCEPT.format(id=case.migration.id, way=case.state.way or step.trigger)
+    return _ADOPT.format(id=case.migration.id) if guard == "run-is-ours" else ""
+
+
+_ACCEPT = (
+    "`dmsa {way} PLAN --only {id} --accept-password-risk` goes back all the same; "
+    "`dmsa release PLAN --only {id} --forward --reason TEXT` takes the word back, nothing was changed for it"
+)
 _ADOPT = (
     "find out who began it, and that nobody else drives it; `dmsa adopt PLAN --only {id} --reason TEXT` takes it over, "
     "`dmsa release PLAN --only {id} --reason TEXT` looks again"

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from orchestrator.model.action import Wait
-from orchestrator.model.case import Verdict
+from orchestrator.model.case import Case, Verdict
+from orchestrator.steps.step import LONGEST_LOOK, LOOK_AGAIN, next_look
 
 
 def line(verdict: Verdict) -> str:
@@ -15,8 +16,11 @@ def line(verdict: Verdict) -> str:
     return f"{about}{verdict.evidence}" + (f" ({verdict.remedy})" if verdict.remedy else "")
 
 
-def waited_for(verdicts: Iterable[Verdict]) -> Wait:
-    """Return the wait for the last of several things that time will satisfy."""
+def waited_for(case: Case, verdicts: Iterable[Verdict]) -> Wait:
+    """Return the wait for the last of several things that time will satisfy; replication is looked at meanwhile."""
     last = max(verdicts, key=lambda verdict: (verdict.waits or ("", None))[1] or datetime.min.replace(tzinfo=UTC))
     waiting_for, until = last.waits or ("dwell", None)
+    if waiting_for == "replication":
+        again = next_look(case, waiting_for, case.policy.converge_within, LOOK_AGAIN, LONGEST_LOOK)
+        return Wait("replication", until, again, last.evidence)
     return Wait("ledger" if waiting_for == "ledger" else "dwell", until, until, last.evidence)

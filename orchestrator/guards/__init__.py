@@ -92,10 +92,19 @@ def ask(case: Case, stage: Stage, seen: Seen, about_host: bool = False) -> tuple
     )
 
 
+def probes_about_host(case: Case, host: str, seen: Seen) -> tuple[Read, ...]:
+    """Return what the guards of preflight want to read of one host that joins later."""
+    alone, stage = _alone(case, host), Stage.PREFLIGHT
+    return tuple(read for guard in guards_at(stage) if guard.of_host for read in _probe(guard, alone, stage, seen))
+
+
 def ask_about_host(case: Case, host: str, seen: Seen) -> tuple[Answer, ...]:
     """Return what the guards of preflight say about one host that joins a migration after its preflight."""
-    alone = case.migration.model_copy(update={"hosts": (case.migration.host(host),)})
-    return ask(replace(case, migration=alone), Stage.PREFLIGHT, seen, about_host=True)
+    return ask(_alone(case, host), Stage.PREFLIGHT, seen, about_host=True)
+
+
+def _alone(case: Case, host: str) -> Case:
+    return replace(case, migration=case.migration.model_copy(update={"hosts": (case.migration.host(host),)}))
 
 
 def _verdicts(guard: Guard, case: Case, stage: Stage, seen: Seen) -> tuple[Verdict, ...]:

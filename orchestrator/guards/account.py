@@ -55,9 +55,16 @@ class AccountNotLinked(OfPair):
         yield Verdict.of(
             found.state == 0 and found.link is None and not back,
             found.dn,
-            f"state {found.state}, link {found.link or 'none'}, preceded by {back or 'none'}",
+            f"state {found.state}, link {found.link or 'none'}, preceded by {back or 'none'}{_half(found.link, back)}",
             "find out who linked it before anything else; if it is yours, `dmsa reset` unlinks the pair",
         )
+
+
+def _half(link: str | None, back: object) -> str:
+    """Say where only one side of a link is there: nobody but an attacker, or an accident, leaves that."""
+    if bool(link) is bool(back):
+        return ""
+    return ": half a link, which the dMSA alone claims" if back else ": half a link, which the account alone names"
 
 
 class AccountNotPrivileged(Guard):

@@ -21,7 +21,8 @@ KEY_EFFECTIVE_AFTER = timedelta(hours=10)
 """So long domain controllers may need to have a new KDS root key (Microsoft Learn, Create the KDS root key)."""
 
 
-def _controllers(case: Case) -> Cmdlet:
+def controllers_read(case: Case) -> Cmdlet:
+    """Ask the pinned domain controller for the domain's controllers."""
     return cmdlet("Get-ADDomainController", Filter="*", Server=case.server)
 
 
@@ -33,12 +34,12 @@ class DcWritable2025(Guard):
     def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
         """Ask for the domain's controllers."""
         del stage, seen
-        return (Read(case.endpoint, (_controllers(case),)),)
+        return (Read(case.endpoint, (controllers_read(case),)),)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """The pinned one is among them, writable, and of build 26100 or later."""
         del stage
-        reply = answered(seen.reply_to(_controllers(case), case.endpoint), case.server, "the domain's controllers")
+        reply = answered(seen.reply_to(controllers_read(case), case.endpoint), case.server, "the domain's controllers")
         found = [r for r in reply.of("ADDomainController") if r.text("HostName").lower() == case.server.lower()]
         if not found:
             yield Verdict.of(
@@ -69,7 +70,7 @@ class SchemaVersion(Guard):
     def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
         """Ask for the schema's place, then for its version and the class."""
         del stage
-        root = Read(case.endpoint, (_root(case),))
+        root = Read(case.endpoint, (root_read(case),))
         where = _schema(case, seen)
         return (root,) if where is None else (root, Read(case.endpoint, _schema_statements(case, where)))
 
@@ -95,14 +96,25 @@ class SchemaVersion(Guard):
         )
 
 
-def _root(case: Case) -> Cmdlet:
-    return cmdlet("Get-ADRootDSE", Properties=("currentTime", "schemaNamingContext"), Server=case.server)
+def root_read(case: Case) -> Cmdlet:
+    """Ask the pinned domain controller where the parts of its directory are."""
+    asked = ("currentTime", "schemaNamingContext", "configurationNamingContext")
+    return cmdlet("Get-ADRootDSE", Properties=asked, Server=case.server)
+
+
+def root_seen(case: Case, seen: Seen, name: str) -> str | None:
+    """Return one of those places; None until it was asked for.
+
+    Raises:
+        Unreadable: the answer does not say.
+    """
+    reply = seen.reply_to(root_read(case), case.endpoint)
+    roots = list(reply.of("ADRootDSE")) if reply else []
+    return roots[0].text(name) if roots else None
 
 
 def _schema(case: Case, seen: Seen) -> str | None:
-    reply = seen.reply_to(_root(case), case.endpoint)
-    roots = list(reply.of("ADRootDSE")) if reply else []
-    return roots[0].text("schemaNamingContext") if roots else None
+    return root_seen(case, seen, "schemaNamingContext")
 
 
 def _schema_statements(case: Case, where: str) -> tuple[Cmdlet, Cmdlet]:

@@ -76,3 +76,20 @@ def answered(reply: Reply | None, whom: str, what: str) -> Reply:
     if reply.outcome is not Outcome.SUCCEEDED or (reply.errors and not reply.records):
         raise Unreadable(f"{whom} did not answer for {what}: {complaint(reply)}")
     return reply
+
+
+def ran(reply: Reply | None, whom: str, what: str) -> Reply:
+    """Return the reply of a batch that the account ends, as :func:`answered` does, the account there or not.
+
+    It is asked for last, and where it is not there yet everything before it has run.
+
+    Raises:
+        Unreadable: something else went wrong.
+    """
+    if reply is None:
+        raise Unreadable(f"{whom} was not asked for {what}")
+    not_there = [error for error in reply.errors if error.category == "ObjectNotFound"]
+    other = [error for error in reply.errors if error not in not_there or error.cmdlet not in {"", "Get-ADUser"}]
+    if other or (reply.outcome is not Outcome.SUCCEEDED and not reply.errors):
+        raise Unreadable(f"{whom} did not answer for {what}: {complaint(reply)}")
+    return reply

@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from orchestrator.model.call import Read, cmdlet
-from orchestrator.model.directory import complaint
+from orchestrator.model.directory import PairSeen, complaint
+from orchestrator.model.dn import domain_dn, parent_dn
 from orchestrator.model.observation import Outcome, Reply, Unreadable
 
 _ENTRY = re.compile(r"\([^()]*(?:\([^()]*\)[^()]*)*\)")
@@ -44,6 +45,13 @@ def descriptor_seen(reply: Reply, of: str) -> str:
     if len(found) != 1:
         raise Unreadable(f"the security descriptor of {of} did not come back")
     return found[0].text("Sddl")
+
+
+def dmsa_container(pair: PairSeen, path: str | None, domain: str) -> str:
+    """Return the DN of where the dMSA lies, or will be created: at *path*, or where the cmdlet puts it by itself."""
+    if pair.dmsa is not None:
+        return parent_dn(pair.dmsa.dn)
+    return path or f"CN=Managed Service Accounts,{domain_dn(domain)}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ account is read with ``Get-ADUser``: it is a user, whatever its role. Attribute 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -63,6 +63,15 @@ ACCOUNT_PROPERTIES = (
 )
 DMSA_PROPERTIES = (DMSA_STATE, DMSA_LINK, DMSA_BACK_LINK, PRINCIPALS, *_SHARED)
 
+PRINCIPAL_NAME = "msDS-PrincipalName"
+"""The account's name as hosts write it, ``CORP\\svc``: made by the directory when it is asked (MS-ADA2 2.425)."""
+CONTROL_COMPUTED = "msDS-User-Account-Control-Computed"
+"""The bits of userAccountControl that depend on the time: locked out, password expired (MS-ADTS 3.1.1.4.5.17)."""
+PASSWORD_EXPIRES = "msDS-UserPasswordExpiryTimeComputed"  # noqa: S105 - the name of an attribute
+"""When the password expires, by whichever policy applies (MS-ADTS 3.1.1.4.5.36)."""
+ASIDE = (PRINCIPAL_NAME, CONTROL_COMPUTED, PASSWORD_EXPIRES, "userPrincipalName")
+"""Asked with the account, and never part of a snapshot: computed, or of no use to a way back."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -80,6 +89,8 @@ class Account:
     spns: frozenset[str]
     watched: Mapping[str, Any]
     upn: str | None = None
+    aside: Mapping[str, Any] = field(default_factory=dict)
+    """What of :data:`ASIDE` came back."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +162,7 @@ def pair_reads(server: str, dmsa: str, account: str) -> tuple[Cmdlet, ...]:
             Properties=DMSA_PROPERTIES,
             Server=server,
         ),
-        cmdlet("Get-ADUser", Identity=account, Properties=ACCOUNT_PROPERTIES, Server=server),
+        cmdlet("Get-ADUser", Identity=account, Properties=(*ACCOUNT_PROPERTIES, *ASIDE), Server=server),
     )
 
 
@@ -263,6 +274,7 @@ def _account(record: Record) -> Account:
         spns=frozenset(record.texts("servicePrincipalName")),
         watched=_watched(record, ACCOUNT_PROPERTIES),
         upn=_text(record, "UserPrincipalName"),
+        aside=_watched(record, ASIDE),
     )
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-_LDAP_SPECIAL = re.compile(r"[*()\\\x00-\x1f]")
+_LDAP_SPECIAL = re.compile(r"[*()\\\x00-\x1f\x7f-\x9f]")
 _WQL_SPECIAL = re.compile(r"[\\'\"]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SID = re.compile(r"S-1-[0-9]{1,15}(-[0-9]{1,10}){1,15}", re.ASCII)
 
 
 def ldap(value: str) -> str:
@@ -21,7 +22,7 @@ def ldap(value: str) -> str:
     The five characters of RFC 4515, section 3 (``*``, parentheses, backslash, NUL) and every control
     character are escaped; the result holds no character that ends or widens a filter.
     """
-    return _LDAP_SPECIAL.sub(lambda found: f"\\{ord(found[0]):02x}", value)
+    return _LDAP_SPECIAL.sub(lambda found: "".join(f"\\{octet:02x}" for octet in found[0].encode()), value)
 
 
 def guid_filter(guid: UUID) -> str:
@@ -78,3 +79,21 @@ def event_data(name: str, operator: str, value: str) -> str:
 def _refuse_control(value: str, language: str) -> None:
     if _CONTROL.search(value):
         raise ValueError(f"{value!r} holds a control character and cannot be written in {language}")
+
+
+def sid_octets(sid: str) -> str:
+    """Return a SID as the octets of an assertion value, escaped one by one, as ``objectSid`` holds it.
+
+    Form: MS-DTYP 2.4.2.2 (revision, count, authority of six octets, big-endian, then 32-bit numbers, little-endian).
+
+    Raises:
+        ValueError: the text is no SID, or one of its numbers does not fit.
+    """
+    if not _SID.fullmatch(sid):
+        raise ValueError(f"{sid!r} is no SID")
+    authority, *parts = map(int, sid.split("-")[2:])
+    if authority >= 1 << 48 or any(part >= 1 << 32 for part in parts):
+        raise ValueError(f"{sid!r} holds a number that does not fit into a SID")
+    head = bytes((1, len(parts))) + authority.to_bytes(6, "big")
+    octets = head + b"".join(part.to_bytes(4, "little") for part in parts)
+    return "".join(f"\\{octet:02x}" for octet in octets)

@@ -67,7 +67,8 @@ class Directory(Model):
     )
     tier0: tuple[Name, ...] | None = Field(
         None,
-        description="SIDs or names that may own and rewrite sensitive objects; default: the built-in ones.",
+        description="SIDs or names that may own and rewrite sensitive objects; default: Administrators, Domain Admins, "
+        "Enterprise Admins, SYSTEM, Domain Controllers. A group with nobody in it never counts against.",
     )
     witness: Literal["none", "ldap"] = Field("none", description="A second reader of the directory.")
 

@@ -277,6 +277,8 @@ class WayBackAsked(_OfMigration):
     by: str
     reason: str = ""
     automatic: bool = False
+    accept_password_risk: bool = False
+    """The operator's word that it may begin although the account's password is not as the services hold it."""
 
 
 class CallRefused(_Event):

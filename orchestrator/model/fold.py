@@ -21,6 +21,7 @@ from orchestrator.model.event import (
     AttemptSettled,
     AttemptStarted,
     BaselineRead,
+    GuardsAsked,
     LedgerRead,
     Moved,
     Recovered,
@@ -254,6 +255,11 @@ def _recovered(state: MigrationState, event: Recovered, _at: datetime | None) ->
     return replace(state, tries=tries, waits=_without(state.waits, event.subject))
 
 
+def _asked(state: MigrationState, _event: GuardsAsked, _at: datetime | None) -> MigrationState:
+    """Begin anew to count how long replication may take: what guards waited for is over before a write's is."""
+    return replace(state, deadlines=_without(state.deadlines, (DIRECTORY, "replication")))
+
+
 FOLDS: dict[type[Any], Fold] = {
     SnapshotTaken: _snapshot,
     SnapshotRepeated: _snapshot_repeated,
@@ -271,5 +277,6 @@ FOLDS: dict[type[Any], Fold] = {
     WaitBegan: _waiting,
     RetryDue: _retry,
     Recovered: _recovered,
+    GuardsAsked: _asked,
     **OF_WORDS,
 }

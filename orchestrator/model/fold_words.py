@@ -55,6 +55,9 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
     )
     if not event.forward or state.intention is Intention.FORWARD:
         return released
+    released = replace(released, password_risk_accepted=False)
+    if state.back_not_begun and state.phase is not Phase.REOPENED:
+        return replace(released, intention=Intention.FORWARD, way=None)
     if state.phase is Phase.ROLLED_BACK:
         return replace(
             released,
@@ -90,11 +93,13 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
 def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) -> MigrationState:
     if state.phase is Phase.PLANNED:
         move(state.phase, Trigger(event.way) if event.way is not Way.ROLLBACK else Trigger.UNDO)
-    same_step = state.intention is Intention.BACK and state.way is event.way
+    same_way = state.intention is Intention.BACK
+    same_step = same_way and state.way is event.way
     return replace(
         state,
         intention=Intention.BACK,
         way=event.way,
+        password_risk_accepted=event.accept_password_risk or (state.password_risk_accepted and same_way),
         failure="failed" if event.automatic else state.failure,
         asserted=None,
         adopting=None,

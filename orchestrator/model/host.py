@@ -30,7 +30,7 @@ FIRST_BUILD = 26100
 
 _OS = ("BuildNumber", "ProductType", "LocalDateTime", "LastBootUpTime", "Caption")
 _COMPUTER = ("Name", "Domain", "PartOfDomain", "DomainRole")
-_SERVICE = ("Name", "State", "StartMode", "StartName", "ProcessId")
+SERVICE_PROPERTIES = ("Name", "State", "StartMode", "StartName", "ProcessId")
 
 T = TypeVar("T")
 
@@ -130,7 +130,7 @@ def host_reads(host: Host, also: Sequence[str] = ()) -> tuple[Read, ...]:
                 "Get-CimInstance",
                 ClassName="Win32_Service",
                 Filter=wql_or("Name", services),
-                Property=_SERVICE,
+                Property=SERVICE_PROPERTIES,
             )
         )
     if host.services:
@@ -145,10 +145,21 @@ def host_reads(host: Host, also: Sequence[str] = ()) -> tuple[Read, ...]:
     return (Read(host.name, tuple(statements)), *pools)
 
 
+def absent(host: Host, found: HostSeen) -> list[str]:
+    """Return the workloads that the plan names and the host does not have."""
+    return [
+        *(f"service {name}" for name in host.services if name.lower() not in found.services),
+        *(f"task {task.path}" for task in host.tasks if task.path.lower() not in found.tasks),
+        *(f"application pool {name}" for name in host.app_pools if name.lower() not in found.app_pools),
+    ]
+
+
 def services_read(host: str, names: Iterable[str]) -> Read:
     """Ask for services by name."""
     filter_ = wql_or("Name", sorted(names))
-    return Read(host, (cmdlet("Get-CimInstance", ClassName="Win32_Service", Filter=filter_, Property=_SERVICE),))
+    return Read(
+        host, (cmdlet("Get-CimInstance", ClassName="Win32_Service", Filter=filter_, Property=SERVICE_PROPERTIES),)
+    )
 
 
 def process_reads(host: str, pids: Iterable[int]) -> Read:
@@ -178,7 +189,7 @@ def host_seen(name: str, replies: Sequence[tuple[Read, Reply]]) -> HostSeen:
         Unreadable: something that was asked for is missing without an explanation.
     """
     for read, reply in replies:
-        if reply.outcome is not Outcome.SUCCEEDED and not _pool(read):
+        if reply.outcome is not Outcome.SUCCEEDED and not _of_pools(read):
             raise Unreadable(f"{name}: {complaint(reply)}")
     records = [record for _, reply in replies for record in reply.records]
     system = _one(name, records, "Win32_OperatingSystem")
@@ -298,6 +309,11 @@ def _task(record: Record, run: Record | None) -> TaskSeen:
         last_result=run.number("LastTaskResult") if run.get("LastTaskResult") is not None else None,
         next_run=_moment(run, "NextRunTime") if run.get("NextRunTime") is not None else None,
     )
+
+
+def _of_pools(read: Read) -> bool:
+    """Whether a pipeline asks of application pools alone: that it fails says nothing of the host."""
+    return read.statements[0].name in {"Get-WebAppPoolState", "Get-WebConfigurationProperty"}
 
 
 def _pool(read: Read) -> str | None:

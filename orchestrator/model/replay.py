@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from orchestrator.errors import Exit, OrchestratorError
+from orchestrator.model.claims import CLAIMING
 from orchestrator.model.event import KINDS, VERSION, Event, from_body
 from orchestrator.model.lifecycle import IllegalEvent
 from orchestrator.model.run import RunState
@@ -66,8 +67,9 @@ def event_of(row: Written) -> Event:
 def fold_in(state: RunState, row: Written) -> Event | None:
     """Fold a row of the journal into the state of a run; return the event that it tells, if it is that run's.
 
-    A row of another run counts for what it says of a host's switch. One that cannot be understood does not end this
-    run, whose way back may be urgent; whoever would set or put back a switch is held, for who needs it is not known.
+    A row of another run counts for what it says of a host's switch, or of who has an account. One that cannot be
+    understood does not end this run, whose way back may be urgent; whoever would set or put back a switch is held, for
+    who needs it is not known.
 
     Raises:
         RowUnreadable: a row of this run cannot be understood, or cannot have happened after what the state knows.
@@ -85,7 +87,7 @@ def fold_in(state: RunState, row: Written) -> Event | None:
 
 
 def _overhear(state: RunState, row: Written) -> None:
-    """Take in a row of another run. What says nothing of a switch need not be read any further than its kind."""
+    """Take in a row of another run. What says nothing of switches and accounts is read no further than its kind."""
     try:
         kind, body = upcast(row.kind, row.body, row.version, VERSION)
         if kind in _SPEAKING or kind not in KINDS:
@@ -94,4 +96,4 @@ def _overhear(state: RunState, row: Written) -> None:
         state.overhear(row.run, None, row.at, f"row {row.seq} ({row.kind}, version {row.version}) of the run {row.run}")
 
 
-_SPEAKING = frozenset(kind for kind, event in KINDS.items() if event in SPEAKING)
+_SPEAKING = frozenset(kind for kind, event in KINDS.items() if event in {*SPEAKING, *CLAIMING})

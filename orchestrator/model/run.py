@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from orchestrator.model.before import HostBefore
+from orchestrator.model.claims import Claims
 from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned
 from orchestrator.model.event import (
     CallRefused,
@@ -45,6 +46,8 @@ class RunState:
     migrations: dict[str, MigrationState] = field(default_factory=dict)
     switches: Switches = field(default_factory=Switches)
     """The hosts' switches, counted over every run of the journal."""
+    claims: Claims = field(default_factory=Claims)
+    """Which migrations have begun with which account, over every run of the journal."""
     shells: dict[UUID, str] = field(default_factory=dict)
     """Shells that may be open, and at which endpoints: ours, or left behind by a runner that died."""
     refused: str | None = None
@@ -72,7 +75,7 @@ class RunState:
         """Return the same state, to fold other events into."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
         known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, list}}
-        return RunState(**known | {"switches": self.switches.copied()})
+        return RunState(**known | {"switches": self.switches.copied(), "claims": self.claims.copied()})
 
     def apply(self, event: Event, at: datetime | None) -> None:
         """Fold one event in.
@@ -89,6 +92,7 @@ class RunState:
             id_ = event.migration  # type: ignore[union-attr]  # every event that has a fold is about one
             after = fold(self[id_], event, at)
             self.switches.take_in(self.run, event, at)
+            self.claims.take_in(self.run, event)
             self.migrations[id_] = after
             self.touched.append(id_)
         elif isinstance(event, RunBegan | Amended):
@@ -107,7 +111,7 @@ class RunState:
         self.last_at = at or self.last_at
 
     def overhear(self, run: str, event: Event | None, at: datetime | None, row: str = "") -> None:
-        """Take in what an event of another run of the journal says of a host's switch.
+        """Take in what an event of another run of the journal says of a host's switch, or of an account.
 
         Args:
             run: that run.
@@ -117,6 +121,7 @@ class RunState:
         """
         if event is not None:
             self.switches.take_in(run, event, at)
+            self.claims.take_in(run, event)
         elif self.switches.unread is None:
             self.switches.unread = row
 

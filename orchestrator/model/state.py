@@ -123,6 +123,8 @@ class MigrationState:
     since: datetime | None = None
     intention: Intention = Intention.FORWARD
     way: Way | None = None
+    password_risk_accepted: bool = False
+    """Whether an operator let this way back begin although the password is not as the services hold it."""
     attempt: int = 1
     held: Hold | None = None
     failure: Literal["refused", "failed"] | None = None
@@ -169,6 +171,12 @@ class MigrationState:
     converged_at: datetime | None = None
     registry_at: datetime | None = None
     anew_at: datetime | None = None
+
+    @property
+    def back_not_begun(self) -> bool:
+        """Whether a way back stands before its first write, for want of an operator's word about the password."""
+        reason = self.held.reason if self.held else None
+        return self.intention is Intention.BACK and reason == "guard:account-password-stable"
 
     @property
     def in_flight(self) -> bool:

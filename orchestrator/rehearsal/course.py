@@ -74,6 +74,8 @@ class Course:
     """How often a command took effect, since the last move, word or foreign hand that makes it right again."""
     restarts: Counter[tuple[str, str]] = field(default_factory=Counter)
     converged_at: datetime | None = None
+    """Since when every copy shows 1/1, at the earliest: the last look at which they did not, for time jumps."""
+    apart_at: datetime | None = None
     heard: set[tuple[int, int]] = field(default_factory=set)
     """What every copy has shown of the pair since the command was announced that leads there: one that has not heard of
     Start, or of Complete, cannot be told from one that has heard of the way back too, and shows it for a moment when it
@@ -192,6 +194,13 @@ class Course:
             self._dwell_anew()
         elif self.phase is Phase.REOPENED:
             self.phase = Phase.RESTARTED
+
+    def look_for_convergence(self, agreed: bool, now: datetime) -> None:
+        """Note whether every copy shows 1/1 at this moment."""
+        if not agreed:
+            self.converged_at, self.apart_at = None, now
+        elif self.converged_at is None:
+            self.converged_at, self.apart_at = self.apart_at or now, None
 
     def _dwell_anew(self) -> None:
         self.converged_at = None

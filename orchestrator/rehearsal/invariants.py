@@ -359,7 +359,7 @@ class Invariants:
         if course.phase is Phase.PLANNED and not course.effects:
             return
         shown = {self._far.pair(course.id, dc) for dc in self._far.controllers}
-        course.converged_at = (course.converged_at or now) if shown == {(1, 1)} else None
+        course.look_for_convergence(shown == {(1, 1)}, now)
         course.heard |= {pair for pair in _LEAVES.values() if shown == {pair}}
         for name in self._far.principals(course.id):
             course.member_at.setdefault(name, now)

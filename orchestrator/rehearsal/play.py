@@ -188,6 +188,10 @@ class _Play:
             self._spoken_of.add(act.whom)
 
     def _second_runner(self, _act: Disturbance) -> None:
+        if self.world.journal.holder() is None:
+            # The process that runs now has lost its lease, and whoever took it is gone: who is started now is the next.
+            self._another_within()
+            return
         try:
             self.world.journal.another().acquire("a second runner")
         except JournalHeld:
@@ -195,12 +199,16 @@ class _Play:
         self.world.judge([Violation("one-runner", "the journal", "a second runner was given the lease")])
 
     def _freeze(self, _act: Disturbance) -> None:
-        if self._depth >= DEEPEST:
-            return
-        self._depth += 1
-        self.world.lose_lease()
-        self._process()
-        self._depth -= 1
+        if self._depth < DEEPEST:
+            self.world.lose_lease()
+            self._another_within()
+
+    def _another_within(self) -> None:
+        """Let another process run to its end while the one that runs now stands still."""
+        if self._depth < DEEPEST:
+            self._depth += 1
+            self._process()
+            self._depth -= 1
 
     # The operator.
 

@@ -65,7 +65,7 @@ def restaged(plan: Plan, run: RunState, start: datetime) -> tuple[EstateSpec, Or
         update={
             "name": f"{plan.name} (built from snapshots)" if taken else plan.name,
             "clock": ClockSpec(start=start),
-            "domain": spec.domain.model_copy(update={"netbios": netbios}),
+            "domain": spec.domain.model_copy(update={"netbios": netbios, "max_password_age": None}),
             "users": (*users, *others),
             "hosts": hosts,
         }

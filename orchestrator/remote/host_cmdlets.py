@@ -42,7 +42,9 @@ _ENABLE_LOG = Kind(
     ),
 )
 
-BUILD = form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))}).by("probe")
+BUILD = form({"LiteralPath": one_of(WINDOWS), "Name": one_or_many(one_of("CurrentBuild", "UBR"))}).by(
+    "probe", "every-controller"
+)
 """The form of Get-ItemProperty that reads a machine's build: a domain controller's."""
 
 LOG_NAMES = form({"ListLog": one_of("*Kerberos*")}).by("probe")
@@ -56,7 +58,7 @@ READS = (
             {"Namespace": one_of("root/MSCluster"), "ClassName": one_of("MSCluster_Resource")},
             Filter=WQL_CONDITION,
             Property=ATTRIBUTES,
-        ).by("discover"),
+        ).by("guards", "discover"),
         by="guards discover restart",
         source=_LEARN + "CimCmdlets module, Get-CimInstance",
     ),
@@ -79,7 +81,10 @@ READS = (
         source=_LEARN + "ScheduledTasks, Get-ScheduledTaskInfo",
     ),
     reads(
-        "Export-ScheduledTask", _TASKS, by="discover snapshot", source=_LEARN + "ScheduledTasks, Export-ScheduledTask"
+        "Export-ScheduledTask",
+        _TASKS,
+        by="guards discover snapshot",
+        source=_LEARN + "ScheduledTasks, Export-ScheduledTask",
     ),
     reads(
         "Get-WebAppPoolState",
@@ -96,7 +101,7 @@ READS = (
                 "Name": one_of("processModel.userName"),
             }
         ),
-        by="discover snapshot",
+        by="guards discover snapshot",
         source=_LEARN + "WebAdministration, Get-WebConfigurationProperty",
     ),
     reads(

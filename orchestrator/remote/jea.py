@@ -43,8 +43,6 @@ _MODULES = {
     "Get-WebConfigurationProperty": "WebAdministration",
     "Restart-WebAppPool": "WebAdministration",
 }
-_OF_CONTROLLERS = frozenset({"probe", "no-other-use"})
-"""Who asks domain controllers for what hosts have as well."""
 _REGISTRY = frozenset({"Test-Path", "Get-ItemProperty", "New-Item", "New-ItemProperty", "Remove-ItemProperty"})
 
 
@@ -136,32 +134,44 @@ def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
         NotSeparable: a host of the plan is also where the directory is reached.
     """
     limits = directory_limits(plan, domain.name)
-    probed = any(migration.drill for migration in plan.migrations())
-    found = {domain.endpoint.lower(): _pinned(limits, one_of((domain.server,)), probed=probed)}
+    hosts = workloads_of(plan)
+    asks = {"probe": any(migration.drill for migration in plan.migrations())}
+    asks["discover"] = any(workloads.discovers for workloads in hosts.values())
+    found = {domain.endpoint.lower(): _pinned(limits, one_of((domain.server,)), asks)}
     if domain.converge_on is None:
         found[OTHER_CONTROLLERS] = _copy(limits, Limit(pattern=rf"[a-z0-9-]+\.{literally(domain.name)}"))
     else:
         for name in domain.converge_on:
             found.setdefault(name.lower(), _copy(limits, one_of((name,))))
-    for name, workloads in workloads_of(plan).items():
+    for name, workloads in hosts.items():
         if name in found:
             raise NotSeparable(f"{name} is an endpoint of the directory and a host of the plan")
         found[name] = _host(workloads)
     return found
 
 
-def _pinned(limits: Limits, server: Limit, *, probed: bool) -> Role:
-    """Return what the pinned endpoint shows: the directory and, where a pair may be probed, its own build and logs."""
-    events = directory_cmdlets.LOGON_EVENTS
-    own = {"Get-ItemProperty": (host_cmdlets.BUILD,), "Get-WinEvent": (events, host_cmdlets.LOG_NAMES)}
-    rows = (*directory_cmdlets.ROWS, *(replace(CATALOGUE[name], forms=forms) for name, forms in own.items()))
-    return Role(Part.DIRECTORY, _at(server, _asked(rows, lambda user: probed or user != "probe"), limits))
+def _pinned(limits: Limits, server: Limit, asks: Mapping[str, bool]) -> Role:
+    """Return what the pinned endpoint shows: the directory, its own build, its log-ons and, for a probe, its logs.
+
+    *asks* says whether those ask here who do not with every plan.
+    """
+    rows = (*directory_cmdlets.ROWS, *_OF_CONTROLLERS)
+    return Role(Part.DIRECTORY, _at(server, _asked(rows, lambda user: asks.get(user, True)), limits))
 
 
 def _copy(limits: Limits, server: Limit) -> Role:
-    """Return what another domain controller shows: the reads of the pair, which must agree, and its own log-ons."""
-    rows = (*directory_cmdlets.READS, replace(CATALOGUE["Get-WinEvent"], forms=(directory_cmdlets.LOGON_EVENTS,)))
-    return Role(Part.COPY, _at(server, _asked(rows, lambda user: user in {"every-step", "no-other-use"}), limits))
+    """Return what another domain controller shows: reads of the pair, which must agree, of how it is, and log-ons."""
+    rows = (*directory_cmdlets.READS, *_OF_CONTROLLERS)
+    return Role(Part.COPY, _at(server, _asked(rows, lambda user: user in _EVERYWHERE), limits))
+
+
+_EVERYWHERE = frozenset({"every-step", "every-controller", "no-other-use"})
+"""Who asks domain controllers that are not pinned, too."""
+_OF_CONTROLLERS = (
+    replace(CATALOGUE["Get-ItemProperty"], forms=(host_cmdlets.BUILD,)),
+    replace(CATALOGUE["Get-WinEvent"], forms=(directory_cmdlets.LOGON_EVENTS, host_cmdlets.LOG_NAMES)),
+)
+"""Rows in the forms in which domain controllers are asked, beside those of the directory."""
 
 
 def _at(server: Limit, rows: Iterable[Row], limits: Limits) -> tuple[Shown, ...]:
@@ -189,8 +199,12 @@ def _with_catalog(server: Limit) -> Limit:
 
 def _host(workloads: Workloads) -> Role:
     rows = (row for row in host_cmdlets.ROWS if _has_use_for(row, workloads))
-    asked = _asked(rows, lambda user: workloads.discovers if user == "discover" else user not in _OF_CONTROLLERS)
+    asked = _asked(rows, lambda user: workloads.discovers if user == "discover" else user not in _ELSEWHERE)
     return Role(Part.HOST, tuple(_shown(asked, host_limits(workloads))))
+
+
+_ELSEWHERE = frozenset({"probe", "every-controller", "no-other-use"})
+"""Who asks domain controllers alone."""
 
 
 def _has_use_for(row: Row, workloads: Workloads) -> bool:
@@ -199,6 +213,8 @@ def _has_use_for(row: Row, workloads: Workloads) -> bool:
         return workloads.reboots
     if workloads.discovers:
         return True
+    if row.cmdlet == "Export-ScheduledTask":
+        return True  # without a name, for every task: who runs what is asked of each host
     if row.cmdlet == "Start-ScheduledTask":
         return bool(workloads.tasks(run_only=True))
     if module_of(row.cmdlet) == "ScheduledTasks":

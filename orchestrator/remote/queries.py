@@ -13,11 +13,13 @@ from orchestrator.model.call import Value
 from orchestrator.remote.kinds import Kind
 
 _LIMIT = 16_384
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and half characters: nothing that is meant contains one, for escaping writes them as digits."""
 _DEPTH = 20
 
 _LDAP_ITEM = re.compile(
     r"(?P<attribute>[A-Za-z][A-Za-z0-9-]{0,63})(:(?P<rule>[0-9.]{3,64}):)?(?P<operator>>=|<=|~=|=)"
-    r"(?P<value>(?:[^()\\\x00-\x1f]|\\[0-9a-fA-F]{2})*)",
+    r"(?P<value>(?:[^()\\\x00-\x1f\x7f]|\\[0-9a-fA-F]{2})*)",
     re.ASCII,
 )
 
@@ -42,7 +44,9 @@ def _ldap_filter(text: str, at: int, depth: int) -> int:
 
 def is_ldap_filter(value: Value) -> bool:
     """Say whether this is one complete filter of RFC 4515 (extensible matches by OID only)."""
-    return type(value) is str and len(value) <= _LIMIT and 0 < len(value) == _ldap_filter(value, 0, 0)
+    if type(value) is not str or not 0 < len(value) <= _LIMIT or _UNREADABLE.search(value):
+        return False
+    return len(value) == _ldap_filter(value, 0, 0)
 
 
 _WQL_TOKEN = re.compile(
@@ -85,7 +89,7 @@ _XPATH_FOLLOWS = {
 
 def _reads(value: Value, token: re.Pattern[str], follows: dict[str, set[str]], ends: set[str]) -> bool:
     """Walk a query token by token; every bracket must find its partner."""
-    if type(value) is not str or not 0 < len(value) <= _LIMIT:
+    if type(value) is not str or not 0 < len(value) <= _LIMIT or _UNREADABLE.search(value):
         return False
     at, last, brackets = 0, "start", []
     while at < len(value):

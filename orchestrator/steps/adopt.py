@@ -146,8 +146,8 @@ def _phase(case: Case, seen: Seen, pairs: list[PairSeen], ledger: LedgerSeen) ->
 
 
 def _healthy(host: Host, found: HostSeen) -> bool:
-    services = (found.services[name.lower()] for name in host.services)
-    return all(service.running or service.start_mode in _RESTS for service in services)
+    services = (found.services.get(name.lower()) for name in host.services)
+    return all(service is not None and (service.running or service.start_mode in _RESTS) for service in services)
 
 
 def _workloads(host: Host, found: HostSeen) -> list[WorkloadSeen]:

@@ -17,22 +17,18 @@ from typing import Any, TypeAlias
 from orchestrator.model.before import Compared, Difference, HostBefore
 from orchestrator.model.case import Case
 from orchestrator.model.descriptor import Descriptor, protects
-from orchestrator.model.directory import ACCOUNT_DISABLED, ACCOUNT_LINK, ACCOUNT_STATE, DELEGATED_BY, SILOS
+from orchestrator.model.directory import ACCOUNT_DISABLED, DELEGATED_BY, SILOS
 from orchestrator.model.dn import parent_dn
+from orchestrator.model.facts import BY_ITSELF, DESCRIPTOR, PAIRS_OWN, Facts, asked_then, kept, of_account
 from orchestrator.model.host import ENABLED
 from orchestrator.steps import by_hand
 from orchestrator.steps.by_hand import TRUSTED_TO_AUTHENTICATE, Target
-from orchestrator.steps.snapshot import DESCRIPTOR, Content
-
-Facts: TypeAlias = dict[tuple[str, str], Any]
-"""What is known, by object and name."""
+from orchestrator.steps.snapshot import Content
 
 COMPLETES_BITS = ACCOUNT_DISABLED | TRUSTED_TO_AUTHENTICATE
 """What Complete sets or copies of userAccountControl."""
 COPIED = frozenset({"msDS-AllowedToDelegateTo", DELEGATED_BY, "msDS-AssignedAuthNPolicy", *SILOS})
 """What it copies besides, and the SPNs."""
-_PAIRS_OWN = frozenset({ACCOUNT_STATE, ACCOUNT_LINK})
-_BY_ITSELF = frozenset({"lockoutTime"})
 STATE = "state of "
 """How the name of the fact begins that says whether a workload runs."""
 _UP = frozenset({"Running", "Started"})
@@ -56,7 +52,7 @@ class Circumstances:
 
 def compared(case: Case, before: Content, now: Content) -> Compared:
     """Hold what is read now against the snapshot."""
-    facts, present = _asked_then(facts_of(before), before.unasked), _asked_then(facts_of(now), before.unasked)
+    facts, present = asked_then(facts_of(before), before.unasked), asked_then(facts_of(now), before.unasked)
     about = _circumstances(case, str(now.account["dn"]))
     differences = tuple(_differences(facts, present, about))
     return Compared(
@@ -70,17 +66,12 @@ def compared(case: Case, before: Content, now: Content) -> Compared:
 
 def facts_of(content: Content) -> Facts:
     """Take a snapshot apart into single facts; what is unset is not among them."""
-    facts = {("account", name): value for name, value in content.account.items() if name != "enabled"}
+    facts = of_account(content.account)
     facts |= {("dmsa", name): value for name, value in (content.dmsa or {}).items()}
     facts |= {(f"container {name}", DESCRIPTOR): sddl for name, sddl in content.containers.items()}
     for host, known in content.hosts.items():
         facts |= {(f"host {host}", name): value for name, value in _of_host(known)}
-    return {key: value for key, value in facts.items() if value not in (None, [], "") and value is not False}
-
-
-def _asked_then(facts: Facts, unasked: tuple[str, ...]) -> Facts:
-    """Leave out what an earlier version did not ask for: that it is not in the snapshot says nothing."""
-    return {key: value for key, value in facts.items() if not key[1].startswith(unasked)} if unasked else facts
+    return kept(facts)
 
 
 def _of_host(host: HostBefore) -> Iterator[tuple[str, Any]]:
@@ -121,7 +112,7 @@ def _only_dn_of_dmsa(facts: Facts) -> Facts:
 
 
 def _same(key: tuple[str, str], was: Any, is_: Any) -> bool:
-    if key in {("account", name) for name in _PAIRS_OWN}:
+    if key in {("account", name) for name in PAIRS_OWN}:
         return not was and not is_  # an unset state is 0 (MS-ADA2 2.478)
     if key[1] == DESCRIPTOR and was and is_:
         return Descriptor.of(was) == Descriptor.of(is_)
@@ -160,9 +151,9 @@ def _account(fact: _Fact, about: Circumstances) -> Judgement:
         return "declared", "the account stays protected from accidental deletion", ""
     if fact.name == DESCRIPTOR:
         return _descriptor(fact, "the account stays protected from accidental deletion")
-    if fact.name in _BY_ITSELF:
+    if fact.name in BY_ITSELF:
         return "declared", "it moves by itself", ""
-    if fact.name in _PAIRS_OWN or (about.completed and _may_be_completes(fact)):
+    if fact.name in PAIRS_OWN or (about.completed and _may_be_completes(fact)):
         return (
             "failed",
             "the directory did not give it back",

@@ -1,7 +1,8 @@
 """How a host is before anything is changed there: what a way back must find again.
 
 Shared by prepare, which writes down every host of the plan, and by registry, which writes down a host that joined
-later. A workload that the plan names and the host does not have is found here, before anything depends on it.
+later. A workload that the plan names and the host does not have is left out here: the guard host-inventory-complete is
+asked on the same reading, before it is written down, and refuses it.
 """
 
 from __future__ import annotations
@@ -19,16 +20,9 @@ from orchestrator.model.plan import Host
 
 
 def inventory(host: Host, found: HostSeen, seen: Seen) -> HostBefore | Observe | Stop:
-    """Return the host with the workloads of the plan, or what must be read first, or why it cannot be written down."""
+    """Return the host with those workloads of the plan that it has, or what must be read first, or why it cannot be."""
     if host.workloads == "discover":
         return _not_discovered(host)
-    absent = _absent(host, found)
-    if absent:
-        return Stop(
-            "guard:host-inventory-complete",
-            f"{host.name} has no {', no '.join(absent)}. Nothing was changed.",
-            "correct the plan, or install what is missing, then `dmsa release`",
-        )
     unseen = {n for s in found.services.values() for n in s.dependents or () if n.lower() not in found.services}
     if unseen:
         read = services_read(host.name, unseen)
@@ -92,18 +86,10 @@ def _not_discovered(host: Host) -> Stop:
     # Without a list nothing would be restarted there, and everything would seem to be healthy.
     return Stop(
         "guard:host-inventory-complete",
-        f"{host.name} says `workloads: discover`, and this version cannot discover. Nothing was changed.",
-        "list its services, tasks and app_pools in the plan, and accept it with `dmsa amend PLAN`",
+        f"{host.name} says `workloads: discover`, and in this version a run cannot discover. Nothing was changed.",
+        "list its services, tasks and app_pools in the plan (`dmsa discover` finds them), and accept it with "
+        "`dmsa amend PLAN`",
     )
-
-
-def _absent(host: Host, found: HostSeen) -> list[str]:
-    """Return the workloads that the plan names and the host does not have."""
-    return [
-        *(f"service {name}" for name in host.services if name.lower() not in found.services),
-        *(f"task {task.path}" for task in host.tasks if task.path.lower() not in found.tasks),
-        *(f"application pool {name}" for name in host.app_pools if name.lower() not in found.app_pools),
-    ]
 
 
 def _there(host: Host, found: HostSeen) -> Host:

@@ -87,6 +87,19 @@ def controllers_found(case: Case, seen: Seen) -> ControllersFound:
     return ControllersFound(names=tuple(sorted(writable)))
 
 
+def knowing_controllers(case: Case, seen: Seen) -> Case:
+    """Return a case that knows which domain controllers must agree; no run may have asked for them yet.
+
+    Raises:
+        Unreadable: they were not named.
+    """
+    if case.controllers:
+        return case
+    run = case.run.copied()
+    run.controllers = controllers_found(case, seen).names
+    return replace(case, run=run)
+
+
 def _create(case: Case) -> Cmdlet:
     dmsa = case.migration.dmsa
     parameters: dict[str, Any] = {

@@ -17,11 +17,10 @@ from orchestrator.model.action import Observe
 from orchestrator.model.before import HostBefore, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.descriptor import descriptor_read, descriptor_seen
-from orchestrator.model.directory import PRINCIPALS, Account, DmsaSeen, PairSeen
-from orchestrator.model.dn import domain_dn, parent_dn
-
-DESCRIPTOR = "nTSecurityDescriptor"
+from orchestrator.model.descriptor import descriptor_read, descriptor_seen, dmsa_container
+from orchestrator.model.directory import Account, PairSeen
+from orchestrator.model.dn import parent_dn
+from orchestrator.model.facts import DESCRIPTOR, account_data, dmsa_data
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,8 @@ def content(case: Case, seen: Seen, pair: PairSeen, hosts: Mapping[str, HostBefo
     account = pair.account
     assert account is not None, "a snapshot needs the account"
     return Content(
-        account=_account(account) | {DESCRIPTOR: found.pop("the account")},
-        dmsa=_dmsa(pair.dmsa) | {DESCRIPTOR: found.pop("the dMSA")} if pair.dmsa else None,
+        account=account_data(account) | {DESCRIPTOR: found.pop("the account")},
+        dmsa=dmsa_data(pair.dmsa) | {DESCRIPTOR: found.pop("the dMSA")} if pair.dmsa else None,
         containers=found,
         hosts=dict(hosts),
     )
@@ -81,14 +80,13 @@ def content(case: Case, seen: Seen, pair: PairSeen, hosts: Mapping[str, HostBefo
 
 def with_account(content: Content, account: Account) -> Content:
     """Return the same with the account as another domain controller shows it; its descriptor was read from one only."""
-    return replace(content, account=_account(account) | {DESCRIPTOR: content.account[DESCRIPTOR]})
+    return replace(content, account=account_data(account) | {DESCRIPTOR: content.account[DESCRIPTOR]})
 
 
 def containers(case: Case, pair: PairSeen) -> Iterable[str]:
     """Return where the account lies and where the dMSA lies, or will be created."""
     names = [parent_dn(pair.account.dn)] if pair.account else []
-    below = f"CN=Managed Service Accounts,{domain_dn(case.plan.estate.domain or '')}"
-    names.append(parent_dn(pair.dmsa.dn) if pair.dmsa else case.migration.dmsa.path or below)
+    names.append(dmsa_container(pair, case.migration.dmsa.path, case.plan.estate.domain or ""))
     return dict.fromkeys(names)
 
 
@@ -98,12 +96,3 @@ def _descriptors(case: Case, pair: PairSeen) -> dict[str, Read]:
     of = {what: str(one.guid) for what, one in objects.items() if one is not None}
     of |= {name: name for name in containers(case, pair)}
     return {what: descriptor_read(case.endpoint, identity, case.server) for what, identity in of.items()}
-
-
-def _account(account: Account) -> dict[str, Any]:
-    return {"dn": account.dn, "sid": account.sid, "enabled": account.enabled, **account.watched}
-
-
-def _dmsa(dmsa: DmsaSeen) -> dict[str, Any]:
-    principals = {PRINCIPALS: sorted(dmsa.principals)} if dmsa.principals else {}
-    return {"dn": dmsa.dn, "guid": str(dmsa.guid), **dmsa.watched, **principals}

@@ -16,6 +16,7 @@ from orchestrator.model.call import Cmdlet, Read, Write
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
+from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.steps.found_again import found_again
 from orchestrator.steps.repair import repair
@@ -40,6 +41,14 @@ class Unlink(Step):
     """The way from a linked pair towards an unlinked one; subclasses say with which cmdlet, and how far."""
 
     verb: ClassVar[str]
+    stage: ClassVar = Stage.BACK
+    leaves_out: ClassVar = frozenset({"original-present", "pair-matches"})
+    """A way back looks for both itself, and must not be kept from leading out of a pair that does not match."""
+
+    def asks_guards(self, case: Case) -> bool:
+        """Ask before the first write to the pair, unless an operator has said that it may begin all the same."""
+        state = case.state
+        return not state.performed and DIRECTORY not in state.done and not state.password_risk_accepted
 
     @abstractmethod
     def goal(self, case: Case, pair: Pair) -> Pair | None:

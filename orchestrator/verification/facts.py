@@ -21,11 +21,12 @@ from orchestrator.model.directory import (
     Account,
     PairSeen,
 )
+from orchestrator.model.facts import DESCRIPTOR, OF_DMSA, Facts
 from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.steps import by_hand, snapshot
 from orchestrator.steps.by_hand import Target
-from orchestrator.steps.comparison import COMPLETES_BITS, COPIED, Facts, compared, facts_of
-from orchestrator.steps.snapshot import DESCRIPTOR, Content
+from orchestrator.steps.comparison import COMPLETES_BITS, COPIED, compared, facts_of
+from orchestrator.steps.snapshot import Content
 from orchestrator.verification.finding import Finding
 
 _JUDGED_ELSEWHERE = frozenset(
@@ -34,8 +35,7 @@ _JUDGED_ELSEWHERE = frozenset(
         *("dn", "servicePrincipalName", "ProtectedFromAccidentalDeletion"),
     }
 )
-_OF_DMSA = ("dn", "Description", "msDS-SupportedEncryptionTypes", "memberOf")
-"""What neither the four operations nor hosts that register are known to change on a dMSA."""
+_OF_DMSA = ("dn", *OF_DMSA)
 _SHOWN = 160
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 from orchestrator.model.action import Observe
 from orchestrator.model.before import HostBefore
@@ -16,7 +15,7 @@ from orchestrator.model.lifecycle import Phase
 from orchestrator.model.observation import Unreadable
 from orchestrator.steps import snapshot
 from orchestrator.steps.inventory import host_before
-from orchestrator.steps.prepare import controllers_found, controllers_read
+from orchestrator.steps.prepare import controllers_read, knowing_controllers
 from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.step import further_copies, pair_reads_everywhere
 from orchestrator.verification import witness
@@ -26,19 +25,6 @@ from orchestrator.verification.original import tombstone_read
 def asks(case: Case, seen: Seen) -> tuple[Read, ...]:
     """Return what must still be read; nothing once everything was asked that can be."""
     return seen.unasked(_wanted(case, seen))
-
-
-def knowing_controllers(case: Case, seen: Seen) -> Case:
-    """Return a case that knows which domain controllers must agree; no run may have asked for them yet.
-
-    Raises:
-        Unreadable: they were not named.
-    """
-    if case.controllers:
-        return case
-    run = case.run.copied()
-    run.controllers = controllers_found(case, seen).names
-    return replace(case, run=run)
 
 
 def hosts(case: Case) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from orchestrator.model.deleted import only_explains
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.observation import Fault, Outcome, Unreadable
+from orchestrator.steps.prepare import knowing_controllers
 from orchestrator.verification import facts, hosts, ledger, original, pairs, reads, witness
 from orchestrator.verification.finding import Finding, Verdict, of_fault, unread
 from orchestrator.verification.wanted import is_written_to, wanted
@@ -60,7 +61,7 @@ def _told(found: Iterator[Finding], subject: str, faults: Mapping[str, Fault]) -
 
 
 def _directory(case: Case, seen: Seen) -> Iterator[Finding]:
-    case, pair = reads.knowing_controllers(case, seen), reads.pinned(case, seen)
+    case, pair = knowing_controllers(case, seen), reads.pinned(case, seen)
     others = [*reads.others(case, seen)]
     if pair.account is None:
         yield original.missing(case, seen, case.server)

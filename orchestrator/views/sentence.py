@@ -100,7 +100,8 @@ def _wait(event: WaitBegan) -> str:
 
 
 def _way_back(event: WayBackAsked) -> str:
-    return f"{event.way} asked by {event.by}" + (f": {event.reason}" if event.reason else "")
+    risk = ", who accepts the password's risk" if event.accept_password_risk else ""
+    return f"{event.way} asked by {event.by}{risk}" + (f": {event.reason}" if event.reason else "")
 
 
 def _released(event: Released) -> str:

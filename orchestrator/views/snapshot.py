@@ -6,11 +6,12 @@ import textwrap
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from orchestrator.model.facts import Facts
 from orchestrator.model.host import ENABLED
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
-from orchestrator.steps.comparison import Facts, facts_of
+from orchestrator.steps.comparison import facts_of
 from orchestrator.steps.snapshot import Content
 from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, closed, list_of, one_of, or_null
 from orchestrator.views.status import iso

@@ -102,15 +102,15 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     for host in migration["lost"]:
         yield f"    lost: {host} is gone for good, and was not looked at"
     for one in found:
-        yield from _wrapped(f"{one['id']}: {one['subject']}", "    ", "      ")
+        yield from wrapped(f"{one['id']}: {one['subject']}", "    ", "      ")
         since = one["since"]
         shown = {**one, "since": _SINCE[since["how"]].format(at=since["at"]) if since else "", "next": one["next"]}
         for key, label in _LABELS.items():
             if shown[key]:
-                yield from _wrapped(f"{label:<11}{advice(shown[key], command)}", _INDENT, _INDENT + " " * 11)
+                yield from wrapped(f"{label:<11}{advice(shown[key], command)}", _INDENT, _INDENT + " " * 11)
 
 
-def _wrapped(text: str, first: str, rest: str) -> list[str]:
+def wrapped(text: str, first: str, rest: str) -> list[str]:
     """Wrap between words; a name or a command stays whole, however long it is, so that it can be copied."""
     whole = _COMMAND.sub(lambda found: found[0].replace(" ", _KEPT), text)
     lines = textwrap.wrap(

@@ -28,8 +28,11 @@ from orchestrator.planfile import load_plan
 from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.certificate_schema import certificate_schema, drills_schema
 from orchestrator.views.check_schema import check_schema
+from orchestrator.views.discovery_schema import discovery_schema
+from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
 from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
+from orchestrator.views.preflight_schema import preflight_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.rehearsal import rehearsal_schema
 from orchestrator.views.snapshot import snapshot_schema
@@ -215,9 +218,13 @@ SHAPES = {
     ("probe-windows",): probe_schema,
     ("rehearse",): rehearsal_schema,
     ("jea",): jea_schema,
+    ("preflight",): preflight_schema,
     ("verify",): verification_schema,
+    ("expect",): expectation_schema,
+    ("reconcile",): reconciliation_schema,
     ("drill",): certificate_schema,
     ("drill", "--history"): drills_schema,
+    ("discover",): discovery_schema,
 }
 """The verbs whose ``--json`` has a schema; by an option too, where that decides."""
 

@@ -141,7 +141,7 @@ def test_an_endpoint_that_is_not_registered_is_said_to_be_so(desk):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("VisibleCmdlets = @(", "", "DmsaHost.psrc:10: expected a key"),
+        ("VisibleCmdlets = @(", "", "DmsaHost.psrc:11: expected a key"),
         ("SessionType = 'RestrictedRemoteServer'", "", "SessionType must be RestrictedRemoteServer"),
         ("ModuleVersion = '1.0.0'", "", "ModuleVersion is missing"),
     ],

@@ -27,7 +27,7 @@ def deleted(when: dict[str, Any], recycle_bin: bool = True) -> World:
 
     def plan(data: dict[str, Any]) -> None:
         found = [one for wave in data["waves"] for one in wave["migrations"] if one["dmsa"]["name"] == BATCH]
-        found[0]["waivers"] = [WAIVER]
+        found[0]["waivers"] = [WAIVER] if recycle_bin else [WAIVER, {**WAIVER, "guard": "recycle-bin"}]
         data["waves"] = [{"name": "only", "migrations": found}]
         data["policy"].update(SHORT)
 

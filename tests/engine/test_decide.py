@@ -295,6 +295,26 @@ class TestWriting:
         assert isinstance(decide(situation({**facts, "plan": {"waivers": [waiver]}})), Perform)
         assert kinds(decide(situation(facts))) == ["retry-due"]
 
+    def test_a_token_that_is_not_shown_is_an_answer_and_no_fault(self):
+        hold = held(decide(situation({"state": {"snapshot": False}, "read": {"dmsa": None, "token": None}})))
+        assert hold.reason == "guard:operator-rights"
+
+    def test_replication_that_is_ill_is_looked_at_until_it_may_take_no_longer(self):
+        ill = {"read": {"dmsa": {}, "replication": {"dc02": {"failures": [{}]}}}}
+        action = decide(situation({"state": {"phase": "prepared"}, **ill}))
+        assert isinstance(action, Wait)
+        until = AT + timedelta(hours=12)
+        assert (action.waiting_for, action.until, action.again) == ("replication", until, AT + timedelta(seconds=30))
+        late = {"phase": "prepared", "waits": {"directory": {"for": "replication", "until": AT}}}
+        assert held(decide(situation({"state": late, **ill}))).reason == "guard:replication-healthy"
+
+    def test_what_a_write_changes_has_its_own_time_to_replicate(self):
+        given = situation({"state": {"phase": "prepared", "waits": {"directory": {"for": "replication", "until": AT}}}})
+        action = decide(given)
+        assert isinstance(action, Perform)
+        given.case.run.apply(action.before[0], AT)
+        assert not given.case.run[MIGRATION].deadlines
+
     def test_what_time_can_satisfy_is_waited_for(self):
         state = {"phase": "soaked", "sent": ["Start"], "ledger": {"first_seen": {"app01.corp.example": AT}}}
         state |= {"converged_at": AT, "registry_at": AT}

@@ -4,18 +4,18 @@
 ``original-missing``. ``dwell-minimum`` never holds: what time can satisfy is waited for.
 """
 
-import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from orchestrator.guards import all_guards
 from orchestrator.lab.command import Command, Request
 from orchestrator.lab.estate.descriptor import PROTECTION
 from orchestrator.model.event import GuardsAsked
 from orchestrator.model.lifecycle import Phase
+from tests.guards import seeded_descriptors
 from tests.world import DC, World
 
 ID = "dmsa-batch"
@@ -66,6 +66,13 @@ AT_PREFLIGHT = {
 }
 
 
+BAD_SUCCESSORS = {
+    **{("ou-not-open", why): change for why, change in seeded_descriptors.OPEN.items()},
+    **{("link-attributes-guarded", why): change for why, change in seeded_descriptors.WRITABLE.items()},
+}
+"""What BadSuccessor needs or leaves: many ways, each caught by the one guard."""
+
+
 def refusing(world: World) -> set[str]:
     """Which guards did not pass when they were asked last."""
     asked = [event for event in world.events() if isinstance(event, GuardsAsked)][-1]
@@ -76,14 +83,133 @@ def refusing(world: World) -> set[str]:
 def test_held_before_anything_is_written(guard):
     plan = with_a_task if guard == "workload-supported" else only_batch
     world = World(change_plan=plan, change_estate=AT_PREFLIGHT[guard])
+    held_at_preflight(world, guard)
+    if guard != "host-reachable":  # a host that is out of reach cannot be asked anything else either
+        assert refusing(world) == {guard}
+
+
+def held_at_preflight(world: World, guard: str) -> None:
+    """Let it run, and see that it is held for one guard before anything was written."""
     state = world.run()[ID]
     assert state.held is not None
     assert state.held.reason == f"guard:{guard}"
     assert state.held.release
     assert (state.phase, state.failure) == (Phase.PLANNED, "refused")
-    if guard != "host-reachable":  # a host that is out of reach cannot be asked anything else either
-        assert refusing(world) == {guard}
     assert not any(world.arrived(name) for name in WRITES)
+
+
+def cut_off(estate: dict[str, Any]) -> None:
+    """Let the second domain controller hear nothing for longer than replication may take."""
+    start = estate["clock"]["start"]
+    estate["weather"] = [{"kind": "partition", "host": "dc02.corp.example", "at": start, "lasts": "20h"}]
+
+
+def read_only_dc(**more: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a change that adds a read-only domain controller, with which no copy must agree."""
+
+    def change(estate: dict[str, Any]) -> None:
+        estate["dcs"].append({"name": "rodc.corp.example", "writable": False, **more})
+
+    return change
+
+
+def with_a_ticket_required(plan: dict[str, Any]) -> None:
+    only_batch(plan)
+    plan["policy"]["require_change"] = True
+
+
+DELEGATED = put("operator", value={"name": "operator", "domain_admin": False})
+"""Somebody who may do everything here, and of whom no document says so."""
+OF_THE_DOMAIN = [
+    ("dc-patched", put("dcs", 0, "ubr", value=4945)),
+    ("dc-patched", put("dcs", 1, "ubr", value=1742)),
+    ("dc-patched", read_only_dc(ubr=4945)),
+    ("replication-healthy", cut_off),
+    ("operator-rights", put("operator", "hidden", value=["primaryGroupID"])),
+    ("operator-rights", DELEGATED),
+    ("recycle-bin", put("domain", "recycle_bin", value=False)),
+    ("encryption-aes", put("users", 1, "encryption_types", value=4)),
+    ("encryption-aes", put("users", 1, "encryption_types", value=None)),
+    ("encryption-aes", put("hosts", 1, "encryption_types", value=7)),
+    ("encryption-aes", put("hosts", 1, "encryption_types", value=None)),
+    ("dmsa-name-fits", lambda estate: estate["hosts"].append({"name": "dmsa-batch.corp.example"})),
+]
+
+
+@pytest.mark.parametrize(("guard", "change"), OF_THE_DOMAIN)
+def test_held_for_what_the_domain_is_like(guard, change):
+    world = World(change_plan=only_batch, change_estate=change)
+    held_at_preflight(world, guard)
+    assert refusing(world) == {guard}
+
+
+def test_a_pinned_one_that_is_no_global_catalog_leaves_three_questions_open():
+    world = World(change_plan=only_batch, change_estate=put("dcs", 0, "global_catalog", value=False))
+    held_at_preflight(world, "account-not-shared")
+    assert refusing(world) == {"account-not-shared", "dmsa-name-fits"}
+
+
+def test_held_for_want_of_a_change_ticket():
+    world = World(change_plan=with_a_ticket_required)
+    held_at_preflight(world, "change-ticket")
+    assert refusing(world) == {"change-ticket"}
+
+
+def healthy(change: Callable[[dict[str, Any]], None]) -> None:
+    state = World(change_plan=only_batch, change_estate=change).run(until=Phase.PREPARED)[ID]
+    assert (state.phase, state.held) == (Phase.PREPARED, None)
+
+
+def test_what_no_guard_of_the_domain_minds():
+    """Neither an older domain controller, which knows no dMSA, nor replication that comes back in time."""
+    healthy(read_only_dc(build=20348, ubr=1))
+
+    def for_a_while(estate: dict[str, Any]) -> None:
+        cut_off(estate)
+        estate["weather"][0]["lasts"] = "3h"
+
+    healthy(for_a_while)
+
+
+def test_who_may_do_everything_and_is_no_domain_administrator_needs_somebody_to_answer_for_it():
+    waiver = {"guard": "operator-rights", "reason": "tried with a disposable pair", "approved_by": ["ad-lead"]}
+
+    def waived(plan: dict[str, Any]) -> None:
+        only_batch(plan)
+        plan["waves"][0]["migrations"][0]["waivers"] = [waiver]
+
+    state = World(change_plan=waived, change_estate=DELEGATED).run()[ID]
+    assert (state.phase, state.held) == (Phase.COMPLETED, None)
+
+
+def half_linked(estate: dict[str, Any]) -> None:
+    evil = {"dn": "CN=evil,OU=Managed,DC=corp,DC=example", "state": 2, "supersedes": ACCOUNT, "linked_by": "dmsa"}
+    estate["dmsas"] = [evil]
+
+
+def half_linked_by_the_account(estate: dict[str, Any]) -> None:
+    half_linked(estate)
+    estate["dmsas"][0]["linked_by"] = "account"
+
+
+BAD_SUCCESSORS["account-not-linked", "half a link of a dMSA"] = half_linked
+BAD_SUCCESSORS["account-not-linked", "half a link of the account"] = half_linked_by_the_account
+
+
+@pytest.mark.parametrize(("guard", "why"), BAD_SUCCESSORS)
+def test_held_where_somebody_outside_tier_0_is_let_in(guard, why):
+    world = World(change_plan=only_batch, change_estate=BAD_SUCCESSORS[guard, why])
+    state = world.run()[ID]
+    assert state.held is not None
+    assert state.held.reason == f"guard:{guard}"
+    assert refusing(world) == {guard}
+    assert not any(world.arrived(name) for name in WRITES)
+
+
+@pytest.mark.parametrize("why", seeded_descriptors.HARMLESS)
+def test_not_held_where_nobody_is_let_in(why):
+    world = World(change_plan=only_batch, change_estate=seeded_descriptors.HARMLESS[why])
+    assert world.run(until=Phase.PREPARED)[ID].phase is Phase.PREPARED
 
 
 def somebody(world: World, name: str, **parameters: object) -> None:
@@ -118,7 +244,28 @@ def set_back(world: World) -> None:
     world.estate.machine("app02.corp.example").kerberos = 0
 
 
+def outdate(world: World) -> None:
+    """Put a new domain controller in the second one's place that nobody has patched."""
+    dc = world.estate.machine("dc02.corp.example")
+    dc.spec = dc.spec.model_copy(update={"ubr": 1742})
+
+
+def stop_replication(world: World) -> None:
+    world.estate.directory.cut_off("dc02.corp.example", world.estate.now + timedelta(days=3))
+
+
+def fast_clock(world: World) -> None:
+    """Let the pinned domain controller's clock jump ahead, by less than replication would show: a dwell ends early."""
+    dc = world.estate.machine(DC)
+    dc.spec = dc.spec.model_copy(update={"clock_ahead": timedelta(hours=9)})
+
+
 LATER = [
+    ("dc-patched", Phase.PREPARED, outdate, "Start"),
+    ("replication-healthy", Phase.PREPARED, stop_replication, "Start"),
+    ("replication-healthy", Phase.SOAKED, stop_replication, "Complete"),
+    ("clock-agrees", Phase.PREPARED, fast_clock, "Start"),
+    ("clock-agrees", Phase.SOAKED, fast_clock, "Complete"),
     ("original-protected", Phase.PREPARED, unprotect, "Start"),
     ("original-protected", Phase.SOAKED, unprotect, "Complete"),
     ("hosts-allowed", Phase.SOAKED, remove_host, "Complete"),
@@ -139,77 +286,3 @@ def test_held_before_what_somebody_else_did_does_harm(guard, until, happens, ver
     assert state.held.reason == f"guard:{guard}"
     assert state.phase is until
     assert not world.arrived(f"{verb}-ADServiceAccountMigration")
-
-
-def other_use(**more: Any) -> Callable[[dict[str, Any]], None]:
-    """Return an estate in which somebody outside the plan uses the account."""
-    use = {"account": "svc-batch", "address": "10.9.9.9", "workstation": "OLD1", **more}
-    return put("other_use", value=[use])
-
-
-def on_the_second_dc(estate: dict[str, Any]) -> None:
-    other_use(dc="dc02.corp.example")(estate)
-    with_a_second_dc(estate)
-
-
-def with_a_second_dc(estate: dict[str, Any]) -> None:
-    if len(estate["dcs"]) < 2:
-        estate["dcs"].append({"name": "dc02.corp.example"})
-
-
-def nobody_may_read_the_second(estate: dict[str, Any]) -> None:
-    with_a_second_dc(estate)
-    estate["dcs"][1]["security_log_readable"] = False
-
-
-OTHER_USE = {
-    "a foreign address": (other_use(), "4768 at .* message names 10.9.9.9"),
-    "in another spelling": (other_use(account="SVC-BATCH"), "4768 at "),
-    "NTLM": (other_use(protocol="ntlm"), "4776 at "),
-    "NTLM by the UPN": (other_use(protocol="ntlm", account="svc-batch@corp.example"), "4776 at "),
-    "an LDAP bind": (other_use(protocol="ntlm", workstation="DC01"), "4776 at "),
-    "on the second DC": (on_the_second_dc, "dc02.corp.example: .* 4768 at "),
-    "ended six days ago": (other_use(ended="6d"), "4768 at "),
-    "a short log": (put("dcs", 0, "security_log", value="2d"), "older than 168 hours"),
-    "access denied": (nobody_may_read_the_second, "dc02.corp.example was not read: Could not retrieve"),
-}
-NO_OTHER_USE = {
-    "ended eight days ago": other_use(ended="8d"),
-    "another account's": other_use(account="svc-report"),
-    "a host's own": other_use(address="127.77.0.4"),
-}
-
-
-@pytest.mark.parametrize("what", OTHER_USE)
-def test_other_use_holds_before_start(what):
-    change, says = OTHER_USE[what]
-    world = World(change_plan=only_batch, change_estate=change)
-    state = world.run()[ID]
-    assert state.held is not None
-    assert (state.held.reason, state.phase) == ("guard:no-other-use", Phase.PREPARED)
-    assert refusing(world) == {"no-other-use"}
-    assert re.search(says, state.held.detail)
-    assert not world.arrived("Start-ADServiceAccountMigration")
-
-
-@pytest.mark.parametrize("what", NO_OTHER_USE)
-def test_what_is_no_other_use_lets_start_pass(what):
-    world = World(change_plan=only_batch, change_estate=NO_OTHER_USE[what])
-    assert world.run(until=Phase.STARTED)[ID].phase is Phase.STARTED
-
-
-def test_other_use_that_begins_later_holds_before_complete():
-    world = World(change_plan=only_batch)
-    world.run(until=Phase.SOAKED)
-    authority = world.estate.authority
-    authority.note_ntlm(authority.controllers[DC], "svc-batch", "OLD1")
-    state = world.run()[ID]
-    assert state.held is not None
-    assert state.held.reason == "guard:no-other-use"
-    assert not world.arrived("Complete-ADServiceAccountMigration")
-
-
-def test_every_guard_is_seeded_here():
-    seeded = {*AT_PREFLIGHT, *(row[0] for row in LATER)}
-    seeded.add("no-other-use")
-    assert {guard.id for guard in all_guards()} - seeded == {"original-present", "dwell-minimum"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from orchestrator.model.escape import event_data, guid_filter, ldap, wql, xpath
+from orchestrator.model.escape import event_data, guid_filter, ldap, sid_octets, wql, xpath
 from orchestrator.remote.queries import is_event_query, is_ldap_filter, is_wql_condition
 
 nasty = st.text(alphabet=st.sampled_from("ab*()\\'\"\x00\n\x7f|&=;[] é€😀") | st.characters(), max_size=30)
@@ -17,8 +17,10 @@ nasty = st.text(alphabet=st.sampled_from("ab*()\\'\"\x00\n\x7f|&=;[] é€😀")
 
 @given(nasty)
 def test_ldap_comes_back_and_stays_inside(text):
+    assume(not re.search(r"[\ud800-\udfff]", text))  # half a character: the gate refuses it
     escaped = ldap(text)
-    assert re.sub(r"\\([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), escaped) == text
+    octets = re.sub(rb"\\([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), escaped.encode())
+    assert octets.decode() == text
     assert not set(escaped) & set("*()\0")
     assert is_ldap_filter(f"(cn={escaped})")
     assert is_ldap_filter(f"(&(cn={escaped})(!(cn={escaped})))")
@@ -32,9 +34,28 @@ def test_a_guid_is_its_stored_octets(guid):
     assert is_ldap_filter(written)
 
 
+@given(st.integers(0, 2**48 - 1), st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=15))
+def test_a_sid_is_its_stored_octets(authority, parts):
+    written = sid_octets("-".join(("S-1", str(authority), *map(str, parts))))
+    octets = bytes.fromhex(written.replace("\\", ""))
+    assert octets[:2] == bytes((1, len(parts)))
+    assert int.from_bytes(octets[2:8], "big") == authority
+    assert [int.from_bytes(octets[at : at + 4], "little") for at in range(8, len(octets), 4)] == parts
+    assert is_ldap_filter(f"(objectSid={written})")
+
+
+@given(
+    nasty | st.sampled_from(["S-1-5", "S-2-5-18", "S-1-5-", "S-1-5-4294967296", "S-1-281474976710656-1", "s-1-5-18"])
+)
+def test_what_is_no_sid_has_no_octets(text):
+    assume(text.startswith(("S-2-", "S-1-28")) or not re.fullmatch(r"S-1-[0-9]+(-[0-9]{1,9})+", text))
+    with pytest.raises(ValueError, match=r"is no SID|does not fit"):
+        sid_octets(text)
+
+
 @given(nasty)
 def test_wql_comes_back_and_stays_inside(text):
-    assume(not re.search(r"[\x00-\x1f\x7f]", text))
+    assume(not re.search(r"[\x00-\x1f\x7f-\x9f]", text))
     escaped = wql(text)
     assert re.sub(r"\\(.)", r"\1", escaped) == text
     assert is_wql_condition(f"StartName='{escaped}' OR Name='{escaped}'")
@@ -42,7 +63,7 @@ def test_wql_comes_back_and_stays_inside(text):
 
 @given(nasty)
 def test_xpath_stays_inside(text):
-    assume(not re.search(r"[\x00-\x1f\x7f]", text) and not {"'", '"'} <= set(text))
+    assume(not re.search(r"[\x00-\x1f\x7f-\x9f]", text) and not {"'", '"'} <= set(text))
     literal = xpath(text)
     assert literal[1:-1] == text
     assert is_event_query(f"*[EventData[Data[@Name='TargetUserName']={literal}]]")

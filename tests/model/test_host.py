@@ -19,6 +19,7 @@ from orchestrator.model.host import (
     split_task,
     wql_or,
 )
+from orchestrator.model.log_on import POOLS, pool_log_ons
 from orchestrator.model.observation import Outcome, Record, Reply, Unreadable
 from orchestrator.model.plan import Host
 from tests.reading import FarSide
@@ -154,3 +155,11 @@ def test_a_quote_in_a_name_stays_a_name(names):
 
 def test_dependents_are_read_in_a_stable_order():
     assert services_read(NAME, {"b", "a"}) == services_read(NAME, ["a", "b"])
+
+
+def test_pools_of_which_nobody_tells_do_not_hide_the_host():
+    far = FarSide({"refused": ["Get-WebConfigurationProperty"]}, {}, AT)
+    found = far.seen("dmsa-app", (*host_reads(Host(name=NAME)), Read(NAME, (POOLS,))))
+    assert found.host(NAME).build == 26100
+    with pytest.raises(Unreadable, match="Access is denied"):
+        pool_log_ons(found, NAME)

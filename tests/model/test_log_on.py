@@ -53,6 +53,12 @@ def test_a_task_says_it_in_its_text(principal: str, who: str | None):
     assert task_log_on(seen(EXPORT, text(principal)), HOST.name, r"\Reports\Nightly") == who
 
 
+def test_whom_a_trigger_waits_for_is_not_whom_the_task_runs_as():
+    trigger = "<Triggers><LogonTrigger><UserId>CORP\\ann</UserId></LogonTrigger></Triggers><Principals>"
+    record = Record("System.String", {"": TASK.format("<UserId>S-1-5-18</UserId>").replace("<Principals>", trigger)})
+    assert task_log_on(seen(EXPORT, record), HOST.name, r"\Reports\Nightly") == "S-1-5-18"
+
+
 def test_pools_say_it_together_and_nobody_is_their_own_identity():
     found = seen(POOLS, pool("Web", r"CORP\svc-app"), pool("O&apos;Brien", ""))
     assert pool_log_ons(found, HOST.name) == {"web": r"CORP\svc-app", "o'brien": None}

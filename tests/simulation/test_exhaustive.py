@@ -52,7 +52,7 @@ def searched(size: Size) -> Found:
 
 @pytest.mark.parametrize(
     ("size", "states", "transitions"),
-    [(WHOLE, 6918, 16382), (BACK, 1880, 3923)],
+    [(WHOLE, 6894, 16342), (BACK, 1881, 3923)],
     ids=["whatever-goes-wrong-once", "the-way-back"],
 )
 def test_no_invariant_breaks_in_any_state(size, states, transitions):
@@ -81,6 +81,7 @@ IMMATERIAL = {
     *("run", "digest", "plan", "migrations"),  # the same in all, or formed one by one
     *("driver", "refused", "last_at"),  # told to people
     *("drills", "drill", "turned"),  # there are no drills
+    "claims",  # no account stands in two migrations
     *("shells", "touched", "_planned"),  # which shells are open decides nothing; read at once; made when asked for
 }
 

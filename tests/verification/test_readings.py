@@ -17,7 +17,7 @@ from orchestrator.model.observation import Fault, FaultKind, Outcome, Reply
 from orchestrator.model.run import RunState
 from orchestrator.remote.inline import InlinePool
 from orchestrator.remote.transport import Leave
-from orchestrator.verification import findings
+from orchestrator.verification import asks, findings
 from tests.verification.looking import ids, verified
 from tests.world import World
 
@@ -124,7 +124,7 @@ def test_what_may_pass_is_asked_once_more(reply, times, left):
     world = stood(Phase.RESTARTED)
     transport = Flaky(world, reply, times)
     cases = {ID: Case.of(world.state(), world.plan, ID, world.estate.now)}
-    seen = Readings(transport, InlinePool(transport)).all_of(cases)
+    seen = Readings(transport, InlinePool(transport)).all_of((ID,), lambda id_, known: asks(cases[id_], known))
     assert seen is not None
     assert [one.id for one in findings(cases[ID], seen[ID])] == left
 
@@ -135,7 +135,7 @@ def test_once_it_is_stopped_nothing_more_is_asked():
     before = len(world.record)
     cases = {ID: Case.of(world.state(), world.plan, ID, world.estate.now)}
     readings = Readings(transport, InlinePool(transport), lambda: len(world.record) > before)
-    assert readings.all_of(cases) is None
+    assert readings.all_of((ID,), lambda id_, known: asks(cases[id_], known)) is None
     assert len(world.record) == before + 1
 
 

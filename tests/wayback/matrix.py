@@ -17,7 +17,7 @@ MOMENTS: dict[str, int] = {
     "linked": 56,
     "registered": 36,
     "restarted": 4,
-    "soaked": 14,
+    "soaked": 12,
     "switched": 34,
     "completed": 3,
     "completed, going back": 39,

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, get_args
 
 from orchestrator.lab.estate.spec import EstateSpec, Switches
-from orchestrator.lab.estate.weather_spec import ObjectMoved, RegistryChanged
+from orchestrator.lab.estate.weather_spec import ObjectMoved, RegistryChanged, ServiceBroken
 from orchestrator.model.before import Compared
 from orchestrator.model.event import Released
 from orchestrator.model.lifecycle import Intention, Phase
@@ -131,7 +131,8 @@ def _judge(came: Played, before: Witnessed, taken: Taken) -> None:
     excused = _excused(came)
     kept = [pair for pair in back if not excused & {pair[0], pair[1]}]
     others = [*onward, *(pair for pair in back if pair not in kept)]
-    about = About(kept, needed, others, excused, _moved_to(came))
+    aside = [account for account, id_ in [*back, *onward] if (account, id_) in onward or _broken_between(came, id_)]
+    about = About(kept, needed, others, excused, aside, _moved_to(came))
     world.estate.advance(LATER)
     taken.wrong += unequal(before, Witnessed.of(world.estate), about)
     taken.wrong += list(_told(world, came.disturbances))
@@ -148,6 +149,24 @@ def _told(world: World, disturbances: Sequence[Disturbance]) -> list[str]:
         for one in event.differences
         if one.verdict == "foreign"
     ]
+
+
+def _broken_between(came: Played, id_: str) -> bool:
+    """Whether a service of a migration was broken, and a neighbour rebooted its host, while it was nobody's to look at.
+
+    Its migration had been compared, or had not begun: then its snapshot, if it came to one, found the service down.
+    """
+    state, plan = came.world.state()[id_], came.world.plan
+    account = plan.migration(id_).account.partition(",")[0][3:]
+    for one in came.disturbances:
+        if not isinstance(one.rule, ServiceBroken) or not one.rule.service.startswith(f"{account}-"):
+            continue
+        before = state.snapshot.hosts.get(one.rule.host) if state.snapshot else None
+        found = before.services.get(one.rule.service) if before else None
+        booted = came.world.estate.machine(one.rule.host).boot
+        if found is None or found.state != "Running" or state.since is None or booted > state.since:
+            return True
+    return False
 
 
 def _excused(came: Played) -> frozenset[str]:
@@ -199,7 +218,7 @@ class _Drawn:
     def _migration(self, name: str) -> dict[str, Any]:
         chance = self._chance
         used = chance.sample(self._hosts, chance.randint(1, min(2, len(self._hosts))))
-        guards = ("dwell-minimum", "workload-supported")
+        guards = ("dwell-minimum", "workload-supported", "no-unconstrained-delegation")
         return {
             "account": f"CN={name},{ACCOUNTS}",
             "dmsa": {"name": f"dmsa-{name}", "dns_host_name": f"dmsa-{name}.corp.example", "path": MANAGED},

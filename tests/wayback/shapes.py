@@ -19,7 +19,7 @@ MAIN, OTHER = "dmsa-main", "dmsa-other"
 _FRONT = f"CN=FRONT,CN=Computers,{ROOT}"
 _WAIVERS = [
     {"guard": guard, "reason": "weeks are not the point here", "approved_by": ["ann", "bob"]}
-    for guard in ("dwell-minimum", "workload-supported")
+    for guard in ("dwell-minimum", "workload-supported", "no-unconstrained-delegation")
 ]
 
 POLICY: dict[str, Any] = {

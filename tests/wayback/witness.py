@@ -60,6 +60,8 @@ class About:
     onward: Collection[tuple[str, str]] = ()
     """Pairs that did not go back: what is theirs is not looked at."""
     excused: Collection[str] = ()
+    aside: Collection[str] = ()
+    """Accounts whose workloads are not looked at: their names begin with the account's."""
     contain: Collection[str] = ()
     """Names (``OU=...``) of other containers that an account lay in meanwhile."""
 
@@ -70,8 +72,19 @@ def unequal(before: Witnessed, after: Witnessed, about: About, copies: Collectio
     found = [line for dc in looked_at for line in _copy(dc, before, after, about)]
     for name, machine in before.machines.items():
         if name not in about.excused:
-            found += _host(name, machine, after.machines[name], name in about.needed)
+            both = (_without(facts, about.aside) for facts in (machine, after.machines[name]))
+            found += _host(name, *both, name in about.needed)
     return found
+
+
+def _without(machine: Mapping[str, Any], accounts: Collection[str]) -> dict[str, Any]:
+    """Return what is known of a machine but for the workloads of some accounts."""
+    theirs = tuple(f"{kind} {start}" for name in accounts for kind, start in _named(name))
+    return {fact: value for fact, value in machine.items() if not fact.startswith(theirs)} if theirs else dict(machine)
+
+
+def _named(account: str) -> tuple[tuple[str, str], ...]:
+    return ("service", f"{account}-"), ("application pool", f"{account}-"), ("task", f"\\{account}\\")
 
 
 def _copy(dc: str, before: Witnessed, after: Witnessed, about: About) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 DISABLED = 0x2
+LOCKOUT = 0x10
 PASSWORD_NOT_REQUIRED = 0x20
 NORMAL_ACCOUNT = 0x200
 WORKSTATION_TRUST = 0x1000

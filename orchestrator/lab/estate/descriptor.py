@@ -27,6 +27,9 @@ _ALIASES = {
 _DOMAIN_ALIASES = {"512": "DA", "516": "DD", "519": "EA"}
 
 
+_DENYING = frozenset({"D", "OD"})
+
+
 def _trustee(sid: str) -> str:
     if sid.startswith("S-1-5-21-"):
         return _DOMAIN_ALIASES.get(sid.rpartition("-")[2], sid)
@@ -35,35 +38,48 @@ def _trustee(sid: str) -> str:
 
 @dataclass(frozen=True)
 class Ace:
-    """One entry: ``kind`` is ``A``, ``D`` or ``OA``; ``sid`` is the trustee."""
+    """One entry: ``kind`` is ``A``, ``D``, ``OA``, ``OD`` or, with a condition, ``XA``; ``sid`` is the trustee."""
 
     kind: str
     flags: str
     rights: str
     sid: str
     object_guid: str = ""
+    inherited_guid: str = ""
+    condition: str = ""
 
     def __str__(self) -> str:
         """Return the entry in SDDL."""
-        return f"({self.kind};{self.flags};{self.rights};{self.object_guid};;{_trustee(self.sid)})"
+        about = f"{self.object_guid};{self.inherited_guid};{_trustee(self.sid)}"
+        return f"({self.kind};{self.flags};{self.rights};{about}{';' if self.condition else ''}{self.condition})"
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """An owner and entries."""
+    """An owner and entries; ``controlled`` is False where there is no list of entries, and everybody may everything."""
 
     owner: str
     aces: tuple[Ace, ...] = ()
+    controlled: bool = True
 
     @property
     def sddl(self) -> str:
         """The descriptor in SDDL, with an auto-inherited DACL."""
         owner = _trustee(self.owner)
+        if not self.controlled:
+            return f"O:{owner}G:{owner}D:NO_ACCESS_CONTROL"
         return f"O:{owner}G:{owner}D:AI" + "".join(str(ace) for ace in self.aces)
 
     def adding(self, *aces: Ace) -> Descriptor:
-        """Return this with *aces* in front, those that are there already left alone."""
-        return replace(self, aces=(*(ace for ace in aces if ace not in self.aces), *self.aces))
+        """Return this with *aces*, as Windows' tools put them: denials in front, grants behind the denials there.
+
+        Those that are there already are left alone.
+        """
+        new = [ace for ace in aces if ace not in self.aces]
+        first = next((at for at, ace in enumerate(self.aces) if ace.kind not in _DENYING), len(self.aces))
+        denials = [ace for ace in new if ace.kind in _DENYING]
+        grants = [ace for ace in new if ace.kind not in _DENYING]
+        return replace(self, aces=(*denials, *self.aces[:first], *grants, *self.aces[first:]))
 
     def without(self, *aces: Ace) -> Descriptor:
         """Return this without *aces*."""

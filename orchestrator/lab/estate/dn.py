@@ -22,6 +22,11 @@ def split(dn: str) -> tuple[str, ...]:
     return tuple(_trimmed(part) for part in parts if part.strip(" "))
 
 
+def common(dn: str) -> str:
+    """Return the value of the leftmost relative name: what people call the object."""
+    return value(split(dn)[0])
+
+
 def _trimmed(rdn: str) -> str:
     text = rdn.strip(" ")
     slashes = len(text) - len(text.rstrip("\\"))

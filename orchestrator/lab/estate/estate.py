@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from orchestrator.lab.command import Request, Result
+from orchestrator.lab.command import Command, Request, Result
 from orchestrator.lab.estate import identity
 from orchestrator.lab.estate.clock import Clock
 from orchestrator.lab.estate.cmdlets import is_write, run_pipeline
@@ -275,9 +275,18 @@ def _machines(spec: EstateSpec) -> dict[str, Machine]:
 
 
 def _dc_host(dc: DcSpec) -> HostSpec:
-    return HostSpec(name=dc.name, address=dc.address, build=dc.build, ubr=dc.ubr, site=dc.site)
+    return HostSpec(
+        name=dc.name, address=dc.address, build=dc.build, ubr=dc.ubr, site=dc.site, clock_ahead=dc.clock_ahead
+    )
 
 
 def _reads_clock_only(request: Request) -> bool:
     commands = [command for statement in request.statements for command in statement]
-    return [command.name.lower() for command in commands] == ["get-adrootdse"] and not commands[0].is_script
+    alone = [command.name.lower() for command in commands] == ["get-adrootdse"] and not commands[0].is_script
+    return alone and not _asks_who(commands[0])
+
+
+def _asks_who(command: Command) -> bool:
+    """Say whether a reading of rootDSE asks for the caller's token, which has nothing to do with time."""
+    asked = command.parameters.get("Properties")
+    return isinstance(asked, list | tuple) and "tokenGroups" in map(str, asked)

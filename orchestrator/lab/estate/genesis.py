@@ -12,12 +12,14 @@ from orchestrator.lab.estate.descriptor import (
     CHILD_PROTECTION,
     PROTECTION,
     Ace,
+    Descriptor,
     default,
     migration_grant,
     of_deleted_objects,
 )
+from orchestrator.lab.estate.descriptor_spec import DescriptorSpec
 from orchestrator.lab.estate.directory import Directory
-from orchestrator.lab.estate.spec import DmsaSpec, EstateInvalid, EstateSpec, GroupSpec, UserSpec
+from orchestrator.lab.estate.spec import DmsaSpec, EstateInvalid, EstateSpec, GroupSpec, UserSpec, release_of
 
 DMSA_CLASS = "msDS-DelegatedManagedServiceAccount"
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -75,6 +77,8 @@ _LINKS = {
 Where the document and a published dump differ (17 for a back link, as for what is not replicated), this is the dump.
 """
 _AGE = timedelta(days=400)
+_LAST_SEEN = timedelta(days=3)
+"""How long before the clock's start the users were seen last: MS-ADA1 lets lastLogonTimestamp be days late."""
 
 
 class Genesis:
@@ -106,6 +110,8 @@ class Genesis:
         for user in self._spec.users:
             self._delegated_by(user)
         self._authentication()
+        for descriptor in self._spec.descriptors:
+            self._descriptor(descriptor)
 
     def _put(self, dn: str, kind: str, **values: object) -> UUID:
         rdn, *above = names.split(dn)
@@ -128,7 +134,9 @@ class Genesis:
 
     def _naming_contexts(self) -> None:
         root, domain = self._directory.dn, self._spec.domain
-        head = {"objectSid": self._directory.sid, "ncHead": True}
+        head = {"objectSid": self._directory.sid, "ncHead": True, "labNetbios": domain.netbios}
+        if domain.max_password_age is not None:
+            head["labMaxPasswordAge"] = domain.max_password_age // timedelta(microseconds=1) * 10
         self._seed(root, root, None, "domainDNS", head | {"msDS-Behavior-Version": _LEVEL_2016})
         for name in ("Users", "Computers", "Builtin", "System", "Managed Service Accounts"):
             self._put(f"CN={name},{root}", "container")
@@ -189,10 +197,10 @@ class Genesis:
         self._seed_group(f"CN=DnsAdmins,CN=Users,{root}", f"{sid}-1101", ())
 
     def _named(self, name: str) -> bool:
-        return any(name.lower() == _sam(user.sam, user.dn).lower() for user in self._spec.users)
+        return any(name.lower() == (user.sam or names.common(user.dn)).lower() for user in self._spec.users)
 
     def _seed_group(self, dn: str, sid: str, members: tuple[UUID, ...], sam: str | None = None) -> None:
-        name = _sam(sam, dn)
+        name = sam or names.common(dn)
         marked = 1 if name in _MARKED else None
         kind = -2147483643 if sid.startswith("S-1-5-32-") else -2147483646
         values = {"sAMAccountName": name, "objectSid": sid, "member": members, "adminCount": marked}
@@ -201,7 +209,7 @@ class Genesis:
     def _person(self, dn: str, sid: str, *, enabled: bool = True, **values: object) -> UUID:
         control = uac.NORMAL_ACCOUNT | uac.PASSWORD_NEVER_EXPIRES | (0 if enabled else uac.DISABLED)
         given: dict[str, object] = {
-            "sAMAccountName": _sam(None, dn),
+            "sAMAccountName": names.common(dn),
             "objectSid": sid,
             "userAccountControl": control,
             "pwdLastSet": uac.filetime(self._at),
@@ -215,12 +223,15 @@ class Genesis:
         for dc in self._spec.dcs:
             control = uac.SERVER_TRUST | uac.TRUSTED_FOR_DELEGATION
             system = "Windows Server 2025 Datacenter" if dc.build >= 26100 else "Windows Server 2022 Datacenter"
-            self._computer(f"OU=Domain Controllers,{root}", dc.name, dc.build, control, 516, system)
+            self._computer(f"OU=Domain Controllers,{root}", dc.name, dc.build, control, 516, system, 28)
         for host in self._spec.hosts:
-            system = "Windows 11 Enterprise" if host.client else f"Windows Server {_release(host.build)} Standard"
-            self._computer(f"CN=Computers,{root}", host.name, host.build, uac.WORKSTATION_TRUST, 515, system)
+            system = "Windows 11 Enterprise" if host.client else f"Windows Server {release_of(host.build)} Standard"
+            trust, types = uac.WORKSTATION_TRUST, host.encryption_types
+            self._computer(f"CN=Computers,{root}", host.name, host.build, trust, 515, system, types)
 
-    def _computer(self, above: str, fqdn: str, build: int, control: int, group: int, system: str) -> None:
+    def _computer(
+        self, above: str, fqdn: str, build: int, control: int, group: int, system: str, types: int | None
+    ) -> None:
         short = fqdn.partition(".")[0].upper()
         values: dict[str, object] = {
             "sAMAccountName": f"{short}$",
@@ -231,7 +242,7 @@ class Genesis:
             "operatingSystemVersion": f"10.0 ({build})",
             "primaryGroupID": group,
             "servicePrincipalName": (f"HOST/{short}", f"HOST/{fqdn}"),
-            "msDS__SupportedEncryptionTypes": 28,
+            "msDS__SupportedEncryptionTypes": types,
             "pwdLastSet": uac.filetime(self._at),
             "accountExpires": uac.NEVER,
         }
@@ -244,18 +255,20 @@ class Genesis:
         control |= uac.TRUSTED_TO_AUTHENTICATE if user.protocol_transition else 0
         sid = f"{self._directory.sid}-{user.rid}" if user.rid else self._directory.take_rid()
         values: dict[str, object] = {
-            "sAMAccountName": _sam(user.sam, user.dn),
+            "sAMAccountName": user.sam or names.common(user.dn),
             "objectSid": sid,
             "userPrincipalName": user.upn,
             "description": user.description,
             "userAccountControl": control,
             "servicePrincipalName": tuple(sorted(user.spns)),
             "pwdLastSet": uac.filetime(user.pwd_last_set or self._at),
+            "lastLogonTimestamp": self._last_log_on(user),
             "msDS__SupportedEncryptionTypes": user.encryption_types,
             "msDS__AllowedToDelegateTo": user.delegates_to,
             "adminCount": user.admin_count,
             "primaryGroupID": 513,
-            "accountExpires": uac.NEVER,
+            "accountExpires": uac.filetime(user.expires) if user.expires else uac.NEVER,
+            "lockoutTime": uac.filetime(self._spec.clock.start) if user.locked else None,
             "protected": user.protected,
         }
         guid = self._put(user.dn, user.kind, **values)
@@ -263,6 +276,11 @@ class Genesis:
             above = self._replica.live(self._replica.entries[guid].get("parent"))
             assert above is not None
             self._reseed(above.guid, CHILD_PROTECTION)
+
+    def _last_log_on(self, user: UserSpec) -> int | None:
+        if not user.ever_logged_on:
+            return None
+        return uac.filetime(user.last_log_on or self._spec.clock.start - _LAST_SEEN)
 
     def _delegated_by(self, user: UserSpec) -> None:
         found = {dn: self._replica.at_dn(dn) for dn in user.delegated_by}
@@ -296,6 +314,29 @@ class Genesis:
             for guid in inside:
                 self._directory.seed(guid, {"msDS-AssignedAuthNPolicySilo": (silo,)}, self._at)
 
+    def _descriptor(self, spec: DescriptorSpec) -> None:
+        entry = self._replica.at_dn(spec.of)
+        if entry is None:
+            raise EstateInvalid([f"descriptors: {spec.of} is not in the estate file"])
+        before = self._directory.descriptor(entry)
+        aces = tuple(
+            Ace(one.kind, one.flags, one.rights, self._sid(one.to), one.about, one.inherited_by, one.condition)
+            for one in spec.entries
+        )
+        owner = self._sid(spec.owner) if spec.owner else before.owner
+        after = Descriptor(owner, (*aces, *before.aces), spec.controlled)
+        self._directory.seed(entry.guid, {"nTSecurityDescriptor": after}, self._at)
+
+    def _sid(self, who: str) -> str:
+        if who.startswith("S-1-"):
+            return who
+        if who.startswith("RID:"):
+            return f"{self._directory.sid}-{who.removeprefix('RID:')}"
+        entry = self._replica.at_dn(who)
+        if entry is None or not entry.sid:
+            raise EstateInvalid([f"descriptors: {who} is nobody in the estate file"])
+        return entry.sid
+
     def _guid(self, dn: str) -> UUID:
         entry = self._replica.at_dn(dn)
         assert entry is not None
@@ -321,7 +362,7 @@ class Genesis:
             if principal is None:
                 raise EstateInvalid([f"{dmsa.dn}: its principal {dn} is not in the estate file"])
             sids.append(principal.sid)
-        name = _sam(None, dmsa.dn)
+        name = names.common(dmsa.dn)
         values: dict[str, object] = {
             "sAMAccountName": f"{name}$",
             "objectSid": self._directory.take_rid(),
@@ -343,17 +384,12 @@ class Genesis:
         if account is None:
             raise EstateInvalid([f"{dmsa.dn}: the account {dmsa.supersedes} is not in the estate file"])
         at = self._at
-        self._directory.seed(guid, {"msDS-ManagedAccountPrecededByLink": (account.guid,)}, at)
+        if dmsa.linked_by != "account":
+            self._directory.seed(guid, {"msDS-ManagedAccountPrecededByLink": (account.guid,)}, at)
+        if dmsa.linked_by == "dmsa":
+            return
         state = dmsa.state or None
         values = {"msDS-SupersededManagedAccountLink": (guid,), "msDS-SupersededServiceAccountState": state}
         self._directory.seed(account.guid, values, at)
         if dmsa.state == 1:
             self._reseed(guid, *migration_grant(account.sid))
-
-
-def _sam(given: str | None, dn: str) -> str:
-    return given or names.value(names.split(dn)[0])
-
-
-def _release(build: int) -> str:
-    return "2025" if build >= 26100 else "2022" if build >= 20348 else "2019"

@@ -30,6 +30,12 @@ def sid_bytes(sid: str) -> bytes:
     return head + b"".join(part.to_bytes(4, "little") for part in rest)
 
 
+def sid_text(octets: bytes) -> str:
+    """Return a security identifier as text from its binary form."""
+    parts = (int.from_bytes(octets[at : at + 4], "little") for at in range(8, len(octets), 4))
+    return "-".join(("S", str(octets[0]), str(int.from_bytes(octets[2:8], "big")), *map(str, parts)))
+
+
 def address(index: int) -> str:
     """Return the loopback address of the estate's machine number *index*, from 0."""
     return f"127.77.{index // 254}.{index % 254 + 1}"

@@ -82,6 +82,8 @@ class Authority:
         if account is None:
             return None
         disabled = account.number("userAccountControl") & uac.DISABLED
+        if not disabled and self._shut_out(account):
+            return None
         dmsa = self._superseding(replica, account)
         self.note_logon(dc, account.sam, machine.address, revoked=bool(disabled))
         if not disabled:
@@ -94,6 +96,12 @@ class Authority:
             self._client_event(machine, 309, account, dmsa)
             return Session.DMSA
         return None
+
+    def _shut_out(self, account: Entry) -> bool:
+        """Whether an account that is enabled may not log on all the same: locked out, or expired."""
+        expires = account.number("accountExpires")
+        expired = expires not in {0, uac.NEVER} and expires <= uac.filetime(self.clock.now)
+        return bool(account.number("lockoutTime")) or expired
 
     def being_migrated(self) -> frozenset[str]:
         """Return the folded names of the accounts that some DC shows as being migrated."""

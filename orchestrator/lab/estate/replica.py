@@ -33,6 +33,7 @@ _INDEXED = frozenset(
         "dnshostname",
         "objectclass",
         "msds-supersededserviceaccountstate",
+        "primarygroupid",
         *LINKS,
     }
 )
@@ -240,6 +241,16 @@ class Replica:
 
     def _roots(self) -> list[Entry]:
         return [self.entries[guid] for guid in self._index.get(("parent", None), ())]
+
+    @property
+    def netbios(self) -> str:
+        """The domain's NetBIOS name."""
+        return str(next((name for root in self._roots() if (name := root.get("labNetbios"))), ""))
+
+    @property
+    def max_password_age(self) -> int:
+        """The password policy's, in steps of 100 ns; 0 where passwords never expire."""
+        return max((root.number("labMaxPasswordAge") for root in self._roots()), default=0)
 
     def _below(self, root: Entry, rdns: tuple[str, ...]) -> Entry | None:
         current = root

@@ -13,6 +13,7 @@ import yaml
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from orchestrator.lab.estate import dn as names
+from orchestrator.lab.estate.descriptor_spec import DescriptorSpec
 from orchestrator.lab.estate.quantities import Duration, Name, Spec, TimeOfDay
 from orchestrator.lab.estate.sessions_spec import SessionsSpec
 from orchestrator.lab.estate.weather_spec import Partition, ServiceBroken, WeatherSpec
@@ -41,6 +42,8 @@ class DomainSpec(Spec):
     ticket_lifetime: Duration = timedelta(hours=10)
     """How often what runs renews its tickets (Microsoft Learn, "Maximum lifetime for user ticket": 10 hours)."""
     schema_version: int = 91
+    max_password_age: Duration | None = timedelta(days=42)
+    """When a password expires that may; null for never (Microsoft Learn, Maximum password age: 42 days)."""
     kds_root_key_age: Duration | None = timedelta(days=30)
     """How long before the clock's start a KDS root key became effective; null for a forest without one."""
 
@@ -64,6 +67,8 @@ class OperatorSpec(Spec):
         {"read", "read-dmsa", "write", "migrate", "hosts"}
     )
     domain_admin: bool = True
+    hidden: frozenset[Name] = frozenset()
+    """Attributes that this one may not read: they are left out as if they were unset (MS-ADTS 3.1.1.3.1.3.1)."""
 
 
 class CallerSpec(Spec):
@@ -116,6 +121,9 @@ class DcSpec(Spec):
     """How far back the Security log reaches."""
     security_log_readable: bool = True
     """Whether those who may log on may read the Security log."""
+    global_catalog: bool = True
+    clock_ahead: Duration = timedelta(0)
+    """By how much its own clock is ahead of the estate's."""
 
 
 class UserSpec(Spec):
@@ -142,6 +150,13 @@ class UserSpec(Spec):
     """Names of an authentication policy and of a silo; the directory has each that is named, and the silo lists it."""
     rid: int | None = None
     kind: Literal["user", "inetOrgPerson"] = "user"
+    last_log_on: AwareDatetime | None = None
+    """What lastLogonTimestamp says on the first day, and goes on saying; by default three days before it."""
+    ever_logged_on: bool = True
+    locked: bool = False
+    """Locked out after wrong passwords, until a person unlocks it."""
+    expires: AwareDatetime | None = None
+    """When the account expires; null for one that never does."""
 
 
 class GroupSpec(Spec):
@@ -160,6 +175,8 @@ class DmsaSpec(Spec):
     state: Literal[0, 1, 2, 3] = 0
     supersedes: str | None = None
     """The DN of the account that it precedes; both sides of the link and the account's state are written."""
+    linked_by: Literal["both", "dmsa", "account"] = "both"
+    """Which of the two knows of the link. One alone is what somebody writes who may not write the other."""
     principals: tuple[Name, ...] = ()
     description: str | None = None
     encryption_types: int = 24
@@ -193,6 +210,14 @@ class PoolSpec(Spec):
     state: Literal["Started", "Stopped"] = "Started"
 
 
+class ClusterResourceSpec(Spec):
+    """A resource of the failover cluster that a host is a node of."""
+
+    name: Name
+    type: Name = "Generic Service"
+    group: Name = "Available Storage"
+
+
 class HostSpec(Spec):
     """A domain member."""
 
@@ -210,9 +235,13 @@ class HostSpec(Spec):
     boots_in: Duration = timedelta(seconds=90)
     clock_ahead: Duration = timedelta(0)
     """By how much the machine's own clock is ahead of the estate's."""
+    encryption_types: int | None = 28
+    """What its computer account says of Kerberos encryption types; a machine that joins a domain writes it."""
     services: tuple[ServiceSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
     app_pools: tuple[PoolSpec, ...] = ()
+    cluster: tuple[ClusterResourceSpec, ...] | None = None
+    """The resources of its failover cluster; null for a host that is no node of one."""
 
     @model_validator(mode="after")
     def _dependencies_exist(self) -> Self:
@@ -276,6 +305,7 @@ class EstateSpec(Spec):
     users: tuple[UserSpec, ...] = ()
     groups: tuple[GroupSpec, ...] = ()
     dmsas: tuple[DmsaSpec, ...] = ()
+    descriptors: tuple[DescriptorSpec, ...] = ()
     hosts: tuple[HostSpec, ...] = ()
     other_use: tuple[OtherUse, ...] = ()
     switches: Switches = Switches()
@@ -318,6 +348,11 @@ class EstateSpec(Spec):
             host = hosts.get(rule.host.lower())
             if host is None or rule.service.lower() not in {service.name.lower() for service in host.services}:
                 raise ValueError(f"{where}: {rule.host} has no service {rule.service}")
+
+
+def release_of(build: int) -> str:
+    """Return the year in the name of a Windows Server of a build."""
+    return "2025" if build >= FIRST_DMSA_BUILD else "2022" if build >= 20348 else "2019"
 
 
 def _forms(name: str) -> tuple[str, str]:

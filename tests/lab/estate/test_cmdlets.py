@@ -36,13 +36,6 @@ PARENT = r"HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System\Kerbe
             "HRESULT 0x80041017",
             "InvalidArgument",
         ),
-        (
-            "app01",
-            "Get-CimInstance",
-            {"ClassName": "X", "Namespace": "root/MSCluster"},
-            "HRESULT 0x8004100e",
-            "ObjectNotFound",
-        ),
     ],
 )
 def test_refusals(far, host, name, parameters, error, category):
@@ -50,6 +43,12 @@ def test_refusals(far, host, name, parameters, error, category):
     assert failure.id.startswith(error)
     assert failure.category == category
     assert failure.message
+
+
+def test_a_host_that_is_no_cluster_says_so_and_the_rest_of_the_pipeline_runs(far):
+    sent = far.send("app01.corp.example", "Get-CimInstance", ClassName="X", Namespace="root/MSCluster")
+    assert sent.failure is None
+    assert [(error.id[:18], error.category) for error in sent.errors] == [("HRESULT 0x8004100e", "ObjectNotFound")]
 
 
 def test_scripts_are_refused_and_counted(far):

@@ -169,3 +169,47 @@ def test_what_is_shown_is_never_older_than_what_is_there(estate_with, steps):
 def _above(replica, entry):
     while (entry := replica.entries.get(entry.get("parent"))) is not None:
         yield str(entry.get("rdn"))
+
+
+def test_the_token_is_shown_to_whom_it_belongs(estate_with):
+    def token(far, **caller):
+        result = far.send(far.dc, "Get-ADRootDSE", Server=far.dc, Properties=["tokenGroups"], **caller)
+        return {str(sid.text).rpartition("-")[2] for sid in result.output[0].properties["tokenGroups"]}
+
+    far = estate_with()
+    assert "512" in token(far)
+    assert "512" not in token(far, principal="CORP\\svc-report")
+    assert "512" in token(far, principal="WinRM Virtual Users\\WinRM_VA_1_CORP_operator")
+    assert "512" not in token(estate_with(operator={"name": "operator", "domain_admin": False}))
+    assert "tokenGroups" not in far.one(far.dc, "Get-ADRootDSE", Server=far.dc)
+
+
+def test_asking_for_the_token_is_not_waiting(far):
+    for _ in range(3):
+        far.ok(far.dc, "Get-ADRootDSE", Server=far.dc, Properties=["tokenGroups"])
+    assert far.estate.now == far.estate.spec.clock.start
+
+
+def test_what_the_operator_may_not_read_is_left_out(estate_with):
+    far = estate_with(operator={"name": "operator", "hidden": ["PrimaryGroupID"]})
+    assert set(far.user("primaryGroupID", "pwdLastSet")) & {"primaryGroupID", "pwdLastSet"} == {"pwdLastSet"}
+    asked = {"Identity": far.account, "Properties": ["primaryGroupID"], "Server": far.dc}
+    shown = far.send(far.dc, "Get-ADUser", principal="CORP\\svc-report", **asked).output[0]
+    assert shown.properties["primaryGroupID"] == 513
+
+
+def test_only_a_global_catalogue_answers_for_the_forest(estate_with):
+    dcs = [{"name": estate_with.dc}, {"name": estate_with.dc2, "global_catalog": False}]
+    far = estate_with(dcs=dcs)
+    asked = {"LDAPFilter": "(sAMAccountName=svc-report)", "SearchBase": "", "SearchScope": "Subtree"}
+    assert len(far.ok(far.dc, "Get-ADObject", Server=f"{far.dc}:3268", **asked)) == 1
+    assert "ADServerDown" in far.send(far.dc2, "Get-ADObject", Server=f"{far.dc2}:3268", **asked).failure.exception
+    shown = {one.properties["HostName"]: one for one in far.ok(far.dc, "Get-ADDomainController", Filter="*")}
+    assert [shown[dc].properties["IsGlobalCatalog"] for dc in (far.dc, far.dc2)] == [True, False]
+
+
+def test_a_domain_controller_goes_by_its_own_clock(estate_with):
+    far = estate_with(dcs=[{"name": estate_with.dc, "clock_ahead": "7m"}, {"name": estate_with.dc2}])
+    for dc, ahead in ((far.dc, 7), (far.dc2, 0)):
+        told = far.one(dc, "Get-ADRootDSE", Server=dc)["currentTime"]
+        assert told - far.estate.now == timedelta(minutes=ahead)

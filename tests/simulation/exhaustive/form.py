@@ -124,7 +124,7 @@ def _of_state(state: MigrationState) -> Part:
         tuple(sorted(state.done)),
         tuple(sorted((*key, count, repr(state.asked.get(key))) for key, count in state.performed.items())),
         tuple(sorted(state.landed)),
-        *(state.wish, state.reached),
+        *(state.wish, state.reached, state.password_risk_accepted),
         tuple(sorted(state.sent)),
         tuple(sorted(state.touched)),
         *(_content(state.snapshot), _content(state.repeated)),
@@ -276,7 +276,7 @@ def _course(world: World, id_: str, now: datetime) -> Part:
         *(one.phase, one.back, one.attempt, one.admitted, one.begun, *sorted(one.heard), one.held and one.held.reason),
         *(tuple(sorted(one.waits.items())), tuple(sorted(one.switched)), _number_of(one.before)),
         *(tuple(sorted(one.effects.items())), tuple(sorted(one.restarts.items()))),
-        *(one.converged_at is None, tuple(sorted(one.switch_at)), tuple(sorted(one.member_at))),
+        *(one.converged_at is None, one.apart_at is None, tuple(sorted(one.switch_at)), tuple(sorted(one.member_at))),
         tuple(sent[:3] for sent in open_),
     )
     return (

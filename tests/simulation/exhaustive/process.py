@@ -11,7 +11,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -160,6 +160,8 @@ class Line:
 
 class Watch:
     """Estate time as the process sees it: read anew whenever it is asked for."""
+
+    apart = timedelta(0)
 
     def __init__(self, clock: Any) -> None:
         self._clock = clock

@@ -9,7 +9,8 @@ from uuid import UUID
 from orchestrator.lab.command import LabObject
 from orchestrator.lab.estate import account_control as uac
 from orchestrator.lab.estate import identity, refusals
-from orchestrator.lab.estate.cmdlets.directory_session import Session
+from orchestrator.lab.estate.access import token
+from orchestrator.lab.estate.cmdlets.directory_session import Session, is_catalog
 from orchestrator.lab.estate.cmdlets.rendering import sid_object
 from orchestrator.lab.estate.cmdlets.table import Invocation, cmdlet
 from orchestrator.lab.estate.descriptor import Descriptor, membership_sddl
@@ -31,10 +32,11 @@ def get_root_dse(call: Invocation) -> Iterator[object]:
     """The DC's description of itself, with its time; the estate says that it is a lab."""
     session = Session.connect(call)
     config = f"CN=Configuration,{session.base}"
+    asked = {name.lower() for name in call.texts("Properties")}
     yield LabObject(
         module_type("ADRootDSE", "ADEntity"),
         {
-            "currentTime": call.estate.now,
+            "currentTime": call.estate.now + session.dc.spec.clock_ahead,
             "defaultNamingContext": session.base,
             "rootDomainNamingContext": session.base,
             "configurationNamingContext": config,
@@ -48,9 +50,23 @@ def get_root_dse(call: Invocation) -> Iterator[object]:
             "isGlobalCatalogReady": True,
             "isSynchronized": True,
             "dmsaLab": True,
+            **({"tokenGroups": list(map(sid_object, _token(session)))} if "tokengroups" in asked else {}),
         },
         session.base,
     )
+
+
+def _token(session: Session) -> list[str]:
+    """The identifiers in the caller's security context (MS-ADTS 3.1.1.3.2, rootDSE attribute tokenGroups).
+
+    On a domain controller a virtual account is a domain administrator (Microsoft Learn, JEA session configurations),
+    and whom the estate does not know may do everything.
+    """
+    principal = session.call.request.principal
+    known = session.authority.account(session.replica, principal)
+    if known is None:
+        return sorted({f"{session.call.estate.directory.sid}-512", "S-1-1-0", "S-1-5-11", "S-1-5-32-544"})
+    return sorted(token(session.replica, known))
 
 
 @cmdlet("Get-ADDomain", "Identity:text Server:text", where="dc")
@@ -119,7 +135,7 @@ def _controller(session: Session, dc: Machine) -> LabObject:
             "Site": dc.spec.site,
             "IPv4Address": dc.address,
             "IsReadOnly": not writable,
-            "IsGlobalCatalog": True,
+            "IsGlobalCatalog": is_catalog(session.call, dc),
             "Enabled": True,
             "LdapPort": 389,
             "SslPort": 636,

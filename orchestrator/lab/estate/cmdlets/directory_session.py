@@ -63,6 +63,8 @@ class Session:
             if not found or not hop or not estate.reachable(found[0]):
                 raise call.fail(refusals.server_down(call.name, server))
             dc = found[0]
+        if call.text("Server").endswith(":3268") and not is_catalog(call, dc):
+            raise call.fail(refusals.server_down(call.name, call.text("Server")))
         if "read" not in call.rights:
             raise call.fail(refusals.access_denied(call.name, dc.name))
         if writes and not estate.authority.is_writable(dc):
@@ -183,11 +185,23 @@ class Session:
                 return None
 
     def _by_indexed(self, test: Test) -> list[Entry] | None:
-        if len(test.pieces) != 1 or test.relation != "=" or test.rule:
-            return None
         name = test.attribute.lower()
+        if len(test.pieces) != 1 or test.relation != "=":
+            return None
+        if name == "memberof" and test.rule == IN_CHAIN:
+            group = self.replica.at_dn(test.value.decode(errors="replace"))
+            return list(self._chain(group, "member").values()) if group else []
+        if test.rule:
+            return None
+        if name == "objectsid" and len(test.value) > 8:
+            return self.replica.having(name, identity.sid_text(test.value))
+        if name == "primarygroupid" and test.value.isdigit():
+            return self.replica.having(name, int(test.value))
         if name in {"samaccountname", "serviceprincipalname", "dnshostname"}:
             return self.replica.having(name, test.value.decode(errors="replace"))
+        if name in LINKS:
+            target = self.replica.at_dn(test.value.decode(errors="replace"))
+            return [] if target is None or target.deleted else self.replica.having(name, target.guid)
         if name == "objectguid" and len(test.value) == 16:
             entry = self.replica.entries.get(UUID(bytes_le=test.value))
             return [entry] if entry else []
@@ -246,7 +260,14 @@ class Session:
 
     def show(self, entry: Entry, kind: str) -> LabObject:
         """Return an entry as the cmdlet returns it."""
-        return rendering.render(self.replica, entry, kind, self.call.texts("Properties"))
+        asked, hidden = self.call.texts("Properties"), self.call.hidden
+        shown = tuple(name for name in asked if name.lower() not in hidden) if hidden else asked
+        return rendering.render(self.replica, entry, kind, shown)
+
+
+def is_catalog(call: Invocation, dc: Machine) -> bool:
+    """Say whether a domain controller is a global catalogue."""
+    return next(one.global_catalog for one in call.estate.spec.dcs if one.name.lower() == dc.dc)
 
 
 @lru_cache(1 << 14)

@@ -22,7 +22,8 @@ def search(call: Invocation) -> Iterator[object]:
     scope, wanted = ("Subtree", f"(sAMAccountName={account})") if account else ("Base", "(objectClass=*)")
     if "read-dmsa" not in call.rights:
         wanted = f"(&{wanted}(!(objectClass={DMSA_CLASS})))"
-    for dn, attributes in session.search(call.text("Base"), scope, wanted, call.texts("Properties")):
+    asked = tuple(name for name in call.texts("Properties") if name.lower() not in call.hidden)
+    for dn, attributes in session.search(call.text("Base"), scope, wanted, asked):
         yield LabObject(("LdapEntry",), {"dn": dn} | {name: _value(each) for name, each in attributes.items()})
 
 

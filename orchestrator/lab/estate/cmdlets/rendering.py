@@ -18,7 +18,7 @@ from orchestrator.lab.estate.descriptor import PROTECTION, Descriptor, membershi
 from orchestrator.lab.estate.migration import DELEGATED_BY, MEMBERSHIP
 from orchestrator.lab.estate.replica import BACK_LINKS, LINKS, Entry, Replica
 
-HIDDEN = frozenset({"rdn", "parent", "nchead", "labtakenspns"})
+HIDDEN = frozenset({"rdn", "parent", "nchead", "labtakenspns", "labnetbios", "labmaxpasswordage"})
 _COMMON = ("DistinguishedName", "Name", "ObjectClass", "ObjectGUID")
 _ACCOUNT = (*_COMMON, "Enabled", "SamAccountName", "SID", "UserPrincipalName")
 DEFAULTS = {
@@ -108,10 +108,24 @@ def _token_groups(replica: Replica, entry: Entry) -> object:
     return [sid_object(sid) for sid in sids] or None
 
 
-def _password_expiry(_: Replica, entry: Entry) -> object:
+def _password_expiry(replica: Replica, entry: Entry) -> object:
+    """When the password expires (MS-ADTS 3.1.1.4.5.36): never, at once, or so long after it was set."""
     if entry.number("userAccountControl") & uac.PASSWORD_NEVER_EXPIRES or "computer" in entry.classes:
         return uac.NEVER
-    return entry.number("pwdLastSet") + 42 * 86400 * 10_000_000  # default domain policy: 42 days
+    if not entry.number("pwdLastSet"):
+        return 0  # must be changed at the next log-on
+    longest = replica.max_password_age
+    return entry.number("pwdLastSet") + longest if longest else uac.NEVER
+
+
+def _control_computed(_: Replica, entry: Entry) -> object:
+    if "user" not in entry.classes:
+        return None
+    return uac.LOCKOUT if entry.number("lockoutTime") else 0
+
+
+def _principal_name(replica: Replica, entry: Entry) -> object:
+    return f"{replica.netbios}\\{entry.sam}" if entry.sid and entry.sam else None
 
 
 _CONSTRUCTED: dict[str, Callable[[Replica, Entry], object]] = {
@@ -127,6 +141,8 @@ _CONSTRUCTED: dict[str, Callable[[Replica, Entry], object]] = {
     "lastknownparent": _last_known_parent,
     "tokengroups": _token_groups,
     "msds-userpasswordexpirytimecomputed": _password_expiry,
+    "msds-user-account-control-computed": _control_computed,
+    "msds-principalname": _principal_name,
 }
 
 
@@ -270,7 +286,8 @@ def _asked(replica: Replica, entry: Entry, name: str) -> Iterable[tuple[str, obj
         for each in (*shown, *(cooked for cooked, _ in _COOKED.values()), *LINKS.values()):
             yield from _asked(replica, entry, each)
     elif folded in _COOKED:
-        if folded not in _OF_ACCOUNTS or "user" in entry.classes:
+        of_group = entry.kind == "group" and folded == "memberof"
+        if folded not in _OF_ACCOUNTS or "user" in entry.classes or of_group:
             yield _COOKED[folded][0], _COOKED[folded][1](replica, entry)
     else:
         yield name, attribute(replica, entry, name)

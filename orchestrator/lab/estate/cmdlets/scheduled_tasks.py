@@ -83,7 +83,7 @@ def get_task_info(call: Invocation) -> Iterator[object]:
         )
 
 
-@cmdlet("Export-ScheduledTask", "TaskPath:text TaskName!:text")
+@cmdlet("Export-ScheduledTask", "TaskPath:text TaskName:text")
 def export_task(call: Invocation) -> Iterator[object]:
     """Tasks as XML text."""
     for task in _tasks(call):

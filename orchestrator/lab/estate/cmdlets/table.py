@@ -129,6 +129,13 @@ class Invocation:
             return operator.rights
         return frozenset({"read", "read-dmsa", "write", "migrate", "hosts"})
 
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The folded names of attributes that the caller may not read."""
+        operator = self.estate.spec.operator
+        name = self.request.principal.rpartition("\\")[2].partition("@")[0]
+        return frozenset(map(str.lower, operator.hidden)) if name.lower() == operator.name.lower() else frozenset()
+
 
 def bind(command: Command, row: Row) -> dict[str, object]:
     """Return the parameters of *command* by folded name, converted to their types.

@@ -14,9 +14,11 @@ from orchestrator.lab.estate.machine import Machine
 def get_cim_instance(call: Invocation) -> Iterator[object]:
     """Instances of a class that meet a WQL condition; properties not asked for come as null."""
     namespace = call.text("Namespace", "root/cimv2").replace("\\", "/").lower()
-    if namespace != "root/cimv2":
-        raise call.fail(_cim(call, "HRESULT 0x8004100e", "ObjectNotFound", f"Invalid namespace {namespace}"))
-    found = _FOLDED.get(call.text("ClassName").lower())
+    clustered = namespace == "root/mscluster" and call.machine.spec.cluster is not None
+    if namespace != "root/cimv2" and not clustered:
+        call.error(_cim(call, "HRESULT 0x8004100e", "ObjectNotFound", f"Invalid namespace {namespace}"))
+        return
+    found = (_CLUSTER if clustered else _FOLDED).get(call.text("ClassName").lower())
     if found is None:
         raise call.fail(_cim(call, "HRESULT 0x80041010", "MetadataError", "Invalid class"))
     name, rows = found
@@ -28,12 +30,12 @@ def get_cim_instance(call: Invocation) -> Iterator[object]:
     for row in rows(call):
         if condition is None or condition({key.lower(): value for key, value in row.items()}):
             shown = {key: value if not wanted or key.lower() in wanted else None for key, value in row.items()}
-            yield LabObject(_types(name), shown, name)
+            yield LabObject(_types(name, "root/MSCluster" if clustered else "root/cimv2"), shown, name)
 
 
-def _types(name: str) -> tuple[str, ...]:
+def _types(name: str, namespace: str) -> tuple[str, ...]:
     base = "Microsoft.Management.Infrastructure.CimInstance"
-    return (f"{base}#root/cimv2/{name}", f"{base}#{name}", base, "System.Object")
+    return (f"{base}#{namespace}/{name}", f"{base}#{name}", base, "System.Object")
 
 
 def _cim(call: Invocation, error_id: str, category: str, message: str) -> LabError:
@@ -75,6 +77,8 @@ def _computer_system(call: Invocation) -> Iterator[dict[str, object]]:
 
 
 def _service(call: Invocation) -> Iterator[dict[str, object]]:
+    if call.machine.pools and "was" not in call.machine.services:
+        yield _of_iis()
     for service in call.machine.services.values():
         spec = service.spec
         yield {
@@ -90,6 +94,21 @@ def _service(call: Invocation) -> Iterator[dict[str, object]]:
         }
 
 
+def _of_iis() -> dict[str, object]:
+    """Return the service without which a machine has no application pools."""
+    return {
+        "Name": "WAS",
+        "DisplayName": "Windows Process Activation Service",
+        "State": "Running",
+        "Started": True,
+        "StartMode": "Manual",
+        "StartName": "LocalSystem",
+        "ProcessId": 900,
+        "ExitCode": 0,
+        "Status": "OK",
+    }
+
+
 def _process(call: Invocation) -> Iterator[dict[str, object]]:
     for service in call.machine.services.values():
         if service.running and service.started is not None:
@@ -101,6 +120,19 @@ def _process(call: Invocation) -> Iterator[dict[str, object]]:
             }
 
 
+def _resource(call: Invocation) -> Iterator[dict[str, object]]:
+    for resource in call.machine.spec.cluster or ():
+        yield {
+            "Name": resource.name,
+            "Type": resource.type,
+            "OwnerGroup": resource.group,
+            "OwnerNode": call.machine.short.upper(),
+            "State": 2,
+            "PrivateProperties": LabObject(("MSCluster_Property",), {}, "MSCluster_Property"),
+        }
+
+
+_CLUSTER = {"mscluster_resource": ("MSCluster_Resource", _resource)}
 _CLASSES = {
     "Win32_OperatingSystem": _operating_system,
     "Win32_ComputerSystem": _computer_system,

@@ -1,0 +1,257 @@
+"""What no approved step explains, put into classes, and what belongs together put together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.expectation.attributes import BY_THEMSELVES, CLASS, LINKING, LINKS, shown_attribute
+from orchestrator.expectation.finding import Finding, Reference
+from orchestrator.expectation.names import User
+from orchestrator.expectation.ours import Object, Ours
+from orchestrator.expectation.seen import ADDED, DELETED, SeenEvent
+from orchestrator.expectation.values import folded_dn, is_protected
+from orchestrator.model.directory import ACCOUNT_DISABLED
+from orchestrator.model.dn import Dn
+from orchestrator.steps.effects import CONTROL, DESCRIPTOR, MEMBERSHIP, On
+
+_ISSUED_FOR = re.compile(r"(?:CN|OU)=[^\r\n]+", re.IGNORECASE)
+_CALLER = re.compile(r"Caller IP:\s*(\S+)", re.IGNORECASE)
+_ANONYMOUS = re.compile(r"\bS-1-5-7\b")
+_BUILT_IN = frozenset({"administrator", "krbtgt"})
+_STRANGE = "no plan's dMSA; name it with --known where others use it rightfully"
+
+
+@dataclass
+class _Incident:
+    id: str
+    migration: str | None
+    object: str
+    by: str
+    says: str
+    why: str
+    events: list[Reference] = field(default_factory=list)
+
+
+class Incidents:
+    """Collects findings. One event may be part of several; several events of one kind on one object are one finding."""
+
+    def __init__(
+        self,
+        ours: Ours,
+        operators: Sequence[User],
+        known: Iterable[str],
+        privileged: Iterable[str],
+        events: Sequence[SeenEvent],
+    ) -> None:
+        self._ours, self._operators = ours, operators
+        self._known = frozenset(name.casefold().removesuffix("$") for name in known)
+        self._privileged = frozenset(name.casefold() for name in privileged)
+        self._privileged_dns = frozenset(filter(None, map(folded_dn, privileged)))
+        self._found: dict[tuple[str, str | None, str, str], _Incident] = {}
+        self._forward: set[tuple[Dn, Dn]] = set()
+        self._back: set[tuple[Dn, Dn]] = set()
+        self._of_known: set[Dn] = set()
+        for event in events:
+            if event.id == 5136:
+                self._link(event)
+
+    def _link(self, event: SeenEvent) -> None:
+        """Remember a link that was written, as (dMSA, account)."""
+        side = LINKS.get(event.get("attributeldapdisplayname").lower())
+        if side is None:
+            return
+        there, named = folded_dn(event.get("objectdn")), folded_dn(event.get("attributevalue"))
+        if there is None or named is None:
+            return
+        if event.operation == ADDED:
+            (self._forward if side is On.DMSA else self._back).add(
+                (there, named) if side is On.DMSA else (named, there)
+            )
+        dmsa, account = (there, named) if side is On.DMSA else (named, there)
+        if self._is_known(dmsa) and not self._is_ours(account):
+            self._of_known.add(account)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return everything, in the order in which it was first seen."""
+        return tuple(
+            Finding(one.id, one.migration, one.object, one.by, one.says, one.why, tuple(one.events))
+            for one in self._found.values()
+        )
+
+    def add(self, id_: str, migration: str | None, object_: str, event: SeenEvent, says: str, why: str) -> None:
+        """Note one event as part of a finding."""
+        by = str(event.by)
+        key = (id_, migration, object_.casefold(), by)
+        one = self._found.setdefault(key, _Incident(id_, migration, object_, by, says, why))
+        one.events.append(Reference(event.line, event.id, event.at, event.computer))
+
+    # Changes of single attributes.
+
+    def foreign_change(self, event: SeenEvent) -> bool | None:
+        """Take in a change of an object that is none of the plan's; None where it says nothing of dMSAs."""
+        attribute, dn = event.get("attributeldapdisplayname").lower(), event.get("objectdn")
+        of_class = event.get("objectclass").lower() == CLASS
+        if attribute not in LINKING and not of_class:
+            return None
+        if of_class and attribute in BY_THEMSELVES[On.DMSA]:
+            return None
+        there, named = folded_dn(dn), folded_dn(event.get("attributevalue")) if attribute in LINKS else None
+        names_ours = named is not None and self._is_ours(named)
+        if not names_ours and there is not None and (self._is_known(there) or there in self._of_known):
+            return None
+        migration = self._migration(named) if names_ours and named else None
+        says = self._said(event)
+        self.add("foreign-dmsa", migration, dn, event, says, _STRANGE)
+        if named is not None and there is not None and event.operation == ADDED:
+            dmsa, account = (there, named) if LINKS[attribute] is On.DMSA else (named, there)
+            self._linked(event, migration, dn, dmsa, account)
+        return False
+
+    def _linked(self, event: SeenEvent, migration: str | None, dn: str, dmsa: Dn, account: Dn) -> None:
+        """Say whether both sides of a link were written, and whether it names somebody privileged."""
+        mutual = (dmsa, account) in self._forward and (dmsa, account) in self._back
+        says = self._said(event)
+        why = "no approved step links this pair"
+        self.add("mutual-link" if mutual else "one-sided-link", migration, dn, event, says, why)
+        if self._is_privileged(account):
+            self.add("privileged-link", migration, dn, event, says, "the linked account is privileged")
+
+    def own_change(self, event: SeenEvent, object_: Object, why: str, protected: bool) -> None:
+        """Take in a change of one of the plan's objects that nothing explains."""
+        attribute = event.get("attributeldapdisplayname").lower()
+        dn, says, id_ = event.get("objectdn"), self._said(event), object_.migration
+        if attribute in LINKING:
+            self._own_link(event, object_, attribute, why)
+            return
+        value = event.get("attributevalue")
+        original = object_.on is On.ACCOUNT and event.operation == ADDED
+        if original and attribute == DESCRIPTOR.lower() and protected and not is_protected(value):
+            self.add("protection-off", id_, dn, event, "no entry denies its deletion any more", why)
+        elif original and attribute == CONTROL.lower() and _enables(value):
+            self.add("account-enabled", id_, dn, event, says, why)
+        elif attribute in {"pwdlastset", "unicodepwd"}:
+            self.add("password-reset", id_, dn, event, f"{shown_attribute(attribute)} was written", why)
+        else:
+            self.add("unexpected-change", id_, dn, event, says, why)
+
+    def _own_link(self, event: SeenEvent, object_: Object, attribute: str, why: str) -> None:
+        dn, says, id_ = event.get("objectdn"), self._said(event), object_.migration
+        pair = self._ours.pairs[id_]
+        self.add("outside-operation", id_, dn, event, says, why)
+        there, named = folded_dn(dn), folded_dn(event.get("attributevalue")) if attribute in LINKS else None
+        if event.operation == DELETED or there is None or named is None:
+            return
+        planned = folded_dn(pair.dmsa if object_.on is On.ACCOUNT else pair.account)
+        if named != planned:
+            strange = "foreign-dmsa" if object_.on is On.ACCOUNT else "foreign-account"
+            self.add(strange, id_, dn, event, says, f"the plan links {pair.account} with {pair.dmsa}")
+        elif any(user.is_(event.by) for user in self._operators):
+            return
+        dmsa, account = (there, named) if object_.on is On.DMSA else (named, there)
+        self._linked(event, id_, dn, dmsa, account)
+
+    def stranger(self, event: SeenEvent, object_: Object, who: str) -> None:
+        """Take in that somebody was let in who is no host of the migration."""
+        dn = self._ours.pairs[object_.migration].dmsa
+        why = f"no host of {object_.migration} by plan and journal"
+        self.add("unknown-host", object_.migration, f"{dn}: {who}", event, f"{MEMBERSHIP} lets in {who}", why)
+
+    # Whole objects and accounts.
+
+    def whole_object(self, event: SeenEvent, dn: str, object_: Object | None) -> bool | None:
+        """Take in that an object was created, deleted, moved or undeleted; None where it says nothing of dMSAs."""
+        of_class = event.get("objectclass").lower() == CLASS
+        id_ = object_.migration if object_ else None
+        what = {5137: "created", 5138: "undeleted", 5139: "moved", 5141: "deleted"}[event.id]
+        says = f"{what}{' to ' + event.get('newobjectdn') if event.id == 5139 else ''}"
+        why = "no approved step does that"
+        if object_ is None:
+            there = folded_dn(dn)
+            if not of_class or (there is not None and self._is_known(there)):
+                return None
+            self.add("foreign-creation" if event.id == 5137 else "foreign-dmsa", None, dn, event, says, _STRANGE)
+        elif event.id == 5141:
+            self.add("original-deleted" if object_.on is On.ACCOUNT else "dmsa-deleted", id_, dn, event, says, why)
+        elif event.id == 5139:
+            self.add("object-moved", id_, dn, event, says, why)
+        elif event.id == 5137 and of_class:
+            self.add("foreign-creation", id_, dn, event, says, "not by the runner, or outside the time of its attempt")
+        else:
+            self.add("unexpected-change", id_, dn, event, says, why)
+        return False
+
+    def account(self, event: SeenEvent, object_: Object) -> None:
+        """Take in what account management says of one of the plan's objects, and nothing explains."""
+        pair, original = self._ours.pairs[object_.migration], object_.on is On.ACCOUNT
+        dn = pair.account if original else pair.dmsa
+        id_ = {
+            4726: "original-deleted" if original else "dmsa-deleted",
+            4743: "original-deleted" if original else "dmsa-deleted",
+            4722: "account-enabled" if original else "unexpected-change",
+            4723: "password-reset",
+            4724: "password-reset",
+            4781: "object-moved",
+            4741: "foreign-creation",
+        }.get(event.id, "unexpected-change")
+        self.add(
+            id_, object_.migration, dn, event, f"event {event.id}", "no approved step was under way that does that"
+        )
+
+    def is_system(self, by: User, object_: Object) -> bool:
+        """Whether the directory or the managed account itself changed it: its password is theirs to change."""
+        itself = User(f"{object_.migration}$")
+        return object_.on is On.DMSA and (by.sid in {"S-1-5-18", "S-1-5-7"} or itself.is_(User(by.name)))
+
+    # Keys.
+
+    def foreign_key(self, event: SeenEvent, said: str) -> bool | None:
+        """Take in that keys were issued for something that is none of the plan's dMSAs.
+
+        Group managed accounts are logged under the same number; of a dMSA the caller is anonymous (S-1-5-7), as
+        researchers have seen.
+        """
+        found = _ISSUED_FOR.search(said)
+        there = folded_dn(found[0].strip()) if found else None
+        if not _ANONYMOUS.search(said) or (there is not None and self._is_known(there)):
+            return None
+        object_ = found[0].strip() if found else event.computer
+        self.add("foreign-dmsa", None, object_, event, "its keys were issued", _STRANGE)
+        return False
+
+    @staticmethod
+    def caller_address(said: str) -> str:
+        """Return the caller's address in the text of an event 2946; empty where it has none."""
+        found = _CALLER.search(said)
+        return found[1] if found else ""
+
+    # Who is who.
+
+    def _is_ours(self, dn: Dn) -> bool:
+        return self._migration(dn) is not None
+
+    def _migration(self, dn: Dn) -> str | None:
+        found = self._ours.at(dn)
+        return found.migration if found else None
+
+    def _is_known(self, dn: Dn) -> bool:
+        return any(value.removesuffix("$") in self._known for kind, value in dn[0] if kind == "cn")
+
+    def _is_privileged(self, dn: Dn) -> bool:
+        leaf = {value for kind, value in dn[0] if kind == "cn"}
+        if leaf & (_BUILT_IN | self._privileged) or dn in self._privileged_dns:
+            return True
+        return frozenset({("ou", "domain controllers")}) in dn[1:]
+
+    @staticmethod
+    def _said(event: SeenEvent) -> str:
+        attribute = shown_attribute(event.get("attributeldapdisplayname").lower())
+        return f"{attribute}: {event.operation} {event.get('attributevalue')[:200] or 'a value'}"
+
+
+def _enables(value: str) -> bool:
+    try:
+        return not int(value, 0) & ACCOUNT_DISABLED
+    except ValueError:
+        return False

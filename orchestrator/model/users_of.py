@@ -1,0 +1,132 @@
+"""Which workloads of a host run under an account: how a host is asked, and what an answer says.
+
+Everything is asked in the host's own round trip, before anything is known of the account: every service but those of
+the three built-in accounts, and every task's text. Application pools are asked for only where a host can have some.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.model.call import Cmdlet, Read, cmdlet
+from orchestrator.model.case import Seen
+from orchestrator.model.directory import PRINCIPAL_NAME, Account, complaint
+from orchestrator.model.escape import wql
+from orchestrator.model.host import SERVICE_PROPERTIES
+from orchestrator.model.log_on import POOLS, path_in, pool_log_ons, principal_of
+from orchestrator.model.observation import Outcome, Record, Reply, Unreadable
+
+POOL_SERVICE = "WAS"
+"""Windows Process Activation Service: without it there are no application pools (Microsoft Learn, IIS, WAS)."""
+_BUILT_IN = ("LocalSystem", r"NT AUTHORITY\LocalService", r"NT AUTHORITY\NetworkService")
+_OTHER_ACCOUNTS = " AND ".join(f"StartName<>'{wql(name)}'" for name in _BUILT_IN)
+SERVICES = cmdlet(
+    "Get-CimInstance",
+    ClassName="Win32_Service",
+    Filter=f"({_OTHER_ACCOUNTS}) OR Name='{POOL_SERVICE}'",
+    Property=SERVICE_PROPERTIES,
+)
+"""Every service that logs on as anybody else, and the one that says whether there can be application pools."""
+TASKS = cmdlet("Export-ScheduledTask")
+"""The text of every task. A text names its task, so unlike that of a single one it may travel with others."""
+
+_TASK = re.compile(r"(?:<!--\s*(?P<comment>\\[^>]*?)\s*-->\s*)?<Task[\s>].*?</Task>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Used:
+    """What of a host runs under an account. ``disabled`` are services that nothing starts."""
+
+    services: tuple[str, ...]
+    disabled: tuple[str, ...]
+    tasks: tuple[str, ...]
+    app_pools: tuple[str, ...]
+    looked_at: int
+    """How many tasks were looked at: that there are no others the host alone can say."""
+
+
+def users_reads(host: str, seen: Seen, *, names_pools: bool) -> tuple[Read, ...]:
+    """Ask a host about everybody's services and tasks, and about application pools if it may have some."""
+    pools = names_pools or (seen.reply_to(SERVICES, host) is not None and has_pools(host, seen))
+    return (Read(host, (SERVICES, TASKS)), *([Read(host, (POOLS,))] if pools else []))
+
+
+def has_pools(host: str, seen: Seen) -> bool:
+    """Say whether a host can have application pools.
+
+    Raises:
+        Unreadable: it did not answer.
+    """
+    return any(record.text("Name").upper() == POOL_SERVICE for record in _services(host, seen))
+
+
+def spellings(account: Account, domain: str) -> frozenset[str]:
+    """Return every name by which a host may know an account, in small letters.
+
+    ``CORP\\svc``, ``corp.example\\svc``, ``svc@corp.example``, ``svc@CORP``, its own UPN, its SID.
+
+    Raises:
+        Unreadable: the directory did not say its name with the domain's short name.
+    """
+    short = account.aside.get(PRINCIPAL_NAME)
+    if not isinstance(short, str) or "\\" not in short:
+        raise Unreadable(f"{PRINCIPAL_NAME} of {account.dn} did not come back")
+    netbios = short.partition("\\")[0]
+    names = [short, f"{domain}\\{account.sam}", f"{account.sam}@{domain}", f"{account.sam}@{netbios}", account.sid]
+    own = account.aside.get("userPrincipalName")
+    return frozenset(name.lower() for name in (*names, *([str(own)] if own else [])))
+
+
+def used_by(names: frozenset[str], host: str, seen: Seen) -> Used:
+    """Return what of a host runs under any of these names.
+
+    Raises:
+        Unreadable: the host did not answer.
+    """
+    services = [record for record in _services(host, seen) if str(record.get("StartName") or "").lower() in names]
+    tasks = list(_tasks(host, seen))
+    pools = pool_log_ons(seen, host) if has_pools(host, seen) else {}
+    return Used(
+        services=tuple(r.text("Name") for r in services if r.text("StartMode") != "Disabled"),
+        disabled=tuple(r.text("Name") for r in services if r.text("StartMode") == "Disabled"),
+        tasks=tuple(path for path, who in tasks if who in names),
+        app_pools=tuple(name for name, who in pools.items() if (who or "").lower() in names),
+        looked_at=len(tasks),
+    )
+
+
+def _services(host: str, seen: Seen) -> list[Record]:
+    return list(_answer(seen, host, SERVICES, "the accounts of its services").of("Win32_Service"))
+
+
+def _tasks(host: str, seen: Seen) -> Iterator[tuple[str, str]]:
+    """Yield each task's path (or that its text has none) and in small letters whom it runs as.
+
+    The texts come one by one, or all in one that names each task in a comment, as ``schtasks /query /xml`` does.
+    """
+    for record in _answer(seen, host, TASKS, "its tasks").records:
+        text = record.properties.get("")
+        for one in _TASK.finditer(text) if isinstance(text, str) else ():
+            path = path_in(one[0]) or one["comment"] or "a task whose text does not name it"
+            yield path, (principal_of(one[0]) or "").lower()
+
+
+def _answer(seen: Seen, host: str, asked: Cmdlet, about: str) -> Reply:
+    reply = seen.reply_to(asked, host)
+    wrong = [] if reply is None else [error for error in reply.errors if error.cmdlet in {"", asked.name}]
+    if reply is None or reply.outcome is not Outcome.SUCCEEDED or any(map(_matters, wrong)):
+        why = complaint(reply) if reply else "it was not asked"
+        raise Unreadable(f"{host} did not say {about}: {why}")
+    return reply
+
+
+def _matters(error: object) -> bool:
+    """Whether an error is about what was asked here: that there is no cluster is said in the same round trip."""
+    return not str(getattr(error, "id", "")).lower().startswith(NO_NAMESPACE)
+
+
+NO_NAMESPACE = "hresult 0x8004100e"
+"""How the id of the error begins that a WMI namespace which is not there answers with: WBEM_E_INVALID_NAMESPACE
+(Microsoft Learn, WMI error constants; CimCmdlets puts the HRESULT first)."""

@@ -1,0 +1,10 @@
+"""No guard refuses a healthy estate, whatever else is in its domain (``python -m tests.guards.healthy`` for more)."""
+
+import pytest
+
+from tests.guards.healthy import refusals
+
+
+@pytest.mark.parametrize("seed", range(1, 31))
+def test_nothing_is_refused(seed):
+    assert refusals(seed) == []
