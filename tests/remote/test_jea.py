@@ -169,7 +169,8 @@ def test_the_copies_of_the_directory_only_read():
     assert accepts("quickstart", OTHER_CONTROLLERS, "Get-ADUser", "Server", "dc02.corp.example")
     assert not accepts("quickstart", OTHER_CONTROLLERS, "Get-ADUser", "Server", "dc02.corp.example.evil")
     named = roles(plan(), Domain("corp.example", DC, DC, (DC, "DC02.corp.example")))
-    assert OTHER_CONTROLLERS not in named
+    assert {each.name for each in named[OTHER_CONTROLLERS].commands} & {"Get-ADUser", "Get-ADServiceAccount"} == set()
+    assert "Get-WinEvent" in {each.name for each in named[OTHER_CONTROLLERS].commands}
     assert named["dc02.corp.example"].part is Part.COPY
     assert named[DC].part is Part.DIRECTORY
 
