@@ -140,8 +140,13 @@ class Host(Model):
     tasks: tuple[Task, ...] = Field((), description="Scheduled tasks.")
     app_pools: tuple[ExactName, ...] = Field((), description="IIS application pools.")
     workloads: Literal["discover"] | None = Field(
-        None, description="discover: whatever the host reports as running under the account."
+        None, description="discover: whatever the host reports as running under the account, in place of the lists."
     )
+
+    @property
+    def discovers(self) -> bool:
+        """Whether the host itself says what runs there, and has not said it yet."""
+        return self.workloads == "discover"
 
 
 class Dmsa(Model):
