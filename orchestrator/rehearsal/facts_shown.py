@@ -54,15 +54,16 @@ def _value(replica: Replica, name: str, value: object) -> str:
     if isinstance(value, UUID):
         entry = replica.entries.get(value)
         return replica.dn(entry) if entry else str(value)
-    return _who(replica, str(value)) if name.lower() in _OF_SIDS else str(value)
+    return _who(replica, str(value), host=name == MEMBERSHIP) if name.lower() in _OF_SIDS else str(value)
 
 
-def _who(replica: Replica, sid: str) -> str:
+def _who(replica: Replica, sid: str, *, host: bool = False) -> str:
+    """Return the DN of who has a SID; ``host``: a computer's own name instead, as plans spell it."""
     entry = replica.principal(sid)
     if entry is None:
         return sid
-    host = entry.get("dNSHostName")
-    return str(host) if host and entry.kind == "computer" else replica.dn(entry)
+    name = entry.get("dNSHostName") if host and entry.kind == "computer" else None
+    return str(name) if name else replica.dn(entry)
 
 
 def _entry(replica: Replica, ace: Ace) -> str:
@@ -79,11 +80,12 @@ def _entry(replica: Replica, ace: Ace) -> str:
 def machine_facts(machine: Machine) -> dict[str, Any]:
     """Return everything of a machine that a write there may change; None: not there."""
     key = machine.kerberos != "no-key"
+    services = sorted(machine.services.values(), key=lambda one: one.spec.name.lower())
     return {
         KERBEROS_PARENT: "exists" if key or machine.kerberos_parent else None,
         KERBEROS_KEY: "exists" if key else None,
         ENABLED: machine.kerberos if isinstance(machine.kerberos, int) else None,
-        **{f"service {one.spec.name}": "Running" if one.running else "Stopped" for one in machine.services.values()},
+        **{f"service {one.spec.name}": "Running" if one.running else "Stopped" for one in services},
         **{
             f"application pool {one.spec.name}": "Started" if one.started else "Stopped"
             for one in machine.pools.values()

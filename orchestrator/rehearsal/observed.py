@@ -32,7 +32,7 @@ from orchestrator.model.descriptor import Descriptor, protects
 from orchestrator.model.directory import DELEGATED_BY, PRINCIPAL_NAME, Account, DmsaSeen
 from orchestrator.model.dn import parent_dn
 from orchestrator.model.facts import DESCRIPTOR
-from orchestrator.model.host import HostSeen
+from orchestrator.model.host import HostSeen, ServiceSeen
 from orchestrator.model.plan import Plan
 from orchestrator.preview import Looked
 from orchestrator.rehearsal.restaged import further_accounts
@@ -170,7 +170,7 @@ def _log_on(spec: EstateSpec, account: Account) -> Mapping[str, str]:
 
 def _host(drawn: HostSpec, found: HostSeen, before: HostBefore, spelled: Mapping[str, str]) -> HostSpec:
     services = {service.name.lower(): service for service in drawn.services}
-    for seen in found.services.values():
+    for seen in known_services(found, before):
         given = {
             "name": seen.name,
             "log_on": spelled.get((seen.start_name or "").lower(), seen.start_name) or "LocalSystem",
@@ -179,7 +179,7 @@ def _host(drawn: HostSpec, found: HostSeen, before: HostBefore, spelled: Mapping
             "depends_on": services[seen.name.lower()].depends_on if seen.name.lower() in services else (),
         }
         services[seen.name.lower()] = ServiceSpec.model_validate(given)
-    for seen in found.services.values():
+    for seen in known_services(found, before):
         for dependent in seen.dependents or ():
             one = services.get(dependent.lower(), ServiceSpec(name=dependent, state="Stopped"))
             needs = tuple(dict.fromkeys((*one.depends_on, seen.name)))
@@ -210,6 +210,13 @@ def _host(drawn: HostSpec, found: HostSeen, before: HostBefore, spelled: Mapping
             "app_pools": tuple(pools.values()),
         }
     )
+
+
+def known_services(found: HostSeen, before: HostBefore) -> Iterator[ServiceSeen]:
+    """Yield the services that the plan names at a host, and those that depend on them; guards read others, too."""
+    named = {name.lower() for name in before.services}
+    named |= {name.lower() for seen in found.services.values() for name in seen.dependents or ()}
+    yield from (seen for key, seen in found.services.items() if key in named)
 
 
 # What an estate file cannot say.
@@ -261,9 +268,11 @@ def _machine(estate: Estate, name: str, found: HostSeen) -> None:
     machine.boot = found.boot_time
     for key, service in found.services.items():
         began = found.processes.get(service.pid)
-        if machine.services[key].running:
+        if key in machine.services and machine.services[key].running:
             machine.services[key].started = began or found.boot_time
     for key, task in found.tasks.items():
+        if key not in machine.tasks:
+            continue
         machine.tasks[key].last_run = task.last_run
         if task.last_result is not None:
             machine.tasks[key].last_result = task.last_result

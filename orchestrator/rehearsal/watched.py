@@ -151,16 +151,15 @@ def _restarts(now: _Arriving, commands: Iterable[Command]) -> Iterator[Restart]:
         match command.name:
             case "Restart-Service" | "Start-Service":
                 again = [one for key, one in now.machine.services.items() if one.pid != now.pids[key] and one.running]
-                names = [one.spec.name for one in again]
-                along = tuple(one for one in names if one.lower() != name.lower())
+                along = tuple(sorted(one.spec.name for one in again if one.spec.name.lower() != name.lower()))
                 yield Restart(host, "service", name, along)
             case "Restart-WebAppPool":
                 yield Restart(host, "app-pool", name)
             case "Start-ScheduledTask":
                 yield Restart(host, "task", f"{command.parameters['TaskPath']}{name}")
             case "Restart-Computer":
-                running = (key for key, pid in now.pids.items() if pid)
-                yield Restart(host, "computer", host, tuple(now.machine.services[key].spec.name for key in running))
+                running = (now.machine.services[key].spec.name for key, pid in now.pids.items() if pid)
+                yield Restart(host, "computer", host, tuple(sorted(running)))
             case _:
                 pass
 
