@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.cli.previewing import Asked, question
 from orchestrator.cli.readings import Readings
 from orchestrator.lab.memory import MemoryTransport
-from orchestrator.model.lifecycle import Phase
+from orchestrator.lab.estate.spec import EstateSpec, ServiceSpec, UserSpec
+from orchestrator.model.lifecycle import PATH, Phase, Trigger
 from orchestrator.preview import Prediction, Sent
 from orchestrator.rehearsal.predicted import predicted
 from orchestrator.rehearsal.rehearsed import Rehearsed
@@ -18,6 +21,7 @@ from orchestrator.rehearsal.world import World
 from orchestrator.remote.inline import InlinePool
 from tests.preview.truth import Truth, net
 from tests.wayback.plans import rehearsed
+from tests.wayback.shapes import ACCOUNTS
 
 
 def world_of(on: Rehearsed) -> World:
@@ -38,6 +42,42 @@ def looked_ahead(world: World, until: Phase | None = None, *, ways_back: bool = 
     return predicted(found, ways_back=ways_back)
 
 
+BEGUN = tuple(phase for phase in PATH if phase not in {Phase.PLANNED, Phase.COMPLETED})
+
+
+def varied(on: Rehearsed, chance: random.Random) -> Rehearsed:
+    """Return the same with more that a run must look at: accounts a guard refuses, neighbours, spellings, hours."""
+    spec = on.spec
+    users = [_user(user, chance) for user in spec.users]
+    if chance.random() < 0.3:
+        users.append(UserSpec(dn=f"CN=neighbour,{ACCOUNTS}", protected=True))
+    upns = {f"CORP\\{user.dn.partition(',')[0][3:]}": user.upn for user in users if user.upn}
+    hosts = [
+        host.model_copy(
+            update={
+                "services": tuple(_service(one, upns) for one in host.services),
+                "site": chance.choice(("Berlin", "Hamburg")),
+            }
+        )
+        for host in spec.hosts
+    ]
+    data = spec.model_copy(update={"users": tuple(users), "hosts": tuple(hosts)}).model_dump()
+    return replace(on, spec=EstateSpec.model_validate(data), first_day=[])
+
+
+def _user(user: UserSpec, chance: random.Random) -> UserSpec:
+    given: dict[str, Any] = {"enabled": chance.random() > 0.07}
+    if chance.random() < 0.3:
+        given["upn"] = f"{user.dn.partition(',')[0][3:]}@corp.example"
+    if chance.random() < 0.2:
+        given |= {"encryption_types": chance.choice((4, 24, 28, None)), "description": "Runs the shop"}
+    return user.model_copy(update=given)
+
+
+def _service(one: ServiceSpec, upns: Mapping[str, str]) -> ServiceSpec:
+    return one.model_copy(update={"log_on": upns.get(one.log_on, one.log_on)})
+
+
 def watched(world: World) -> Watched:
     """Watch the true estate from its far side, too."""
     found = Watched(world.estate, {one.id: one.account for one in world.plan.migrations()})
@@ -55,12 +95,15 @@ def watched(world: World) -> Watched:
 
 def compared(seed: int) -> list[str]:
     """Predict, run, and return every difference; nothing where there is none."""
-    world = world_of(rehearsed(seed))
+    chance = random.Random(f"preview {seed}")
+    world = world_of(varied(rehearsed(seed), chance))
+    if chance.random() < 0.4:
+        world.run(until=chance.choice(BEGUN))
     prediction = looked_ahead(world)
     accounts = {one.id: one.account for one in world.plan.migrations()}
     truth, far = Truth(world.estate, accounts), watched(world)
     state = world.run()
-    found = list(differences(prediction.sends, far.sends, world.ids))
+    found = list(differences(prediction.sends, far.sends))
     ends = {id_: (state[id_].phase, state[id_].held.reason if state[id_].held else None) for id_ in world.ids}
     for id_, ending in prediction.endings.items():
         reason = ending.obstacle.reason if ending.obstacle else None
@@ -80,33 +123,33 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def differences(predicted_: Iterable[Sent], done: Iterable[Sent], ids: Iterable[str]) -> Iterator[str]:
-    """Yield what is not alike in two traces: the runner's writes one by one, by migration and subject; the rest as a set."""
+def differences(predicted_: Iterable[Sent], done: Iterable[Sent]) -> Iterator[str]:
+    """Yield what is not alike in two traces.
+
+    The runner's writes are compared one by one, in their order, by migration and subject. Two things are compared as
+    sets, because nothing that can be read decides them: which of two migrations that share a host writes the host's
+    value first (replication decides who comes first), and how often a host adds itself (where two domain controllers
+    write the list at once, one addition is lost, and made again).
+    """
     mine, theirs = _by_subject(predicted_), _by_subject(done)
-    for key in sorted({*mine, *theirs}):
+    for key in sorted({*mine, *theirs}, key=str):
         one, other = mine[key], theirs[key]
         for at in range(max(len(one), len(other))):
             first = one[at] if at < len(one) else None
             second = other[at] if at < len(other) else None
             if first != second:
                 yield f"{key} {at}: predicted {first}\n      done {second}"
-    del ids
 
 
 def _by_subject(sends: Iterable[Sent]) -> dict[tuple[str, str], list[Any]]:
     found: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for one in sends:
-        if one.cmdlet:
-            found[one.migration, one.subject].append(
-                (one.step, one.cmdlet, _params(one), one.changes, one.restarts)
-            )
-        else:
+        if not one.cmdlet:
             found[one.migration, "by itself"] += [(change.object, change.name, change.after) for change in one.changes]
-    for key, values in found.items():
-        if key[1] == "by itself":
-            values.sort(key=str)
-    return found
-
-
-def _params(sent: Sent) -> dict[str, Any]:
-    return {name: value for name, value in sent.parameters.items()}
+        elif one.step is Trigger.REGISTRY and one.cmdlet != "Restart-Computer":
+            found["by host", one.subject] += [(one.cmdlet, one.parameters, one.changes)] if one.changes else []
+        else:
+            parameters = dict(one.parameters)
+            found[one.migration, one.subject].append((one.step, one.cmdlet, parameters, one.changes, one.restarts))
+    as_sets = {key: sorted({str(value): value for value in values}.values(), key=str) for key, values in found.items()}
+    return defaultdict(list, {key: as_sets[key] if key[1] == "by itself" else found[key] for key in found})
