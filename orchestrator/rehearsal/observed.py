@@ -6,7 +6,7 @@ domain controllers' machines, groups, sites, logs) is an ordinary, healthy domai
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -58,7 +58,7 @@ def observed(plan: Plan, seen: Seen, start: datetime) -> EstateSpec:
         for one, user in zip(plan.migrations(), spec.users, strict=True)
     )
     dmsas = tuple(made for id_, one in seen.items() if one.pair.dmsa for made in [_dmsa(spec, one, one.pair.dmsa)])
-    spec = spec.model_copy(update={"users": users, "dmsas": dmsas, "hosts": _hosts(plan, spec, seen)})
+    spec = spec.model_copy(update={"users": users, "dmsas": dmsas, "hosts": _hosts(spec, seen)})
     spec = spec.model_copy(update={"dcs": _controllers(spec, seen)})
     known = {user.sam.lower() for user in users if user.sam}
     spec = spec.model_copy(update={"users": (*users, *further_accounts(spec, spec.hosts, known))})
@@ -146,10 +146,10 @@ def _controllers(spec: EstateSpec, seen: Seen) -> tuple[DcSpec, ...]:
 # Hosts.
 
 
-def _hosts(plan: Plan, spec: EstateSpec, seen: Seen) -> tuple[HostSpec, ...]:
+def _hosts(spec: EstateSpec, seen: Seen) -> tuple[HostSpec, ...]:
     """Return the drawn hosts with what was read of them; where two migrations share one, both count."""
     hosts = {host.name.lower(): host for host in spec.hosts}
-    for id_, one in seen.items():
+    for one in seen.values():
         account = one.pair.account
         assert account is not None, "what was read has an account"
         for name, before in one.content.hosts.items():
@@ -158,7 +158,6 @@ def _hosts(plan: Plan, spec: EstateSpec, seen: Seen) -> tuple[HostSpec, ...]:
         for host in one.others:
             if "=" not in host:
                 hosts.setdefault(host.lower(), HostSpec(name=host))
-    del plan, id_
     return tuple(hosts.values())
 
 
@@ -277,7 +276,3 @@ def _machine(estate: Estate, name: str, found: HostSeen) -> None:
         if task.last_result is not None:
             machine.tasks[key].last_result = task.last_result
 
-
-def dns(seen: Seen) -> Sequence[tuple[str, str]]:
-    """Return the DN of each migration's account as it was read."""
-    return [(id_, one.pair.account.dn) for id_, one in seen.items() if one.pair.account]

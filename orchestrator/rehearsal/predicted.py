@@ -40,6 +40,7 @@ GIVEN = (
     "approvals: they count as given",
     "time: windows and hold times pass at once; nobody else changes anything meanwhile",
     "other domain controllers, logs, groups and policies: those of an ordinary, healthy domain",
+    "ways back: everything goes back at once; a host's value goes back with the last migration that needs it",
     "what Undo and Reset give back by themselves: nobody documents it; what they do not, the way back restores",
 )
 """What a prediction takes for granted."""
@@ -194,16 +195,17 @@ def predicted(question: Question, *, ways_back: bool = True) -> Prediction:
     rehearsed = question.rehearsed
     stage = _Stage(question, rehearsed)
     before = stage.state()
+    phases = {id_: before[id_].phase for id_ in question.chosen}
     began = stage.journal.head()
     state = stage.to(question.chosen, question.until)
     events = [(from_body(row.kind, row.body), row.at) for row in stage.journal.read(began, run=question.plan.name)]
     return Prediction(
         began=question.at,
         head=question.rows[-1].seq if question.rows else 0,
-        phases={id_: before[id_].phase for id_ in question.chosen},
+        phases=phases,
         sends=tuple(one for one in stage.sent() if one.migration in question.chosen),
         endings={id_: _ending(question, stage, state, id_, events) for id_ in question.chosen},
-        ways_back=_ways_back(question, rehearsed, state) if ways_back else {},
+        ways_back=_ways_back(question, rehearsed, phases, state) if ways_back else {},
         given=GIVEN,
     )
 
@@ -228,7 +230,9 @@ def _ending(
 # Ways back.
 
 
-def _ways_back(question: Question, rehearsed: Rehearsed, ended: RunState) -> dict[str, tuple[WayBack, ...]]:
+def _ways_back(
+    question: Question, rehearsed: Rehearsed, begun: Mapping[str, Phase], ended: RunState
+) -> dict[str, tuple[WayBack, ...]]:
     """Let everything go back from each phase that lies ahead, all at once and without waiting for other waves."""
     plan = rehearsed.plan
     waves = tuple(wave.model_copy(update={"needs": (), "at_once": len(wave.migrations)}) for wave in plan.waves)
@@ -240,18 +244,19 @@ def _ways_back(question: Question, rehearsed: Rehearsed, ended: RunState) -> dic
     for phase in TURNING:
         if question.until is not None and PATH.index(phase) > PATH.index(question.until):
             break
-        going = [id_ for id_ in question.chosen if _comes_by(ended, id_, phase)]
+        going = [id_ for id_ in question.chosen if _comes_by(begun[id_], ended, id_, phase)]
         if going:
             for id_, way in _back_from(question, on, going, phase).items():
                 found[id_].append(way)
     return {id_: tuple(ways) for id_, ways in found.items()}
 
 
-def _comes_by(ended: RunState, id_: str, phase: Phase) -> bool:
+def _comes_by(begun: Phase, ended: RunState, id_: str, phase: Phase) -> bool:
     stands = ended[id_]
+    begun = begun if begun in PATH else Phase.PLANNED
     if stands.phase not in PATH or stands.intention is Intention.BACK:
         return False
-    return PATH.index(phase) <= PATH.index(stands.phase)
+    return PATH.index(begun) <= PATH.index(phase) <= PATH.index(stands.phase)
 
 
 def _back_from(question: Question, on: Rehearsed, going: Sequence[str], phase: Phase) -> dict[str, WayBack]:

@@ -52,6 +52,8 @@ class Watched:
         self._steps: dict[str, Trigger] = dict.fromkeys(accounts, Trigger.PREPARE)
         self._facts = {name: machine_facts(machine) for name, machine in estate.machines.items()}
         self._now: _Arriving | None = None
+        self._aside: list[Sent] = []
+        """What happens by itself while a write to a host takes effect; told after it."""
         estate.directory.wrote = self._wrote
         estate.begins = self._begins
         inner = estate.performed
@@ -93,7 +95,8 @@ class Watched:
         intent = now.intent
         parameters = dict(intent.parameters)
         sent = Sent(intent.migration, intent.step, intent.subject, intent.cmdlet, parameters, changes, restarts)
-        self.sends.append(sent)
+        self.sends += [sent, *self._aside]
+        self._aside.clear()
 
     def _by_itself(self, machine: Machine, intent: AttemptStarted) -> None:
         """Note what has become of a machine since it was looked at last: a reboot that was asked for, mostly."""
@@ -119,7 +122,8 @@ class Watched:
         if now is not None:
             now.changes += changes
         elif changes:
-            self.sends.append(Sent(id_, self._steps[id_], "directory", "", {}, tuple(changes)))
+            told = self.sends if self._now is None else self._aside
+            told.append(Sent(id_, self._steps[id_], "directory", "", {}, tuple(changes)))
 
     def _whose(self, replica: Replica, entry: Entry, now: _Arriving | None) -> tuple[str, str | None]:
         """Return what a migration calls an object, and which migration; none of what others do elsewhere."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+import structlog
 
 from orchestrator.cli.previewing import Asked, question
 from orchestrator.cli.readings import Readings
+from orchestrator.journal import Entry, Lease
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.lab.estate.spec import EstateSpec, ServiceSpec, UserSpec
+from orchestrator.model.event import Event, from_body
 from orchestrator.model.lifecycle import PATH, Phase, Trigger
+from orchestrator.model.run import RunState
 from orchestrator.preview import Prediction, Sent
 from orchestrator.rehearsal.predicted import predicted
 from orchestrator.rehearsal.rehearsed import Rehearsed
@@ -24,9 +31,22 @@ from tests.wayback.plans import rehearsed
 from tests.wayback.shapes import ACCOUNTS
 
 
-def world_of(on: Rehearsed) -> World:
-    """Return the true estate; nothing is judged there but what the far side shows."""
-    return World(on, watch=False)
+class TrueWorld(World):
+    """The true estate; nothing is judged there but what the far side shows. ``notice`` hears what is written down."""
+
+    notice: Callable[[Iterable[Event]], None] = staticmethod(lambda _events: None)
+
+    def handle_for(self, handle: Any, life: Any, appended: Callable[[Sequence[Entry], Lease | None], None]) -> Any:
+        def told(entries: Sequence[Entry], lease: Lease | None) -> None:
+            self.notice(from_body(one.kind, one.body) for one in entries)
+            appended(entries, lease)
+
+        return super().handle_for(handle, life, told)
+
+
+def world_of(on: Rehearsed) -> TrueWorld:
+    """Return the true estate of a plan."""
+    return TrueWorld(on, watch=False)
 
 
 def looked_ahead(world: World, until: Phase | None = None, *, ways_back: bool = False) -> Prediction:
@@ -78,43 +98,81 @@ def _service(one: ServiceSpec, upns: Mapping[str, str]) -> ServiceSpec:
     return one.model_copy(update={"log_on": upns.get(one.log_on, one.log_on)})
 
 
-def watched(world: World) -> Watched:
-    """Watch the true estate from its far side, too."""
+def watched(world: TrueWorld) -> Watched:
+    """Watch the true estate from its far side."""
     found = Watched(world.estate, {one.id: one.account for one in world.plan.migrations()})
-    inner = world._appended
-
-    def appended(entries: Any, lease: Any, driving: Any) -> None:
-        from orchestrator.model.event import from_body
-
-        found.told(from_body(one.kind, one.body) for one in entries)
-        inner(entries, lease, driving)
-
-    world._appended = appended  # type: ignore[method-assign]
+    world.notice = found.told
     return found
 
 
-def compared(seed: int) -> list[str]:
-    """Predict, run, and return every difference; nothing where there is none."""
+@dataclass(frozen=True)
+class Compared:
+    """What came of one plan: where the prediction began, how much it was of, and every difference."""
+
+    seed: int
+    begun: str
+    migrations: int
+    writes: int
+    changes: int
+    held: int
+    wrong: tuple[str, ...]
+
+
+def of_plans(seeds: Sequence[int]) -> list[Compared]:
+    """Predict and run plans by their seeds."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    gc.disable()  # as in tests.simulation.seeds: looking for cycles takes longer than they are worth
+    try:
+        found = []
+        for seed in seeds:
+            found.append(compared(seed))
+            if not seed % 5:
+                gc.collect()
+        return found
+    finally:
+        gc.enable()
+
+
+def compared(seed: int, interfere: Callable[[World], None] = lambda _world: None) -> Compared:
+    """Predict, run, and compare; *interfere* is what somebody else does to the true estate in between."""
     chance = random.Random(f"preview {seed}")
     world = world_of(varied(rehearsed(seed), chance))
-    if chance.random() < 0.4:
-        world.run(until=chance.choice(BEGUN))
+    begun = chance.choice(BEGUN) if chance.random() < 0.4 else None
+    if begun is not None:
+        world.run(until=begun)
     prediction = looked_ahead(world)
     accounts = {one.id: one.account for one in world.plan.migrations()}
     truth, far = Truth(world.estate, accounts), watched(world)
+    interfere(world)
     state = world.run()
-    found = list(differences(prediction.sends, far.sends))
-    ends = {id_: (state[id_].phase, state[id_].held.reason if state[id_].held else None) for id_ in world.ids}
+    wrong = [*differences(prediction.sends, far.sends), *_ends(prediction, state), *_net(prediction, truth)]
+    sends = [one for one in far.sends if one.cmdlet]
+    return Compared(
+        seed=seed,
+        begun=f"{begun}" if begun else "planned",
+        migrations=len(world.ids),
+        writes=len(sends),
+        changes=sum(len(one.changes) + len(one.restarts) for one in far.sends),
+        held=sum(state[id_].held is not None for id_ in world.ids),
+        wrong=tuple(wrong),
+    )
+
+
+def _ends(prediction: Prediction, state: RunState) -> Iterator[str]:
     for id_, ending in prediction.endings.items():
-        reason = ending.obstacle.reason if ending.obstacle else None
-        if (ending.phase, reason) != ends[id_]:
-            found.append(f"{id_} ends {ends[id_]}, predicted {(ending.phase, reason)} {ending.obstacle}")
+        held = state[id_].held
+        came = (state[id_].phase, held.reason if held else None)
+        will = (ending.phase, ending.obstacle.reason if ending.obstacle else None)
+        if came != will:
+            yield f"{id_} ends {came}, predicted {will}: {ending.obstacle or held}"
+
+
+def _net(prediction: Prediction, truth: Truth) -> Iterator[str]:
+    """Yield what the whole of the far side shows otherwise in the end: every object, and every machine."""
     was, will = truth.net(), net(prediction.sends)
     for key in sorted({*was, *will}):
-        one, other = was.get(key), will.get(key)
-        if _plain(one) != _plain(other):
-            found.append(f"far side {key}: {one}, predicted {other}")
-    return found
+        if _plain(was.get(key)) != _plain(will.get(key)):
+            yield f"far side {key}: {was.get(key)}, predicted {will.get(key)}"
 
 
 def _plain(value: Any) -> Any:
