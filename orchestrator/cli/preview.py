@@ -34,7 +34,8 @@ def preview(
         bool, typer.Option("--ways-back/--no-ways-back", help="Also what rollback would change, from each phase.")
     ] = True,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Keep the prediction (JSON), to be held against the run.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Keep the prediction (JSON), to be held against the run."),
     ] = None,
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="Hold a kept prediction against the journal.")
@@ -69,7 +70,9 @@ def preview(
     loaded = load_plan(plan)
     signals = Signals()
     with signals.heard():
-        document = _held(loaded, journal, against) if against else _predicted(loaded, journal, only, until, ways_back, signals)
+        document = (
+            _held(loaded, journal, against) if against else _predicted(loaded, journal, only, until, ways_back, signals)
+        )
     if document is None:
         typer.echo("Stopped before everything was read. Nothing was changed.", err=True)
         raise typer.Exit(128 + signals.number)
@@ -142,7 +145,9 @@ def _held(loaded: Loaded, place: str, file: Path) -> dict[str, Any]:
     mine = [(row.seq, from_body(row.kind, row.body, row.version)) for row in rows if row.run == loaded.plan.name]
     last = rows[-1].seq if rows else 0
     if last < kept.head:
-        raise InputInvalid(f"{file} was predicted with {kept.head} rows of the journal, and it has {last}. It is another.")
+        raise InputInvalid(
+            f"{file} was predicted with {kept.head} rows of the journal, and it has {last}. It is another."
+        )
     found = held_against(kept, mine)
     return foretold_document(loaded.plan.name, loaded.digest, kept.began, (kept.head, last), found)
 

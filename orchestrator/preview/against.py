@@ -13,7 +13,6 @@ from typing import Any
 
 from orchestrator.model.event import AttemptStarted, Event
 from orchestrator.model.event import Held as HeldEvent
-from orchestrator.model.lifecycle import Phase
 from orchestrator.preview.history import Done, History, short, split
 from orchestrator.preview.prediction import Change, Prediction, Restart, Sent
 from orchestrator.preview.witnesses import (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.model.before import SnapshotRepeated, SnapshotTaken
+from orchestrator.model.directory import PRINCIPALS
 from orchestrator.model.event import (
     AttemptFinished,
     AttemptStarted,
@@ -17,7 +18,6 @@ from orchestrator.model.event import (
 )
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.model.observation import Outcome
-from orchestrator.model.directory import PRINCIPALS
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Ending:
     phase: Phase
     obstacle: Obstacle | None = None
     waiting: tuple[str, str] | None = None
-    waits: tuple[tuple[Trigger, str], ...] = ()
+    waits: tuple[str, ...] = ()
     """What its steps wait for on the way, each once."""
     lasts: timedelta | None = None
 

@@ -1,4 +1,4 @@
-"""What the simulated directory and its machines hold, as a person reads it: names for identifiers, words for entries."""
+"""What the simulated directory and its machines hold, as a person reads it: names for ids, words for entries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def shown_change(replica: Replica, object_: str, name: str, before: object, afte
         return Change(object_, name, gone or None, come or None)
     if name == MEMBERSHIP:
         both = set(_items(before)) & set(_items(after))
-        gone, come = ([_value(replica, name, one) for one in _items(side) if one not in both] for side in (before, after))
+        gone, come = (
+            [_value(replica, name, one) for one in _items(side) if one not in both] for side in (before, after)
+        )
         return Change(object_, name, gone or None, come or None)
     return Change(object_, name, _shown(replica, name, before), _shown(replica, name, after))
 

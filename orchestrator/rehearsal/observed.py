@@ -14,7 +14,6 @@ from orchestrator.lab.estate import account_control as uac
 from orchestrator.lab.estate import dn as names
 from orchestrator.lab.estate.descriptor import CHILD_PROTECTION, PROTECTION
 from orchestrator.lab.estate.estate import Estate
-from orchestrator.lab.estate.machine import KerberosValue
 from orchestrator.lab.estate.migration import SPNS
 from orchestrator.lab.estate.spec import (
     ClockSpec,
@@ -22,6 +21,7 @@ from orchestrator.lab.estate.spec import (
     DmsaSpec,
     EstateSpec,
     HostSpec,
+    KerberosValue,
     PoolSpec,
     ServiceSpec,
     TaskSpec,
@@ -63,7 +63,7 @@ def observed(plan: Plan, seen: Seen, start: datetime) -> EstateSpec:
     known = {user.sam.lower() for user in users if user.sam}
     spec = spec.model_copy(update={"users": (*users, *further_accounts(spec, spec.hosts, known))})
     spec = spec.model_copy(update={"users": (*spec.users, *_mentioned(spec))})
-    inside = [parent_dn(one.dn) for one in (*spec.users, *spec.dmsas)]
+    inside = [parent_dn(dn) for dn in (*(one.dn for one in spec.users), *(one.dn for one in spec.dmsas))]
     ous = (*spec.ous, *with_above(domain.dn, inside))
     return EstateSpec.model_validate(spec.model_copy(update={"ous": tuple(dict.fromkeys(ous))}).model_dump())
 
@@ -128,8 +128,9 @@ def _computer(spec: EstateSpec, host: str) -> str:
 
 def _mentioned(spec: EstateSpec) -> Iterator[UserSpec]:
     """Yield who is only named by others: who may delegate, who may use a dMSA, whom a dMSA that is there supersedes."""
-    there = {names.fold(one.dn) for one in (*spec.users, *spec.groups, *spec.dmsas)}
-    there |= {names.fold(_computer(spec, host.name)) for host in (*spec.hosts, *spec.dcs)}
+    known = [user.dn for user in spec.users] + [group.dn for group in spec.groups] + [dmsa.dn for dmsa in spec.dmsas]
+    known += [_computer(spec, host.name) for host in spec.hosts] + [_computer(spec, dc.name) for dc in spec.dcs]
+    there = set(map(names.fold, known))
     named = [dn for user in spec.users for dn in user.delegated_by]
     named += [dn for dmsa in spec.dmsas for dn in (*dmsa.principals, *((dmsa.supersedes,) if dmsa.supersedes else ()))]
     for number, dn in enumerate(dict.fromkeys(named)):
@@ -172,7 +173,7 @@ def _host(drawn: HostSpec, found: HostSeen, before: HostBefore, spelled: Mapping
     for seen in known_services(found, before):
         given = {
             "name": seen.name,
-            "log_on": spelled.get((seen.start_name or "").lower(), seen.start_name) or "LocalSystem",
+            "log_on": spelled.get((seen.start_name or "").lower()) or seen.start_name or "LocalSystem",
             "state": "Running" if seen.running else "Stopped",
             "start_mode": seen.start_mode if seen.start_mode in {"Auto", "Manual", "Disabled"} else "Manual",
             "depends_on": services[seen.name.lower()].depends_on if seen.name.lower() in services else (),
@@ -189,14 +190,14 @@ def _host(drawn: HostSpec, found: HostSeen, before: HostBefore, spelled: Mapping
         tasks[path.lower()] = TaskSpec.model_validate(
             {
                 "path": path,
-                "log_on": spelled.get((task.log_on or "").lower(), task.log_on) or "SYSTEM",
+                "log_on": spelled.get((task.log_on or "").lower()) or task.log_on or "SYSTEM",
                 "daily": run.astimezone(UTC).strftime("%H:%M") if run else None,
                 "enabled": task.state != "Disabled",
             }
         )
     pools = {pool.name.lower(): pool for pool in drawn.app_pools}
     for name, pool in before.app_pools.items():
-        log_on = spelled.get((pool.log_on or "").lower(), pool.log_on) or "ApplicationPoolIdentity"
+        log_on = spelled.get((pool.log_on or "").lower()) or pool.log_on or "ApplicationPoolIdentity"
         state = "Started" if pool.state == "Started" else "Stopped"
         pools[name.lower()] = PoolSpec.model_validate({"name": name, "log_on": log_on, "state": state})
     return drawn.model_copy(
@@ -275,4 +276,3 @@ def _machine(estate: Estate, name: str, found: HostSeen) -> None:
         machine.tasks[key].last_run = task.last_run
         if task.last_result is not None:
             machine.tasks[key].last_result = task.last_result
-

@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from orchestrator.conductor import Conductor
 from orchestrator.engine.outcome import reached, waiting_of
 from orchestrator.engine.waves import admissible
 from orchestrator.journal import Entry, Lease, Row
@@ -21,7 +20,17 @@ from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.event import DIRECTORY, VERSION, Event, Held, Moved, RunBegan, WaitBegan, WayBackAsked, from_body
+from orchestrator.model.event import (
+    DIRECTORY,
+    VERSION,
+    Event,
+    Held,
+    Moved,
+    RunBegan,
+    WaitBegan,
+    WayBackAsked,
+    from_body,
+)
 from orchestrator.model.event import to_body as body_of
 from orchestrator.model.lifecycle import PATH, Intention, Phase, Way
 from orchestrator.model.plan import Approvals, Directory, Estate, Plan
@@ -178,7 +187,13 @@ def _answer(transport: MemoryTransport, read: Read) -> Any:
 def _held(id_: str, obstacle: Obstacle) -> Held:
     release = "as `dmsa preflight` says"
     return Held.model_validate(
-        {"migration": id_, "reason": obstacle.reason, "detail": obstacle.detail, "release": release, "subject": DIRECTORY}
+        {
+            "migration": id_,
+            "reason": obstacle.reason,
+            "detail": obstacle.detail,
+            "release": release,
+            "subject": DIRECTORY,
+        }
     )
 
 

@@ -22,7 +22,10 @@ def words_of(there: Seen, here: Seen) -> dict[str, str]:
     words: dict[str, str] = {}
     for id_, one in there.items():
         other = here.get(id_)
-        for mine, theirs in ((one.pair.account, other and other.pair.account), (one.pair.dmsa, other and other.pair.dmsa)):
+        for mine, theirs in (
+            (one.pair.account, other and other.pair.account),
+            (one.pair.dmsa, other and other.pair.dmsa),
+        ):
             if mine is not None and theirs:
                 words[str(mine.guid)] = str(theirs.guid)
     return words

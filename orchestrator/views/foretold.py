@@ -42,7 +42,13 @@ def foretold_document(
         "counts": {verdict.value: counts[verdict] for verdict in Verdict},
         "share": counts[Verdict.AS_PREDICTED] / told if told else None,
         "found": [
-            {"dmsa": one.migration, "step": one.step or None, "what": one.what, "verdict": one.verdict.value, "why": one.why}
+            {
+                "dmsa": one.migration,
+                "step": one.step or None,
+                "what": one.what,
+                "verdict": one.verdict.value,
+                "why": one.why,
+            }
             for one in found
         ],
     }

@@ -28,9 +28,7 @@ def preview_document(plan: Plan, digest: str, found: Prediction) -> dict[str, An
             {
                 "name": wave.name,
                 "radius": _radius(plan, [one.id for one in wave.migrations if one.id in found.endings], found),
-                "migrations": [
-                    _migration(plan, one.id, found) for one in wave.migrations if one.id in found.endings
-                ],
+                "migrations": [_migration(plan, one.id, found) for one in wave.migrations if one.id in found.endings],
             }
             for wave in plan.waves
             if any(one.id in found.endings for one in wave.migrations)
@@ -74,13 +72,20 @@ def _migration(plan: Plan, id_: str, found: Prediction) -> dict[str, Any]:
         "dmsa": id_,
         "phase": found.phases[id_].value,
         "ends": ending.phase.value,
-        "held": {"reason": obstacle.reason, "detail": obstacle.detail, "unknown": obstacle.unknown} if obstacle else None,
+        "held": {"reason": obstacle.reason, "detail": obstacle.detail, "unknown": obstacle.unknown}
+        if obstacle
+        else None,
         "waiting": dict(zip(("for", "detail"), ending.waiting, strict=True)) if ending.waiting else None,
         "waits": list(ending.waits),
         "lasts": int(lasts.total_seconds()) if lasts is not None else None,
         "sends": [_sent(one) for one in found.of(id_)],
         "ways_back": [
-            {"phase": way.phase.value, "ends": way.ends.value, "why": way.why, "sends": [_sent(one) for one in way.sends]}
+            {
+                "phase": way.phase.value,
+                "ends": way.ends.value,
+                "why": way.why,
+                "sends": [_sent(one) for one in way.sends],
+            }
             for way in found.ways_back.get(id_, ())
         ],
     }

@@ -1,4 +1,4 @@
-"""A prediction as text for 80 columns: per wave whom it reaches, per migration what each step changes, and the way back."""
+"""A prediction as text for 80 columns: whom each wave reaches, what each step changes, and the way back."""
 
 from __future__ import annotations
 
@@ -105,7 +105,12 @@ def _change(change: Mapping[str, Any]) -> str:
     absent = "absent" if object_.startswith("host ") else "unset"
     what = f"{_KEYS.get(name, name)}" if object_.startswith("host ") else f"{object_} {name}"
     note = ""
-    if name == "userAccountControl" and isinstance(was, int) and isinstance(now, int) and (was ^ now) & ACCOUNT_DISABLED:
+    if (
+        name == "userAccountControl"
+        and isinstance(was, int)
+        and isinstance(now, int)
+        and (was ^ now) & ACCOUNT_DISABLED
+    ):
         note = " (disabled)" if now & ACCOUNT_DISABLED else " (enabled)"
     return f"{what}: {_value(was, absent)} -> {_value(now, absent)}{note}"
 
@@ -132,10 +137,13 @@ def _back(way: Mapping[str, Any]) -> str:
             writes.setdefault(sent["subject"], []).extend(told)
     if not writes:
         return f"nothing has to be changed{end}"
-    return "; ".join(
-        f"{'' if subject == 'directory' else f'{subject} '}{', '.join(dict.fromkeys(told))}"
-        for subject, told in writes.items()
-    ) + end
+    return (
+        "; ".join(
+            f"{'' if subject == 'directory' else f'{subject} '}{', '.join(dict.fromkeys(told))}"
+            for subject, told in writes.items()
+        )
+        + end
+    )
 
 
 def _back_restart(again: Mapping[str, Any]) -> str:

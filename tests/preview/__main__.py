@@ -1,4 +1,4 @@
-"""Many random plans, predicted and run: ``python -m tests.preview --plans 1000 --jobs 2``; exits 1 at any difference."""
+"""Many random plans, predicted and run: ``python -m tests.preview --plans 1000``; exits 1 at any difference."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ def table(came: Sequence[Compared]) -> Iterator[str]:
     begun = Counter(one.begun for one in came)
     for row in [*sorted(begun), "all"]:
         those = [one for one in came if row in {one.begun, "all"}]
-        cells = (len(those), *(sum(getattr(one, name) for one in those) for name in ("migrations", "writes", "changes")))
+        cells = (
+            len(those),
+            *(sum(getattr(one, name) for one in those) for name in ("migrations", "writes", "changes")),
+        )
         wrong = sum(bool(one.wrong) for one in those)
         yield f"| {row} | {' | '.join(f'{cell:,}' for cell in (*cells, wrong))} |"
 

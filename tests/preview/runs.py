@@ -15,8 +15,8 @@ import structlog
 from orchestrator.cli.previewing import Asked, question
 from orchestrator.cli.readings import Readings
 from orchestrator.journal import Entry, Lease
-from orchestrator.lab.memory import MemoryTransport
 from orchestrator.lab.estate.spec import EstateSpec, ServiceSpec, UserSpec
+from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.event import Event, from_body
 from orchestrator.model.lifecycle import PATH, Phase, Trigger
 from orchestrator.model.run import RunState
@@ -177,7 +177,7 @@ def _net(prediction: Prediction, truth: Truth) -> Iterator[str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return sorted((str(_plain(item)) for item in value)) if isinstance(value, list) else tuple(map(_plain, value))
+        return sorted(str(_plain(item)) for item in value) if isinstance(value, list) else tuple(map(_plain, value))
     return value
 
 

@@ -1,4 +1,4 @@
-"""What a run really changes, by nothing but the far side: every object on its first domain controller, every machine."""
+"""What a run really changes, seen from behind: every object on the first domain controller, and every machine."""
 
 from __future__ import annotations
 
@@ -65,11 +65,10 @@ class Truth:
                 yield (dmsa or "", object_, "object"), None, self._replica.dn(entry)
             for folded, cell in entry.cells.items():
                 was = before[folded].value if folded in before else None
-                if was == cell.value or (new and is_assigned(cell.name)):
-                    if not (new and folded == "ntsecuritydescriptor"):
-                        continue
+                if new and is_assigned(cell.name):
+                    continue
                 change = shown_change(self._replica, object_, cell.name, was, cell.value)
-                if change is not None and change.before != change.after and not (new and is_assigned(cell.name)):
+                if change is not None and change.before != change.after:
                     yield (dmsa or account or "", object_, cell.name), change.before, change.after
         for name, was in self._machines.items():
             machine = self._estate.machines[name]
