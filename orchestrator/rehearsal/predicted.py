@@ -42,9 +42,8 @@ from orchestrator.rehearsal.translated import in_words, told_here, words_of
 from orchestrator.rehearsal.watched import Watched
 from orchestrator.rehearsal.world import World
 
-ROUNDS = 4
-"""How often a run is begun again where something is left that only waits."""
-TURNING = tuple(phase for phase in PATH if phase is not Phase.PLANNED)
+TURNING = (Phase.PREPARED, Phase.STARTED, Phase.REGISTERED, Phase.RESTARTED, Phase.COMPLETED)
+"""From where ways back are predicted: each phase before which something was written that a way back may have to undo."""
 GIVEN = (
     "approvals: they count as given",
     "time: windows and hold times pass at once; nobody else changes anything meanwhile",
@@ -158,13 +157,7 @@ class _Stage(World):
 
     def to(self, chosen: Sequence[str], until: Phase | None) -> RunState:
         """Go as far as it goes without anybody's help."""
-        state = self.run(chosen, until)
-        for _ in range(ROUNDS):
-            before = self.journal.head()
-            state = self.run(chosen, until)
-            if self.journal.head() - before <= 2:  # it came, and left
-                break
-        return state
+        return self.run(chosen, until, together=None)
 
     def sent(self) -> tuple[Sent, ...]:
         """Return what was sent so far, in the words of the real estate."""
