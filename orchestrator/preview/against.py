@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.model.event import AttemptStarted, Event
 from orchestrator.model.event import Held as HeldEvent
+from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.preview.history import Done, History, short, split
 from orchestrator.preview.prediction import Change, Prediction, Restart, Sent
 from orchestrator.preview.witnesses import (
@@ -65,21 +66,53 @@ def held_against(prediction: Prediction, told: Iterable[tuple[int, Event]]) -> t
 def _of(id_: str, prediction: Prediction, told: Sequence[tuple[int, Event]]) -> Iterator[Held]:
     forward, back = split(id_, told, prediction.head)
     went = back is not None
-    yield from _compared(id_, prediction.of(id_), forward, went_back=went)
+    shared = _Shared.of(id_, prediction, told)
+    yield from _compared(id_, prediction.of(id_), forward, shared, went_back=went)
     yield from _holds(id_, prediction, forward)
     if back is None:
         return
     ways = prediction.ways_back.get(id_, ())
-    way = next((one for one in ways if one.phase is forward.phase), None)
+    way = next((one for one in ways if one.phase is LIKE.get(forward.phase, forward.phase)), None)
     if way is None or forward.left_open:
         why = f"it went back in the middle of {forward.phase}, and only ways back from a phase are predicted"
         writes = (done for done in back.done if done.matters)
         yield from (Held(id_, done.started.step, _written(done.started), Verdict.NOT_TOLD, why) for done in writes)
         return
-    yield from _compared(id_, way.sends, back, went_back=False)
+    yield from _compared(id_, way.sends, back, shared, went_back=False)
 
 
-def _compared(id_: str, sends: Sequence[Sent], history: History, *, went_back: bool) -> Iterator[Held]:
+LIKE = {Phase.LINKED: Phase.STARTED, Phase.SOAKED: Phase.RESTARTED, Phase.SWITCHED: Phase.COMPLETED}
+"""From which other phase a way back has the same to undo: between the two nothing is written that it would."""
+
+_OfHost = tuple[str, str]
+"""A host, and a cmdlet that was or will be sent there."""
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What other migrations were predicted to write to hosts, and wrote: of several on one host, the first does it."""
+
+    predicted: frozenset[_OfHost]
+    done: frozenset[_OfHost]
+
+    @classmethod
+    def of(cls, id_: str, prediction: Prediction, told: Sequence[tuple[int, Event]]) -> _Shared:
+        """Return what there is beside one migration."""
+        starts = (event for row, event in told if row > prediction.head and isinstance(event, AttemptStarted))
+        ways = (sent for each in prediction.ways_back.values() for way in each for sent in way.sends)
+        sends = [one for one in (*prediction.sends, *ways) if one.migration != id_ and one.step in _OF_HOST]
+        return cls(
+            frozenset((one.subject.lower(), one.cmdlet) for one in sends),
+            frozenset(
+                (one.subject.lower(), one.cmdlet) for one in starts if one.migration != id_ and one.step in _OF_HOST
+            ),
+        )
+
+
+_OF_HOST = frozenset({Trigger.REGISTRY, Trigger.RESTORE})
+
+
+def _compared(id_: str, sends: Sequence[Sent], history: History, shared: _Shared, *, went_back: bool) -> Iterator[Held]:
     left = list(history.done)
     last, first = values_last(sends), values_first(sends)
     for sent in sends:
@@ -90,6 +123,9 @@ def _compared(id_: str, sends: Sequence[Sent], history: History, *, went_back: b
         done = _match(sent, left)
         if done is None:
             ended = (sent.step, sent.subject) in history.ended
+            if sent.step in _OF_HOST and (sent.subject.lower(), sent.cmdlet) in shared.done:
+                yield Held(id_, sent.step, write, Verdict.AS_PREDICTED, "another migration on that host sent it")
+                continue
             verdict = Verdict.OTHERWISE if ended else Verdict.TAKEN_BACK if went_back else Verdict.NOT_YET
             yield Held(id_, sent.step, write, verdict, "the step ended without it" if ended else "")
             continue
@@ -103,11 +139,14 @@ def _compared(id_: str, sends: Sequence[Sent], history: History, *, went_back: b
             yield _value(id_, sent, change, history, ends)
         for one in sent.restarts:
             yield _restart(id_, sent, one, history)
-    yield from (
-        Held(id_, one.started.step, _written(one.started), Verdict.UNFORESEEN, "no write like it was predicted")
-        for one in left
-        if one.matters
-    )
+    for one in left:
+        started = one.started
+        if not one.matters:
+            continue
+        if started.step in _OF_HOST and (started.subject.lower(), started.cmdlet) in shared.predicted:
+            yield Held(id_, started.step, _written(started), Verdict.AS_PREDICTED, "predicted of another on that host")
+        else:
+            yield Held(id_, started.step, _written(started), Verdict.UNFORESEEN, "no write like it was predicted")
     yield from _strangers(id_, sends, history)
 
 

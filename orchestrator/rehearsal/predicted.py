@@ -43,11 +43,12 @@ from orchestrator.rehearsal.watched import Watched
 from orchestrator.rehearsal.world import World
 
 TURNING = (Phase.PREPARED, Phase.STARTED, Phase.REGISTERED, Phase.RESTARTED, Phase.COMPLETED)
-"""From where ways back are predicted: each phase before which something was written that a way back may have to undo."""
+"""From where ways back are predicted: each phase before which something was written that one may have to undo."""
 GIVEN = (
     "approvals: they count as given",
     "time: windows and hold times pass at once; nobody else changes anything meanwhile",
     "other domain controllers, logs, groups and policies: those of an ordinary, healthy domain",
+    "of several migrations on one host, which of them comes first: it sets the value there, or reboots the host",
     "ways back: everything goes back at once; a host's value goes back with the last migration that needs it",
     "what Undo and Reset give back by themselves: nobody documents it; what they do not, the way back restores",
 )
@@ -273,9 +274,8 @@ def _back_from(question: Question, on: Rehearsed, going: Sequence[str], phase: P
     state = stage.state()
     there = [id_ for id_ in going if state[id_].phase is phase and state[id_].intention is Intention.FORWARD]
     sent = len(stage.watched.sends)
-    for id_ in there:
-        stage.say(WayBackAsked(migration=id_, way=Way.ROLLBACK, by="preview"))
     if there:
+        stage.say(*(WayBackAsked(migration=id_, way=Way.ROLLBACK, by="preview") for id_ in there))
         state = stage.to(there, None)
     sends = stage.sent()[sent:]
     return {

@@ -15,12 +15,14 @@ import structlog
 from orchestrator.cli.previewing import Asked, question
 from orchestrator.cli.readings import Readings
 from orchestrator.journal import Entry, Lease
-from orchestrator.lab.estate.spec import EstateSpec, ServiceSpec, UserSpec
+from orchestrator.lab.estate.spec import EstateSpec, ServiceSpec, Switches, UserSpec
 from orchestrator.lab.memory import MemoryTransport
-from orchestrator.model.event import Event, from_body
-from orchestrator.model.lifecycle import PATH, Phase, Trigger
+from orchestrator.model.event import Event, WayBackAsked, from_body
+from orchestrator.model.lifecycle import PATH, Phase, Trigger, Way
 from orchestrator.model.run import RunState
+from orchestrator.planfile import canonical, digest
 from orchestrator.preview import Prediction, Sent
+from orchestrator.preview.against import LIKE
 from orchestrator.rehearsal.predicted import predicted
 from orchestrator.rehearsal.rehearsed import Rehearsed
 from orchestrator.rehearsal.watched import Watched
@@ -185,8 +187,8 @@ def differences(predicted_: Iterable[Sent], done: Iterable[Sent]) -> Iterator[st
     """Yield what is not alike in two traces.
 
     The runner's writes are compared one by one, in their order, by migration and subject. Two things are compared as
-    sets, because nothing that can be read decides them: which of two migrations that share a host writes the host's
-    value first (replication decides who comes first), and how often a host adds itself (where two domain controllers
+    sets, because nothing that can be read decides them: which of two migrations that share a host sets its value, or
+    reboots it (replication decides who comes first), and how often a host adds itself (where two domain controllers
     write the list at once, one addition is lost, and made again).
     """
     mine, theirs = _by_subject(predicted_), _by_subject(done)
@@ -203,11 +205,62 @@ def _by_subject(sends: Iterable[Sent]) -> dict[tuple[str, str], list[Any]]:
     found: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for one in sends:
         if not one.cmdlet:
-            found[one.migration, "by itself"] += [(change.object, change.name, change.after) for change in one.changes]
-        elif one.step is Trigger.REGISTRY and one.cmdlet != "Restart-Computer":
-            found["by host", one.subject] += [(one.cmdlet, one.parameters, one.changes)] if one.changes else []
+            for change in one.changes:
+                whose = change.object if change.object.startswith("host ") else one.migration
+                found[whose, "by itself"].append((change.object, change.name, change.after))
+        elif one.step is Trigger.REGISTRY:
+            seen = (one.cmdlet, one.parameters, one.changes, one.restarts)
+            found["by host", one.subject] += [seen] if one.changes else []
         else:
             parameters = dict(one.parameters)
             found[one.migration, one.subject].append((one.step, one.cmdlet, parameters, one.changes, one.restarts))
     as_sets = {key: sorted({str(value): value for value in values}.values(), key=str) for key, values in found.items()}
     return defaultdict(list, {key: as_sets[key] if key[1] == "by itself" else found[key] for key in found})
+
+
+def twice_looked(seed: int) -> tuple[Prediction, Prediction]:
+    """Predict the same twice."""
+    return looked_ahead(world_of(rehearsed(seed)), ways_back=True), looked_ahead(
+        world_of(rehearsed(seed)), ways_back=True
+    )
+
+
+TURNS = tuple(phase for phase in PATH if phase is not Phase.PLANNED)
+
+
+def ways_back_compared(seed: int) -> list[str]:
+    """Predict the way back from a phase, go it on the true estate, and return every difference.
+
+    What Undo and Reset give back nobody documents; the true estate's does here what the prediction takes for granted.
+    """
+    chance = random.Random(f"back {seed}")
+    on = freed(varied(rehearsed(seed), chance))
+    world, phase = world_of(on), chance.choice(TURNS)
+    kept = looked_ahead(world, ways_back=True)
+    world.run(until=phase)
+    going = [id_ for id_ in world.ids if world.state()[id_].phase is phase]
+    far = watched(world)
+    if going:
+        world.say(*(WayBackAsked(migration=id_, way=Way.ROLLBACK, by="operator") for id_ in going))
+        world.run(going)
+    like = LIKE.get(phase, phase)
+    ways = {id_: next((way for way in kept.ways_back[id_] if way.phase is like), None) for id_ in going}
+    sends = [sent for way in ways.values() if way is not None for sent in way.sends]
+    wrong = list(differences(sends, far.sends))
+    state = world.state()
+    wrong += [
+        f"{id_} from {phase} ends at {state[id_].phase}, predicted {way.ends if way else None}"
+        for id_, way in ways.items()
+        if way is None or way.ends is not state[id_].phase
+    ]
+    return wrong
+
+
+def freed(on: Rehearsed) -> Rehearsed:
+    """Return the same where no migration waits for another, and Undo does what most believe it does."""
+    waves = tuple(wave.model_copy(update={"needs": (), "at_once": len(wave.migrations)}) for wave in on.plan.waves)
+    plan = on.plan.model_copy(update={"waves": waves})
+    for cached in ("_index", "_needs"):
+        plan.__dict__.pop(cached, None)
+    spec = on.spec.model_copy(update={"switches": Switches()})
+    return replace(on, plan=plan, digest=digest(plan), canonical=canonical(plan), spec=spec, first_day=[])
