@@ -198,14 +198,15 @@ def _restart(id_: str, sent: Sent, one: Restart, history: History) -> Held:
 
 
 def _by_itself(id_: str, sent: Sent, history: History, *, went_back: bool) -> Iterator[Held]:
+    left = Verdict.TAKEN_BACK if went_back else Verdict.NOT_YET
     for change in sent.changes:
         what = f"{change.object} {change.name}"
         if change.name != MEMBERSHIP or not change.after:
-            yield Held(id_, sent.step, what, Verdict.NOT_TOLD, "it happens by itself")
+            ended = (sent.step, sent.subject) in history.ended
+            yield Held(id_, sent.step, what, Verdict.NOT_TOLD if ended else left, "it happens by itself")
             continue
         for name in change.after:
             seen = short(name) in map(short, history.principals)
-            left = Verdict.TAKEN_BACK if went_back else Verdict.NOT_YET
             yield Held(id_, sent.step, f"{what}: {name} adds itself", Verdict.AS_PREDICTED if seen else left)
 
 

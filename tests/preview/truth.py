@@ -74,5 +74,5 @@ class Truth:
             machine = self._estate.machines[name]
             now = machine_facts(machine)
             for fact, value in now.items():
-                if was[fact] != value:
-                    yield ("", f"host {machine.name}", fact), was[fact], value
+                if was.get(fact) != value:
+                    yield ("", f"host {machine.name}", fact), was.get(fact), value
