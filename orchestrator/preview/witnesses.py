@@ -85,6 +85,8 @@ def after(sent: Sent, change: Change, history: History, *, is_last: bool) -> Any
     ended = history.ended.get((sent.step, sent.subject))
     if ended is not None and ended.pair in _STATES and change.name in {ACCOUNT_STATE, DMSA_STATE}:
         return _STATES[ended.pair]
+    if ended is not None and ended.pair in _STATES and change.name in {ACCOUNT_LINK, DMSA_LINK}:
+        return change.after if str(change.after).lower() in str(ended.evidence.get("read", "")).lower() else NOT_TOLD
     if ended is not None and change.name == ENABLED:
         return ended.evidence.get(ENABLED, NOT_TOLD)
     if ended is not None and sent.step is Trigger.COMPLETE and (change.object, change.name) == ("dmsa", _SPNS):

@@ -45,7 +45,9 @@ def _radius(radius: Mapping[str, Any]) -> Iterator[str]:
         return
     many = f"{accounts} account{'s' if accounts > 1 else ''}, {len(hosts)} host{'' if len(hosts) == 1 else 's'}"
     restarts = radius["restarts"]
-    yield f"  reaches {many}; {len(restarts)} things restart, each down for {radius['each_at_most']} at most"
+    things = f"{len(restarts)} thing{' restarts' if len(restarts) == 1 else 's restart'}"
+    takes = f", each down for {radius['each_at_most']} at most" if restarts else ""
+    yield f"  reaches {many}; {things if restarts else 'nothing restarts'}{takes}"
     for host, group in groupby(sorted(restarts, key=lambda one: one["host"].lower()), key=lambda one: one["host"]):
         for one in group:
             often = _OFTEN.get(one["times"], f"{one['times']} times")
@@ -121,10 +123,14 @@ def _value(value: Any, absent: str) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+_FROM = {"started": "started or linked", "restarted": "restarted or soaked", "completed": "switched or completed"}
+"""From which phases it is the same: between the two nothing is written that a way back has to undo."""
+
+
 def _ways_back(ways: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what ``rollback`` would do from each phase; phases from which it is the same share a line."""
     for told, group in groupby(ways, key=_back):
-        phases = ", ".join(way["phase"] for way in group)
+        phases = ", ".join(_FROM.get(way["phase"], way["phase"]) for way in group)
         yield from wrapped(f"back from {phases}: {told}", "    ", " " * 6)
 
 
