@@ -20,6 +20,7 @@ FLOORS = {
     "engine": 2,
     "probe": 2,
     "expectation": 3,
+    "preview": 3,
     "verification": 2,
     "discovery": 2,
     "remote": 3,
@@ -35,7 +36,7 @@ FLOORS = {
     "__init__": 0,
 }
 ADAPTERS = {"remote", "journal", "clock", "lab"}
-PURE = {"model", "steps", "guards", "engine", "probe", "verification", "discovery", "expectation"}
+PURE = {"model", "steps", "guards", "engine", "probe", "verification", "discovery", "expectation", "preview"}
 IMPURE = {
     "asyncio", "concurrent", "ctypes", "http", "io", "logging", "multiprocessing", "os", "pathlib", "queue",
     "random", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile",

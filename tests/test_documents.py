@@ -45,6 +45,7 @@ RUN = (
     "original-deleted.md",
     "verify.md",
     "preflight.md",
+    "preview.md",
     "soc.md",
 )
 """Pages whose commands are run."""

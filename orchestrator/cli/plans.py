@@ -30,6 +30,8 @@ class Document(StrEnum):
     REHEARSE = "rehearse"
     JEA = "jea"
     PREFLIGHT = "preflight"
+    PREVIEW = "preview"
+    FORETOLD = "foretold"
     VERIFICATION = "verification"
     CERTIFICATE = "certificate"
     DRILLS = "drills"
@@ -71,7 +73,7 @@ def schema(
         typer.Argument(
             metavar="[DOCUMENT]",
             help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse, jea, "
-            "preflight, verification, certificate, drills, discovery, expect or reconcile.",
+            "preflight, preview, foretold, verification, certificate, drills, discovery, expect or reconcile.",
         ),
     ] = (Document.PLAN),
 ) -> None:
@@ -79,8 +81,8 @@ def schema(
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
     check, status (also the end of run), status --snapshot, journal show, export (each line), verify, restore,
-    probe-windows, amend, rehearse, jea, preflight, verify (verification), drill (and its certificate), drill --history,
-    discover (discovery), expect or reconcile may rely on.
+    probe-windows, amend, rehearse, jea, preflight, preview, preview --against (foretold), verify (verification),
+    drill (and its certificate), drill --history, discover (discovery), expect or reconcile may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -97,6 +99,7 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.views.jea_schema import jea_schema
     from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
     from orchestrator.views.preflight_schema import preflight_schema
+    from orchestrator.views.preview_schema import foretold_schema, preview_schema
     from orchestrator.views.probe_schema import probe_schema
     from orchestrator.views.rehearsal import rehearsal_schema
     from orchestrator.views.snapshot import snapshot_schema
@@ -117,6 +120,8 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.REHEARSE: rehearsal_schema,
         Document.JEA: jea_schema,
         Document.PREFLIGHT: preflight_schema,
+        Document.PREVIEW: preview_schema,
+        Document.FORETOLD: foretold_schema,
         Document.VERIFICATION: verification_schema,
         Document.CERTIFICATE: certificate_schema,
         Document.DRILLS: drills_schema,

@@ -61,7 +61,7 @@ def restaged(plan: Plan, run: RunState, start: datetime) -> tuple[EstateSpec, Or
     users = tuple(_users(plan, spec, taken, sams))
     hosts = _hosts(run, spec, taken)
     known = {user.sam.lower() for user in users if user.sam}
-    others = tuple(_others(spec, hosts, known))
+    others = tuple(further_accounts(spec, hosts, known))
     made = spec.model_copy(
         update={
             "name": f"{plan.name} (built from snapshots)" if taken else plan.name,
@@ -153,7 +153,7 @@ def _netbios(taken: Snapshots) -> str | None:
     return prefixes.most_common(1)[0][0] if prefixes else None
 
 
-def _others(spec: EstateSpec, hosts: tuple[HostSpec, ...], known: set[str]) -> Iterator[UserSpec]:
+def further_accounts(spec: EstateSpec, hosts: tuple[HostSpec, ...], known: set[str]) -> Iterator[UserSpec]:
     """Yield accounts that workloads log on as and that the plan does not move; without them those could not start."""
     all_log_ons = [one.log_on for host in hosts for one in host.services]
     all_log_ons += [one.log_on for host in hosts for one in host.tasks]

@@ -80,7 +80,7 @@ def drawn_up(plan: Plan, known: Sequence[Migration] = ()) -> EstateSpec:
         name=plan.name,
         domain=domain,
         dcs=tuple(DcSpec(name=name) for name in controllers),
-        ous=tuple(dict.fromkeys((*_above(domain.dn, inside), *_with_above(domain.dn, paths)))),
+        ous=tuple(dict.fromkeys((*_above(domain.dn, inside), *with_above(domain.dn, paths)))),
         users=users,
         groups=groups,
         hosts=tuple(_hosts(known or tuple(plan.migrations()), domain, controllers)),
@@ -98,10 +98,10 @@ def _principals(plan: Plan) -> Iterator[str]:
 
 def _above(root: str, dns: tuple[str, ...]) -> Iterator[str]:
     """Yield the organisational units that objects stand in."""
-    yield from _with_above(root, [names.join(*names.split(dn)[1:]) for dn in dns])
+    yield from with_above(root, [names.join(*names.split(dn)[1:]) for dn in dns])
 
 
-def _with_above(root: str, containers: list[str]) -> Iterator[str]:
+def with_above(root: str, containers: list[str]) -> Iterator[str]:
     """Yield organisational units with those above them; other containers are there by themselves."""
     for container in containers:
         parts = names.split(container)

@@ -37,12 +37,13 @@ from orchestrator.remote.inline import InlinePool
 
 
 class WitnessedEstate(SimulatedEstate):
-    """An estate that shows each request as it arrives, and again with its result when it takes effect."""
+    """An estate that shows each request as it arrives, and again before and after it takes effect."""
 
     def __init__(self, spec: EstateSpec, first_day: SimulatedDirectory | None = None) -> None:
         super().__init__(spec, first_day)
         self.record: list[Request] = []
         self.keeps_record = True
+        self.begins: Callable[[Request], None] = lambda _request: None
         self.performed: Callable[[Request, Result], None] = lambda _request, _result: None
         self.waited: Callable[[timedelta], None] = lambda _passed: None
         self._last: Request | None = None
@@ -67,6 +68,7 @@ class WitnessedEstate(SimulatedEstate):
 
     def perform(self, request: Request) -> Result:
         """Let a pipeline take effect, at once or late."""
+        self.begins(request)
         result = super().perform(request)
         self.performed(request, result)
         return result

@@ -33,6 +33,7 @@ from orchestrator.views.expectation_schema import expectation_schema, reconcilia
 from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
 from orchestrator.views.preflight_schema import preflight_schema
+from orchestrator.views.preview_schema import foretold_schema, preview_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.rehearsal import rehearsal_schema
 from orchestrator.views.snapshot import snapshot_schema
@@ -219,6 +220,8 @@ SHAPES = {
     ("rehearse",): rehearsal_schema,
     ("jea",): jea_schema,
     ("preflight",): preflight_schema,
+    ("preview",): preview_schema,
+    ("preview", "--against"): foretold_schema,
     ("verify",): verification_schema,
     ("expect",): expectation_schema,
     ("reconcile",): reconciliation_schema,

@@ -6,7 +6,7 @@ cut off nothing goes in or out, and what waited arrives once the cut is over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -47,6 +47,8 @@ class Directory:
         self._cut_since: dict[str, datetime] = {}
         self._next_rid = identity.FIRST_FREE_RID
         self._created = 0
+        self.wrote: Callable[[str, tuple[tuple[Change, object], ...]], None] = lambda _dc, _changes: None
+        """Told of each originating write: on which DC, and each change with the value before it."""
 
     def begin_like(self, other: Directory) -> None:
         """Take over what another directory of the same specification holds on its first day."""
@@ -87,9 +89,11 @@ class Directory:
                 continue
             version = known.stamp.version + 1 if known else 1
             changes.append(Change(guid, name, value, Stamp(version, self._clock.now, dc)))
+        before = tuple((change, entry.get(change.name) if entry else None) for change in changes)
         for change in changes:
             replica.apply(change, self._clock.now)
         if changes:
+            self.wrote(dc, before)
             for other in self.replicas:
                 if other != dc:
                     self._send(dc, other, tuple(changes))
