@@ -15,12 +15,12 @@ from orchestrator.model.before import HostBefore
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
-from orchestrator.model.host import HostSeen, host_reads, parent_read, process_reads
+from orchestrator.model.found_there import NotListed
+from orchestrator.model.host import HostSeen, parent_read, process_reads
 from orchestrator.model.ledger import LedgerSeen, ledger_reads, ledger_seen
 from orchestrator.model.observation import Unreadable
-from orchestrator.model.plan import Host
 from orchestrator.steps import snapshot
-from orchestrator.steps.inventory import inventory
+from orchestrator.steps.inventory import host_reads_of, inventory
 from orchestrator.steps.prepare import controllers_found, controllers_read
 from orchestrator.steps.step import pair_read
 from orchestrator.steps.workloads import dependents_of
@@ -56,7 +56,7 @@ def _first(case: Case) -> Iterator[Read]:
         yield controllers_read(case)
     yield pair_read(case)
     for name in case.host_names:
-        yield from host_reads(case.migration.host(name), _dependents(case, name))
+        yield from host_reads_of(case, case.migration.host(name), _dependents(case, name))
 
 
 def _dependents(case: Case, name: str) -> tuple[str, ...]:
@@ -74,22 +74,22 @@ def _further(case: Case, seen: Seen) -> Iterator[Read]:
         more = ledger_seen(case, seen) if not unanswered(ledger_reads(case), seen) else ()
         yield from more if isinstance(more, tuple) else ()
     for name in case.host_names:
-        yield from _of_host(case.migration.host(name), seen)
+        yield from _of_host(case, name, seen)
 
 
-def _of_host(host: Host, seen: Seen) -> Iterator[Read]:
+def _of_host(case: Case, name: str, seen: Seen) -> Iterator[Read]:
     try:
-        found = seen.host(host.name)
-        answer = inventory(host, found, seen)
+        answer = inventory(case, case.migration.host(name), seen)
+        found = seen.host(name)
     except Unreadable:
         return  # it is said to be unreadable once everything else was read
     if isinstance(answer, Observe):
         yield from answer.reads
     if not found.key_exists:
-        yield parent_read(host.name)
+        yield parent_read(name)
     pids = {one.pid for one in found.services.values() if one.running}
     if pids:
-        yield process_reads(host.name, pids)
+        yield process_reads(name, pids)
 
 
 def looked(case: Case, seen: Seen) -> Looked | Stop:
@@ -104,9 +104,10 @@ def looked(case: Case, seen: Seen) -> Looked | Stop:
     hosts: dict[str, HostBefore] = {}
     found = {name: seen.host(name) for name in case.host_names}
     for name in case.host_names:
-        answer = inventory(case.migration.host(name), found[name], seen)
-        if isinstance(answer, Stop):
-            return answer
+        try:
+            answer = inventory(case, case.migration.host(name), seen)
+        except NotListed as why:
+            return Stop("guard:host-inventory-complete", str(why), why.remedy)
         if not isinstance(answer, HostBefore):
             raise Unreadable(f"{name} did not answer for everything that a snapshot needs")
         hosts[name] = answer

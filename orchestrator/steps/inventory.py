@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from orchestrator.model.action import Observe, Record, Stop
 from orchestrator.model.before import HostBefore, HostSnapshotTaken, PoolBefore, ServiceBefore, TaskBefore
@@ -26,9 +27,12 @@ from orchestrator.model.users_of import users_reads
 from orchestrator.steps.step import original_missing, pair_read
 
 
-def host_reads_of(case: Case, host: Host) -> tuple[Read, ...]:
-    """Ask a host of the plan about itself and what is meant there; or about everybody's, where it says what that is."""
-    own = host_reads(host)
+def host_reads_of(case: Case, host: Host, also: Sequence[str] = ()) -> tuple[Read, ...]:
+    """Ask a host of the plan about itself and what is meant there; or about everybody's, where it says what that is.
+
+    ``also`` are further services to look at.
+    """
+    own = host_reads(host, also)
     return (*own, *users_reads(host.name, Seen(case.migration.id), each=True)) if host.discovers else own
 
 
