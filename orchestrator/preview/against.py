@@ -137,8 +137,8 @@ def _compared(id_: str, sends: Sequence[Sent], history: History, shared: _Shared
             key = (change.object, change.name)
             ends = first[key] is change, last.get(key) is change
             yield _value(id_, sent, change, history, ends)
-        for one in sent.restarts:
-            yield _restart(id_, sent, one, history)
+        for again in sent.restarts:
+            yield _restart(id_, sent, again, history)
     for one in left:
         started = one.started
         if not one.matters:

@@ -16,7 +16,6 @@ from orchestrator.views.preview_schema import foretold_schema, preview_schema
 from tests.cli.desk import ROOT, record
 from tests.cli.inside import DMSA, HOST, Inside, inside
 
-
 AGAINST = {"otherwise", "unforeseen"}
 
 
