@@ -35,7 +35,7 @@ from orchestrator.model.event import to_body as body_of
 from orchestrator.model.lifecycle import PATH, Intention, Phase, Way
 from orchestrator.model.plan import Approvals, Directory, Estate, Plan
 from orchestrator.model.run import RunState
-from orchestrator.preview import Ending, Looked, Obstacle, Prediction, Sent, WayBack, asks, looked
+from orchestrator.preview import Ending, Looked, Obstacle, Prediction, Sent, WayBack, asks, looked, unknown_guid
 from orchestrator.rehearsal.observed import as_read, observed
 from orchestrator.rehearsal.rehearsed import Rehearsed
 from orchestrator.rehearsal.translated import in_words, told_here, words_of
@@ -162,7 +162,15 @@ class _Stage(World):
 
     def sent(self) -> tuple[Sent, ...]:
         """Return what was sent so far, in the words of the real estate."""
-        return tuple(replace(one, parameters=in_words(one.parameters, self.words)) for one in self.watched.sends)
+        self.watched.look_around()
+        words = {**self._made(), **self.words}
+        return tuple(replace(one, parameters=in_words(one.parameters, words)) for one in self.watched.sends)
+
+    def _made(self) -> dict[str, str]:
+        """Return what stands for the identifier of a dMSA that is there only here: nobody knows it before."""
+        replica = next(iter(self.estate.directory.replicas.values()))
+        found = ((id_, replica.account(f"{id_}$")) for id_ in self.ids)
+        return {str(entry.guid): unknown_guid(id_) for id_, entry in found if entry is not None}
 
 
 def _read(transport: MemoryTransport, case: Case) -> Seen:
@@ -272,6 +280,7 @@ def _back_from(question: Question, on: Rehearsed, going: Sequence[str], phase: P
     stage = _Stage(question, on)
     stage.to(going, phase)
     state = stage.state()
+    stage.watched.look_around()
     there = [id_ for id_ in going if state[id_].phase is phase and state[id_].intention is Intention.FORWARD]
     sent = len(stage.watched.sends)
     if there:
