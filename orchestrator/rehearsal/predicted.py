@@ -7,7 +7,7 @@ own rows. Weeks pass at once; approvals count as given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,6 @@ from orchestrator.engine.outcome import reached, waiting_of
 from orchestrator.engine.waves import admissible
 from orchestrator.journal import Entry, Lease, Row
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
@@ -55,6 +54,10 @@ GIVEN = (
 """What a prediction takes for granted."""
 
 
+class NoEstate(ValueError):
+    """No simulated estate can be made of what was read."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What is to be predicted, and by what.
@@ -71,22 +74,25 @@ class Question:
     obstacles: Mapping[str, Obstacle]
     chosen: Sequence[str]
     until: Phase | None = None
-    registered: Any = field(default=None)
 
     @cached_property
     def rehearsed(self) -> Rehearsed:
         """The plan with an estate that is as it was read.
 
         Raises:
-            ValueError: the names fit into no single domain.
+            NoEstate: the names fit into no single domain, or into no container that a simulated one has.
         """
         pinned = self.plan.estate.directory
         assert pinned is not None, "the plan's estate is resolved"
         directory = pinned.model_copy(update={"endpoint": pinned.server})
         plan = _alone(self.plan, directory)
-        spec: EstateSpec = observed(plan, self.seen, self.at)
-        made = Rehearsed(plan, self.digest, dict(self.canonical), spec)
-        made.__dict__["resolved"] = plan
+        try:
+            spec = observed(plan, self.seen, self.at)
+            made = Rehearsed(plan, self.digest, dict(self.canonical), spec)
+            made.__dict__["resolved"] = plan
+            World(made, watch=False)
+        except ValueError as invalid:
+            raise NoEstate(str(invalid)) from invalid
         return made
 
 
@@ -207,7 +213,7 @@ def predicted(question: Question, *, ways_back: bool = True) -> Prediction:
         ways_back: whether also what a rollback from each phase on would change; it is as many runs again.
 
     Raises:
-        ValueError: the names fit into no single domain.
+        NoEstate: the names fit into no single domain, or into no container that a simulated one has.
     """
     rehearsed = question.rehearsed
     stage = _Stage(question, rehearsed)
