@@ -94,7 +94,7 @@ def _predicted(
     from orchestrator.cli.selection import select
     from orchestrator.errors import InputInvalid, PersonNeeded
     from orchestrator.planfile import canonical
-    from orchestrator.rehearsal.predicted import predicted
+    from orchestrator.rehearsal.predicted import NoEstate, predicted
     from orchestrator.views.preview import preview_document
 
     chosen = select(loaded.plan, only)
@@ -109,9 +109,10 @@ def _predicted(
     if found is None:
         return None
     try:
-        return preview_document(there.plan, loaded.digest, predicted(found, ways_back=ways_back))
-    except ValueError as invalid:
+        prediction = predicted(found, ways_back=ways_back)
+    except NoEstate as invalid:
         raise InputInvalid(f"no estate can stand in for {loaded.plan.name}: {invalid}. Nothing was changed.") from None
+    return preview_document(there.plan, loaded.digest, prediction)
 
 
 def _rows(place: str) -> list[Row]:

@@ -11,6 +11,7 @@ from orchestrator.preview.prediction import (
     Restart,
     Sent,
     WayBack,
+    unknown_guid,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "asks",
     "held_against",
     "looked",
+    "unknown_guid",
 ]

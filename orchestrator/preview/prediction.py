@@ -10,7 +10,12 @@ from typing import Any, Literal
 from orchestrator.model.host import ENABLED
 from orchestrator.model.lifecycle import Phase, Trigger
 
-__all__ = ["ENABLED", "Change", "Ending", "Obstacle", "Prediction", "Restart", "Sent", "WayBack"]
+__all__ = ["ENABLED", "Change", "Ending", "Obstacle", "Prediction", "Restart", "Sent", "WayBack", "unknown_guid"]
+
+
+def unknown_guid(id_: str) -> str:
+    """Return what stands for the objectGUID of a dMSA that is yet to be created."""
+    return f"<objectGUID of {id_}>"
 
 
 @dataclass(frozen=True)

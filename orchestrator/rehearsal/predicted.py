@@ -7,7 +7,7 @@ own rows. Weeks pass at once; approvals count as given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,6 @@ from orchestrator.engine.outcome import reached, waiting_of
 from orchestrator.engine.waves import admissible
 from orchestrator.journal import Entry, Lease, Row
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
@@ -35,7 +34,7 @@ from orchestrator.model.event import to_body as body_of
 from orchestrator.model.lifecycle import PATH, Intention, Phase, Way
 from orchestrator.model.plan import Approvals, Directory, Estate, Plan
 from orchestrator.model.run import RunState
-from orchestrator.preview import Ending, Looked, Obstacle, Prediction, Sent, WayBack, asks, looked
+from orchestrator.preview import Ending, Looked, Obstacle, Prediction, Sent, WayBack, asks, looked, unknown_guid
 from orchestrator.rehearsal.observed import as_read, observed
 from orchestrator.rehearsal.rehearsed import Rehearsed
 from orchestrator.rehearsal.translated import in_words, told_here, words_of
@@ -55,6 +54,10 @@ GIVEN = (
 """What a prediction takes for granted."""
 
 
+class NoEstate(ValueError):
+    """No simulated estate can be made of what was read."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What is to be predicted, and by what.
@@ -71,22 +74,25 @@ class Question:
     obstacles: Mapping[str, Obstacle]
     chosen: Sequence[str]
     until: Phase | None = None
-    registered: Any = field(default=None)
 
     @cached_property
     def rehearsed(self) -> Rehearsed:
         """The plan with an estate that is as it was read.
 
         Raises:
-            ValueError: the names fit into no single domain.
+            NoEstate: the names fit into no single domain, or into no container that a simulated one has.
         """
         pinned = self.plan.estate.directory
         assert pinned is not None, "the plan's estate is resolved"
         directory = pinned.model_copy(update={"endpoint": pinned.server})
         plan = _alone(self.plan, directory)
-        spec: EstateSpec = observed(plan, self.seen, self.at)
-        made = Rehearsed(plan, self.digest, dict(self.canonical), spec)
-        made.__dict__["resolved"] = plan
+        try:
+            spec = observed(plan, self.seen, self.at)
+            made = Rehearsed(plan, self.digest, dict(self.canonical), spec)
+            made.__dict__["resolved"] = plan
+            World(made, watch=False)
+        except ValueError as invalid:
+            raise NoEstate(str(invalid)) from invalid
         return made
 
 
@@ -162,7 +168,15 @@ class _Stage(World):
 
     def sent(self) -> tuple[Sent, ...]:
         """Return what was sent so far, in the words of the real estate."""
-        return tuple(replace(one, parameters=in_words(one.parameters, self.words)) for one in self.watched.sends)
+        self.watched.look_around()
+        words = {**self._made(), **self.words}
+        return tuple(replace(one, parameters=in_words(one.parameters, words)) for one in self.watched.sends)
+
+    def _made(self) -> dict[str, str]:
+        """Return what stands for the identifier of a dMSA that is there only here: nobody knows it before."""
+        replica = next(iter(self.estate.directory.replicas.values()))
+        found = ((id_, replica.account(f"{id_}$")) for id_ in self.ids)
+        return {str(entry.guid): unknown_guid(id_) for id_, entry in found if entry is not None}
 
 
 def _read(transport: MemoryTransport, case: Case) -> Seen:
@@ -199,7 +213,7 @@ def predicted(question: Question, *, ways_back: bool = True) -> Prediction:
         ways_back: whether also what a rollback from each phase on would change; it is as many runs again.
 
     Raises:
-        ValueError: the names fit into no single domain.
+        NoEstate: the names fit into no single domain, or into no container that a simulated one has.
     """
     rehearsed = question.rehearsed
     stage = _Stage(question, rehearsed)
@@ -272,6 +286,7 @@ def _back_from(question: Question, on: Rehearsed, going: Sequence[str], phase: P
     stage = _Stage(question, on)
     stage.to(going, phase)
     state = stage.state()
+    stage.watched.look_around()
     there = [id_ for id_ in going if state[id_].phase is phase and state[id_].intention is Intention.FORWARD]
     sent = len(stage.watched.sends)
     if there:

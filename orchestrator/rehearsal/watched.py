@@ -51,6 +51,8 @@ class Watched:
         self._intents: dict[UUID, AttemptStarted] = {}
         self._steps: dict[str, Trigger] = dict.fromkeys(accounts, Trigger.PREPARE)
         self._facts = {name: machine_facts(machine) for name, machine in estate.machines.items()}
+        self._last_at: dict[str, AttemptStarted] = {}
+        """Whose write a machine was sent last."""
         self._now: _Arriving | None = None
         self._aside: list[Sent] = []
         """What happens by itself while a write to a host takes effect; told after it."""
@@ -74,6 +76,11 @@ class Watched:
                 step = next_step(event.dest, Intention.FORWARD, None, Way.UNDO)
                 self._steps[event.migration] = step or event.trigger
 
+    def look_around(self) -> None:
+        """Look at every machine that was written to: what has become of it since belongs to that write."""
+        for name, intent in self._last_at.items():
+            self._by_itself(self._estate.machines[name], intent)
+
     # What the far side shows.
 
     def _begins(self, request: Request) -> None:
@@ -81,7 +88,8 @@ class Watched:
         if intent is None or not self._estate.writes(request):
             return
         machine = self._estate.machine(request.host)
-        self._by_itself(machine, intent)
+        self._by_itself(machine, self._last_at.get(machine.name.lower(), intent))
+        self._last_at[machine.name.lower()] = intent
         pids = {name: one.pid for name, one in machine.services.items()}
         self._now = _Arriving(request, intent, machine, pids)
 

@@ -21,7 +21,7 @@ from orchestrator.model.event import Event, WayBackAsked, from_body
 from orchestrator.model.lifecycle import PATH, Phase, Trigger, Way
 from orchestrator.model.run import RunState
 from orchestrator.planfile import canonical, digest
-from orchestrator.preview import Prediction, Sent
+from orchestrator.preview import Prediction, Sent, unknown_guid
 from orchestrator.preview.against import LIKE
 from orchestrator.rehearsal.predicted import predicted
 from orchestrator.rehearsal.rehearsed import Rehearsed
@@ -147,6 +147,7 @@ def compared(seed: int, interfere: Callable[[World], None] = lambda _world: None
     truth, far = Truth(world.estate, accounts), watched(world)
     interfere(world)
     state = world.run()
+    far.look_around()
     wrong = [*differences(prediction.sends, far.sends), *_ends(prediction, state), *_net(prediction, truth)]
     sends = [one for one in far.sends if one.cmdlet]
     return Compared(
@@ -243,10 +244,11 @@ def ways_back_compared(seed: int) -> list[str]:
     if going:
         world.say(*(WayBackAsked(migration=id_, way=Way.ROLLBACK, by="operator") for id_ in going))
         world.run(going)
+    far.look_around()
     like = LIKE.get(phase, phase)
     ways = {id_: next((way for way in kept.ways_back[id_] if way.phase is like), None) for id_ in going}
     sends = [sent for way in ways.values() if way is not None for sent in way.sends]
-    wrong = list(differences(sends, far.sends))
+    wrong = list(differences(sends, [replace(one, parameters=_made(world, one.parameters)) for one in far.sends]))
     state = world.state()
     wrong += [
         f"{id_} from {phase} ends at {state[id_].phase}, predicted {way.ends if way else None}"
@@ -254,6 +256,17 @@ def ways_back_compared(seed: int) -> list[str]:
         if way is None or way.ends is not state[id_].phase
     ]
     return wrong
+
+
+def _made(world: World, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters in which a dMSA that the run created is named as a prediction has to name it."""
+    replica = next(iter(world.estate.directory.replicas.values()))
+    first = next(iter(world.rehearsed.first_day[0].replicas.values()))
+    found = ((id_, replica.account(f"{id_}$")) for id_ in world.ids)
+    guids = {
+        str(one.guid): unknown_guid(id_) for id_, one in found if one is not None and one.guid not in first.entries
+    }
+    return {name: guids.get(str(value), value) for name, value in parameters.items()}
 
 
 def freed(on: Rehearsed) -> Rehearsed:
