@@ -7,7 +7,7 @@ finds it before Complete, and a person decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchestrator.model.before import HostBefore
 from orchestrator.model.plan import Host, Migration, Task
@@ -19,7 +19,11 @@ def as_written_down(migration: Migration, state: MigrationState) -> Migration:
 
     A host that was not asked yet still says ``discover``.
     """
-    known = state.snapshot.hosts if state.snapshot else {}
+    return with_lists(migration, state.snapshot.hosts if state.snapshot else {})
+
+
+def with_lists(migration: Migration, known: Mapping[str, HostBefore]) -> Migration:
+    """Return the migration with what is known of a host in place of its ``workloads: discover``."""
     if not any(host.discovers and host.name in known for host in migration.hosts):
         return migration
     hosts = tuple(listed(h.name, known[h.name]) if h.discovers and h.name in known else h for h in migration.hosts)

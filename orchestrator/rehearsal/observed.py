@@ -34,6 +34,7 @@ from orchestrator.model.dn import parent_dn
 from orchestrator.model.facts import DESCRIPTOR
 from orchestrator.model.host import HostSeen, ServiceSeen
 from orchestrator.model.plan import Plan
+from orchestrator.model.written_down import with_lists
 from orchestrator.preview import Looked
 from orchestrator.rehearsal.restaged import further_accounts
 from orchestrator.rehearsal.stage import drawn_up, with_above
@@ -49,7 +50,7 @@ def observed(plan: Plan, seen: Seen, start: datetime) -> EstateSpec:
     Raises:
         ValueError: the names fit into no single domain.
     """
-    drawn = drawn_up(plan)
+    drawn = drawn_up(plan, [with_lists(one, _told(seen, one.id)) for one in plan.migrations()])
     netbios = next(filter(None, map(_netbios, seen.values())), drawn.domain.netbios)
     domain = drawn.domain.model_copy(update={"netbios": netbios, "max_password_age": None})
     spec = drawn.model_copy(update={"clock": ClockSpec(start=start), "domain": domain})
@@ -66,6 +67,10 @@ def observed(plan: Plan, seen: Seen, start: datetime) -> EstateSpec:
     inside = [parent_dn(dn) for dn in (*(one.dn for one in spec.users), *(one.dn for one in spec.dmsas))]
     ous = (*spec.ous, *with_above(domain.dn, inside))
     return EstateSpec.model_validate(spec.model_copy(update={"ous": tuple(dict.fromkeys(ous))}).model_dump())
+
+
+def _told(seen: Seen, id_: str) -> Mapping[str, HostBefore]:
+    return seen[id_].content.hosts if id_ in seen else {}
 
 
 def _netbios(one: Looked) -> str | None:
