@@ -6,6 +6,7 @@ own rows. Weeks pass at once; approvals count as given.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -114,6 +115,10 @@ def _changed(plan: Plan, **update: Any) -> Plan:
     return changed
 
 
+_FIRST_ID = 1 << 96
+"""The first id of a shell here: none that stands in the journal, for those are deleted first."""
+
+
 class _Stage(World):
     """A world that begins where the real one stands, and is watched."""
 
@@ -121,6 +126,7 @@ class _Stage(World):
         journal = MemoryJournal(lambda: self.estate.now)
         super().__init__(rehearsed, journal, watch=False)
         self.estate.keeps_record = False
+        self._numbers = itertools.count(_FIRST_ID)
         as_read(self.estate, question.seen)
         accounts = {one.id: one.account for one in rehearsed.plan.migrations()}
         accounts |= {id_: one.pair.account.dn for id_, one in question.seen.items() if one.pair.account}

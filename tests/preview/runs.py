@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -31,6 +32,7 @@ from orchestrator.remote.inline import InlinePool
 from tests.preview.truth import Truth, net
 from tests.wayback.plans import rehearsed
 from tests.wayback.shapes import ACCOUNTS
+from tests.world import Crash, Doom
 
 
 class TrueWorld(World):
@@ -139,9 +141,7 @@ def compared(seed: int, interfere: Callable[[World], None] = lambda _world: None
     """Predict, run, and compare; *interfere* is what somebody else does to the true estate in between."""
     chance = random.Random(f"preview {seed}")
     world = world_of(varied(rehearsed(seed), chance))
-    begun = chance.choice(BEGUN) if chance.random() < 0.4 else None
-    if begun is not None:
-        world.run(until=begun)
+    begun = _begun(world, chance)
     prediction = looked_ahead(world)
     accounts = {one.id: one.account for one in world.plan.migrations()}
     truth, far = Truth(world.estate, accounts), watched(world)
@@ -152,13 +152,31 @@ def compared(seed: int, interfere: Callable[[World], None] = lambda _world: None
     sends = [one for one in far.sends if one.cmdlet]
     return Compared(
         seed=seed,
-        begun=f"{begun}" if begun else "planned",
+        begun=begun,
         migrations=len(world.ids),
         writes=len(sends),
         changes=sum(len(one.changes) + len(one.restarts) for one in far.sends),
         held=sum(state[id_].held is not None for id_ in world.ids),
         wrong=tuple(wrong),
     )
+
+
+def _begun(world: TrueWorld, chance: random.Random) -> str:
+    """Let the run come to where the prediction is made: nowhere, to a phase, or to the death of its process."""
+    how = chance.random()
+    if how < 0.5:
+        return "nothing begun"
+    if how < 0.8:
+        phase = chance.choice(BEGUN)
+        world.run(until=phase)
+        return f"{phase}"
+    world.astray = lambda: chance.choice((None, timedelta(0)))
+    try:
+        world.run(life=Doom(chance.randint(5, 60 * len(world.ids))))
+    except Crash:
+        world.estate.advance(timedelta(minutes=1))
+        return "in the middle of something, the process dead"
+    return "everything has ended"
 
 
 def _ends(prediction: Prediction, state: RunState) -> Iterator[str]:
