@@ -66,7 +66,7 @@ def expect(
 
 def reconcile(
     plan: PlanFile,
-    events: Annotated[list[Path], typer.Argument(metavar="EVENTS...", help="Exported events: CSV, JSON, JSON lines.")],
+    events: Annotated[list[Path], typer.Argument(metavar="EVENTS...", help="Exported events: CSV, JSON, XML.")],
     wave: _Wave = None,
     only: Only = None,
     operator: Annotated[
@@ -84,6 +84,13 @@ def reconcile(
         list[str] | None,
         typer.Option("--privileged", metavar="ACCOUNT", help="An account (DN or name) that no link may name."),
     ] = None,
+    not_logged: Annotated[
+        list[int] | None,
+        typer.Option("--not-logged", metavar="ID", help="An event id that no computer logs beside a step."),
+    ] = None,
+    computer: Annotated[
+        str, typer.Option("--computer", metavar="NAME", help="What logged events that name no computer (event viewer).")
+    ] = "",
     zone: Annotated[
         str | None, typer.Option("--zone", metavar="ZONE", help="Zone of times that name none, such as Europe/Berlin.")
     ] = None,
@@ -126,9 +133,10 @@ def reconcile(
         names=_names(names),
         known=frozenset(known or ()),
         privileged=frozenset(privileged or ()),
+        not_logged=frozenset(not_logged or ()),
     )
     form = TimeForm(time_format, _zone(zone))
-    found = held_against(case, [event for file in events for event in _events(file, form)])
+    found = held_against(case, [event for file in events for event in _events(file, form, computer)])
     document = reconciliation_document(
         found, there.plan, loaded.digest, ids, operators, journaled=there.run is not None
     )
@@ -202,12 +210,12 @@ def _chosen(plan: Plan, wave: str | None, only: str | None) -> tuple[str, ...]:
     return tuple(id_ for id_ in select(plan, only) if id_ in inside)
 
 
-def _events(file: Path, form: TimeForm) -> list[SeenEvent]:
+def _events(file: Path, form: TimeForm, computer: str) -> list[SeenEvent]:
     from orchestrator.errors import InputInvalid
     from orchestrator.expectation import EventUnreadable, rows_of, understood
 
     try:
-        return [understood(line, row, form) for line, row in rows_of(_text(file))]
+        return [understood(line, row, form, computer) for line, row in rows_of(_text(file))]
     except EventUnreadable as error:
         raise InputInvalid(
             f"{file}:{error.line}: {error.why}. No event was judged, for one that is left out is one that nobody has "
@@ -225,7 +233,7 @@ def _names(file: Path | None) -> Names:
             one = {str(key).strip().lower(): str(value or "").strip() for key, value in row.items()}
             if not one.get("name") or not (one.get("sid") or one.get("address")):
                 raise InputInvalid(f"{file}:{line}: each row needs a name, and a sid or an address. Nothing was done.")
-            found.learn(one["name"], one.get("sid", ""), one.get("address", ""))
+            found.tell(one["name"], one.get("sid", ""), one.get("address", ""))
     except EventUnreadable as error:
         raise InputInvalid(f"{file}:{error.line}: {error.why}. Nothing was done.") from error
     return found
@@ -237,9 +245,15 @@ def _text(file: Path) -> str:
     try:
         raw = file.read_bytes()
         wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))  # what Windows PowerShell writes
-        return raw.decode("utf-16" if wide else "utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputInvalid(f"{file} cannot be read: {error}. Nothing was done.") from error
+        text = raw.decode("utf-16" if wide else "utf-8-sig")
+    except OSError as error:
+        raise InputInvalid(f"{file} cannot be read: {error.strerror or error}. Nothing was done.") from error
+    except UnicodeDecodeError as error:
+        where = f"{file}:{raw[: error.start].count(10) + 1}"
+        raise InputInvalid(f"{where}: this is neither UTF-8 nor UTF-16 with a mark. Nothing was done.") from error
+    if "\0" in text:
+        raise InputInvalid(f"{file} is no text, or UTF-16 without a mark. Save it as UTF-8. Nothing was done.")
+    return text
 
 
 def _zone(name: str | None) -> str | None:

@@ -4,12 +4,13 @@
 events against it.
 """
 
-from orchestrator.expectation.expected import Expectation, expected
+from orchestrator.expectation.expected import expected
 from orchestrator.expectation.finding import IDS, Finding, Reconciled
 from orchestrator.expectation.forms import EventUnreadable, TimeForm, rows_of
 from orchestrator.expectation.history import Told
 from orchestrator.expectation.names import Names
 from orchestrator.expectation.reconcile import Case, reconcile
+from orchestrator.expectation.row import Expectation
 from orchestrator.expectation.seen import SeenEvent, understood
 
 __all__ = [

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from orchestrator.errors import Exit
 
-MISSING = "missing"
+MISSING, NOT_LOGGED = "missing", "event-missing"
 
 IDS: Mapping[str, str] = MappingProxyType(
     {
@@ -34,6 +34,7 @@ IDS: Mapping[str, str] = MappingProxyType(
         "switch-changed": "DelegatedMSAEnabled was changed on a host, and not by an approved step",
         "unexpected-change": "an object of the plan was changed, and no approved step explains it",
         MISSING: "an approved step was done, and the export lacks changes that it writes",
+        NOT_LOGGED: "an approved step was done, and its computer, which logs such events, has none of it",
     }
 )
 """Every class of finding, and what it means."""
@@ -43,6 +44,8 @@ NEXT: Mapping[str, str] = MappingProxyType(
         "original-deleted": "hold the wave (`dmsa hold PLAN --reason TEXT`), restore it (runbooks/original-deleted.md)",
         "protection-off": "find out who took it off, put it back on, then `dmsa verify PLAN`",
         "unknown-host": "find out who it is; a host of the plan that nobody could tell is named with --names",
+        NOT_LOGGED: "see whether that computer's audit policy was the same all the time, and whether its log was "
+        "cleared (events 1102 and 104); what it never logs of such a step is named with --not-logged",
         MISSING: "see whether Directory Service Changes are audited, both objects carry a SACL, and the export is of "
         "that time and domain controller; then `dmsa verify PLAN`",
     }
@@ -86,7 +89,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Reconciled:
-    """Everything that a reconciliation found. ``changes``: expected changes that had to be there, and were."""
+    """Everything that a reconciliation found.
+
+    ``changes``: expected changes that had to be there, and were; ``missing``: those that were not; ``events_missing``:
+    events beside them that were not.
+    """
 
     findings: tuple[Finding, ...]
     events: int
@@ -96,6 +103,7 @@ class Reconciled:
     repeated: int
     changes: int
     missing: int
+    events_missing: int
     notes: tuple[str, ...]
 
     @property

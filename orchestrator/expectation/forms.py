@@ -1,18 +1,19 @@
-"""The forms in which people export events: CSV, JSON, JSON lines. Text in, rows out; each row knows its line.
+"""The forms in which people export events: CSV, JSON, JSON lines, XML. Text in, rows out; each row knows its line.
 
-Understood: ``Get-WinEvent | Export-Csv`` and ``| ConvertTo-Json``, the event viewer's CSV, Splunk's and Elastic's
-JSON lines, CSV and JSON of a Log Analytics workspace. A row that cannot be read is an error that names its line: a
-row that is left out is an event that nobody has looked at.
+Understood: ``Get-WinEvent | Export-Csv`` and ``| ConvertTo-Json``, the event viewer's CSV and XML, ``wevtutil qe`` as
+XML, Splunk's and Elastic's JSON lines, CSV and JSON of a Log Analytics workspace. A row that cannot be read is an error
+that names its line: a row that is left out is an event that nobody has looked at.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -25,6 +26,10 @@ _NUMBER = re.compile(r"\d{9,13}(?:\.\d+)?")
 _WRAPPED = ("result", "_source")
 _LISTS = ("value", "events", "results", "rows")
 _MESSAGE = "message"
+_XML_EVENT = re.compile(r"<Event(?:\s[^>]*)?>.*?</Event>", re.DOTALL)
+_XML_BEGIN = re.compile(r"<Event[\s>]")
+_XML_BETWEEN = re.compile(r"\s*(?:</Events>\s*)?(?:<\?xml[^>]*>\s*)?(?:<Events[^>]*>\s*)?")
+_SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 
 class EventUnreadable(Exception):
@@ -43,7 +48,23 @@ def rows_of(text: str) -> Iterator[tuple[int, Row]]:
     """
     text = text.removeprefix("\ufeff")
     begin = text.lstrip()[:1]
-    return _json(text) if begin in {"[", "{"} else _csv(text)
+    return _json(text) if begin in {"[", "{"} else _xml(text) if begin == "<" else _csv(text)
+
+
+def _xml(text: str) -> Iterator[tuple[int, Row]]:
+    """Yield events as they are written, each as raw text; what lies between them is a root, or nothing."""
+    line, at = 1, 0
+    while at < len(text):
+        between = _XML_BETWEEN.match(text, at)
+        end = between.end() if between else at
+        line, at = line + text.count("\n", at, end), end
+        if at >= len(text):
+            return
+        found = _XML_EVENT.match(text, at)
+        if found is None or len(_XML_BEGIN.findall(found[0])) > 1:
+            raise EventUnreadable(line, f"this is no event as XML, or one that was cut off: {text[at : at + 40]!r}")
+        yield line, {"raw": found[0]}
+        line, at = line + found[0].count("\n"), found.end()
 
 
 def _json(text: str) -> Iterator[tuple[int, Row]]:
@@ -85,24 +106,30 @@ def _unwrapped(value: Any, line: int) -> Iterator[tuple[int, Row]]:
 
 
 def _csv(text: str) -> Iterator[tuple[int, Row]]:
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))
     first = next((n for n, one in enumerate(lines) if one.strip() and not one.startswith("#TYPE")), None)
     if first is None:
         return
-    delimiter = max(",;\t", key=lines[first].count)
+    separator = _SEPARATOR.fullmatch(lines[first])  # a line that Excel understands
+    first += 1 if separator and first + 1 < len(lines) else 0
+    delimiter = separator[1] if separator else max(",;\t", key=lines[first].count)
     reader = csv.reader(lines[first:], delimiter=delimiter, strict=True)
-    head, begin = next(reader), first
-    if len(head) < 2:
-        raise EventUnreadable(first + 1, "these are no column names; events come as CSV with a head, or as JSON")
-    names = [name.strip() or f"column {number}" for number, name in enumerate(head, 1)]
-    begin = first + reader.line_num + 1
+    begin = first + 1
     try:
+        names = _head(next(reader), begin)
+        begin = first + reader.line_num + 1
         for cells in reader:
             if cells:
                 yield begin, _named(names, cells, begin)
             begin = first + reader.line_num + 1
     except csv.Error as error:
         raise EventUnreadable(begin, f"this is no row of CSV: {error}") from None
+
+
+def _head(cells: list[str], line: int) -> list[str]:
+    if len(cells) < 2:
+        raise EventUnreadable(line, "these are no column names; events come as CSV with a head, as JSON, or as XML")
+    return [name.strip() or f"column {number}" for number, name in enumerate(cells, 1)]
 
 
 def _named(names: list[str], cells: list[str], line: int) -> Row:
@@ -125,15 +152,21 @@ class TimeForm:
     def _zone(self) -> ZoneInfo | None:
         return ZoneInfo(self.zone) if self.zone else None
 
-    def read(self, value: Any, line: int) -> datetime:
-        """Return a time in UTC.
+    def read(self, value: Any, line: int, *, utc: bool = False) -> datetime:
+        """Return a time in UTC; *utc*: what names no zone is UTC, for the column says so.
 
         Raises:
             EventUnreadable: it is no time, or does not say in which zone.
         """
-        if isinstance(value, dict):
-            value = next((value[name] for name in ("value", "SystemTime", "@SystemTime") if name in value), value)
+        while isinstance(value, dict):
+            value = next((value[name] for name in ("value", "SystemTime", "@SystemTime") if name in value), None)
         text = str(value).strip()
+        try:
+            return self._utc(text, line, UTC if utc else self._zone)
+        except (OverflowError, OSError):
+            raise EventUnreadable(line, f"{text[:60]!r} is no time that a log can have") from None
+
+    def _utc(self, text: str, line: int, zone: tzinfo | None) -> datetime:
         if date := _DATE.fullmatch(text):
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(date[1]))
         if _NUMBER.fullmatch(text):
@@ -141,13 +174,12 @@ class TimeForm:
             return datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
         found = self._iso(text) or self._formed(text)
         if found is None:
-            raise EventUnreadable(
-                line, f"{text[:60]!r} is no time in ISO 8601; say with --time-format how it is written"
-            )
+            form = f", nor in the form {self.format!r}" if self.format else "; say with --time-format how it is written"
+            raise EventUnreadable(line, f"{text[:60]!r} is no time in ISO 8601{form}")
         if found.tzinfo is None:
-            if self._zone is None:
+            if zone is None:
                 raise EventUnreadable(line, f"{text[:60]!r} does not say in which zone; say it with --zone")
-            found = found.replace(tzinfo=self._zone)
+            found = found.replace(tzinfo=zone)
         return found.astimezone(UTC)
 
     @staticmethod

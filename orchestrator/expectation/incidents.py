@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from orchestrator.expectation.attributes import BY_THEMSELVES, CLASS, LINKING, LINKS, shown_attribute
 from orchestrator.expectation.finding import Finding, Reference
 from orchestrator.expectation.names import User
+from orchestrator.expectation.numbers import ADDED, DELETED
 from orchestrator.expectation.ours import Object, Ours
-from orchestrator.expectation.seen import ADDED, DELETED, SeenEvent
+from orchestrator.expectation.seen import SeenEvent
 from orchestrator.expectation.values import folded_dn, is_protected
 from orchestrator.model.directory import ACCOUNT_DISABLED
 from orchestrator.model.dn import Dn
@@ -18,6 +19,9 @@ from orchestrator.steps.effects import CONTROL, DESCRIPTOR, MEMBERSHIP, On
 
 _ISSUED_FOR = re.compile(r"(?:CN|OU)=[^\r\n]+", re.IGNORECASE)
 _CALLER = re.compile(r"Caller IP:\s*(\S+)", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"^(?:\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|\[[0-9a-f:.%]+\](?::\d+)?)\s*$", re.IGNORECASE | re.MULTILINE
+)
 _ANONYMOUS = re.compile(r"\bS-1-5-7\b")
 _BUILT_IN = frozenset({"administrator", "krbtgt"})
 _STRANGE = "no plan's dMSA; name it with --known where others use it rightfully"
@@ -169,6 +173,9 @@ class Incidents:
         why = "no approved step does that"
         if object_ is None:
             there = folded_dn(dn)
+            if there is not None and there in self._ours.containers and event.id in {5139, 5141}:
+                self.add("object-moved", None, dn, event, says, f"objects of the plan lie below it, and {why}")
+                return False
             if not of_class or (there is not None and self._is_known(there)):
                 return None
             self.add("foreign-creation" if event.id == 5137 else "foreign-dmsa", None, dn, event, says, _STRANGE)
@@ -222,9 +229,12 @@ class Incidents:
 
     @staticmethod
     def caller_address(said: str) -> str:
-        """Return the caller's address in the text of an event 2946; empty where it has none."""
+        """Return the caller's address in an event 2946, by its label or alone in a value; empty where it has none."""
         found = _CALLER.search(said)
-        return found[1] if found else ""
+        if found:
+            return found[1]
+        alone = _ADDRESS.search(said)
+        return alone[0].strip() if alone else ""
 
     # Who is who.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass, field
 
 
@@ -54,34 +54,42 @@ class Names:
     """What is known of SIDs and addresses. What is not known stays unknown; nothing is guessed."""
 
     _of_sid: dict[str, str] = field(default_factory=dict)
-    _of_address: dict[str, str] = field(default_factory=dict)
+    _of_address: dict[str, frozenset[str]] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+    """Addresses that a person has told: they are whose he says."""
+
+    def tell(self, name: str, sid: str = "", address: str = "") -> None:
+        """Take in what a person says: that a name goes with a SID, an address, or both."""
+        if address:
+            known = self._of_address.get(bare_address(address), frozenset())
+            self._of_address[bare_address(address)] = known | {name}
+            self._told.add(bare_address(address))
+        if sid:
+            self._of_sid[sid.upper()] = name
 
     def learn(self, name: str, sid: str = "", address: str = "") -> None:
-        """Take in that a name goes with a SID, an address, or both. What was learned first stands."""
+        """Take in what an event shows. A SID is one account's for ever; an address may have had several computers."""
         if sid.upper().startswith("S-1-5-21-") and name:
             self._of_sid.setdefault(sid.upper(), name)
-        if address and name:
-            self._of_address.setdefault(bare_address(address), name)
+        if address and name and bare_address(address) not in self._told:
+            known = self._of_address.get(bare_address(address), frozenset())
+            self._of_address[bare_address(address)] = known | {name}
 
     def of_sid(self, sid: str) -> str | None:
         """Return whose SID it is; None where nobody has said."""
         return self._of_sid.get(sid.upper())
 
-    def of_address(self, address: str) -> str | None:
-        """Return whose address it is; None where nobody has said."""
-        return self._of_address.get(bare_address(address))
+    def of_address(self, address: str) -> frozenset[str]:
+        """Return whose address it is, or has been; empty where nobody has said."""
+        return self._of_address.get(bare_address(address), frozenset())
 
-    def addresses(self) -> frozenset[str]:
-        """Return the short names of all computers whose address is known."""
-        return frozenset(map(short, self._of_address.values()))
 
-    def sids_of(self, names: Iterable[str]) -> frozenset[str]:
-        """Return the SIDs that go with computers."""
-        wanted = frozenset(map(short, names))
-        return frozenset(sid for sid, name in self._of_sid.items() if short(name) in wanted)
+_IN_BRACKETS = re.compile(r"\[([^\[\]]+)\](?::\d+)?")
 
 
 def bare_address(text: str) -> str:
-    """Return an address as it is compared: an IPv4 one that is written as IPv6 is the IPv4 one; no port."""
-    bare = text.strip().casefold().removeprefix("::ffff:")
+    """Return an address as it is compared: no port, no zone; an IPv4 one that is written as IPv6 is the IPv4 one."""
+    bare = text.strip().casefold()
+    bracketed = _IN_BRACKETS.fullmatch(bare)
+    bare = (bracketed[1] if bracketed else bare).partition("%")[0].removeprefix("::ffff:")
     return bare.partition(":")[0] if bare.count(":") == 1 else bare

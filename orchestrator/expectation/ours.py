@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from uuid import UUID
 
 from orchestrator.expectation.expected import pair_known
 from orchestrator.expectation.history import History
 from orchestrator.expectation.names import User, short
 from orchestrator.expectation.values import PairKnown, folded_dn
+from orchestrator.model.before import HostBefore
 from orchestrator.model.dn import Dn, parent_dn
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
@@ -33,6 +35,9 @@ class Ours:
     hosts: dict[str, frozenset[str]] = field(default_factory=dict)
     """The short names of each migration's hosts, those that left it included."""
     containers: dict[Dn, str] = field(default_factory=dict)
+    """Everything that lies above one of the objects, up to the domain: what is granted there is inherited."""
+    domains: dict[str, str] = field(default_factory=dict)
+    """The SIDs of the accounts' domains, where the journal has them."""
     accounts: dict[str, tuple[User, ...]] = field(default_factory=dict)
     """How each superseded account may be named where it acts itself."""
     _by_dn: dict[Dn, Object] = field(default_factory=dict)
@@ -50,12 +55,10 @@ class Ours:
             found._take(pair_known(plan, migration, state), migration.account)
             snapshot = state.snapshot if state else None
             named = {host.name for host in migration.hosts} | set(snapshot.hosts if snapshot else ())
-            found.hosts[migration.id] = frozenset(map(short, named))
+            found.hosts[migration.id] = frozenset(name.casefold() for name in named)
             if snapshot is not None:
                 found._by_guid[str(snapshot.account_guid)] = Object(migration.id, On.ACCOUNT)
-                found._log_ons(
-                    migration.id, (s.start_name for h in snapshot.hosts.values() for s in h.services.values())
-                )
+                found._log_ons(migration.id, _log_ons(snapshot.hosts.values()))
         for id_, guid in told.guids.items():
             if id_ in found.pairs:
                 found._by_guid[guid.lower()] = Object(id_, On.DMSA)
@@ -68,9 +71,7 @@ class Ours:
             folded = folded_dn(dn)
             if folded is not None:
                 self._by_dn[folded] = object_
-                above = folded_dn(parent_dn(dn))
-                if above is not None:
-                    self.containers[above] = parent_dn(dn)
+                self._above(parent_dn(dn))
         self._by_sam[f"{pair.id}$".casefold()] = dmsa
         folded = folded_dn(pair.account)
         sam = next((value for kind, value in (folded[0] if folded else ()) if kind == "cn"), "")
@@ -79,8 +80,25 @@ class Ours:
             self._by_sam.setdefault(sam, account)
         if pair.account_sid:
             self._by_sid[pair.account_sid.upper()] = account
+            self.domains[pair.id] = pair.account_sid.rpartition("-")[0].upper()
             users.append(User(sid=pair.account_sid.upper()))
         self.accounts[pair.id] = tuple(users)
+
+    def _above(self, dn: str) -> None:
+        folded = folded_dn(dn)
+        while folded and folded not in self.containers:
+            self.containers[folded] = dn
+            if all(kind == "dc" for kind, _ in folded[0]):
+                return
+            dn = parent_dn(dn)
+            folded = folded_dn(dn)
+
+    def call(self, sid: str, name: str) -> None:
+        """Take in how an account is called whose SID the journal has: its name need not be that of its DN."""
+        found = self._by_sid.get(sid.upper())
+        if found is not None and name and name.casefold() not in self._by_sam:
+            self._by_sam[name.casefold()] = found
+            self.accounts[found.migration] = (*self.accounts[found.migration], User(name))
 
     def _log_ons(self, id_: str, names: Iterable[str | None]) -> None:
         """Take in how services name the account that they run as."""
@@ -104,8 +122,24 @@ class Ours:
         return self._by_dn.get(dn)
 
     def account(self, name: str, sid: str = "") -> Object | None:
-        """Return the object that an account name or a SID names."""
-        return self._by_sid.get(sid.upper()) or self._by_sam.get(name.partition("@")[0].casefold())
+        """Return the object that an account name or a SID names; a SID of another domain is none of them.
+
+        A name that somebody else bears in the same domain is one of ours all the same: names are unique there, so the
+        original must have lost it.
+        """
+        found = self._by_sid.get(sid.upper()) or self._by_sam.get(name.partition("@")[0].casefold())
+        domain = self.domains.get(found.migration) if found else None
+        if domain and sid.upper().startswith("S-1-5-21-") and sid.upper().rpartition("-")[0] != domain:
+            return None
+        return found
+
+    def is_host(self, name: str, id_: str) -> bool:
+        """Whether a computer is a host of a migration: by its whole name, else by the short one."""
+        bare = name.strip().rpartition("\\")[2].casefold().removesuffix("$")
+        for host in self.hosts[id_]:
+            if host == bare or (short(host) == short(bare) and ("." not in host or "." not in bare)):
+                return True
+        return False
 
     def mentioned(self, text: str) -> Object | None:
         """Return the object that a text speaks of by name or DN."""
@@ -117,13 +151,21 @@ class Ours:
             return None
         return self._by_sam.get(f"{found[1]}$") or self._by_sam.get(found[1])
 
+    @cached_property
     def by_short_name(self) -> Mapping[str, frozenset[str]]:
         """Return for each host, by short name, the migrations that it belongs to."""
         found: dict[str, set[str]] = {}
         for id_, names in self.hosts.items():
             for name in names:
-                found.setdefault(name, set()).add(id_)
+                found.setdefault(short(name), set()).add(id_)
         return {name: frozenset(ids) for name, ids in found.items()}
+
+
+def _log_ons(hosts: Iterable[HostBefore]) -> Iterator[str | None]:
+    for host in hosts:
+        yield from (one.start_name for one in host.services.values())
+        yield from (one.log_on for one in host.tasks.values())
+        yield from (one.log_on for one in host.app_pools.values())
 
 
 def _guid(text: str) -> str:

@@ -7,29 +7,24 @@ one, the wave's steps explain what lies in its windows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from orchestrator.expectation.attributes import BY_THEMSELVES, shown_attribute
-from orchestrator.expectation.expected import Expectation, expected
+from orchestrator.expectation.attributes import BY_THEMSELVES
+from orchestrator.expectation.expected import expected
 from orchestrator.expectation.finding import Reconciled
 from orchestrator.expectation.history import SKEW, History, Told, history
 from orchestrator.expectation.incidents import Incidents
+from orchestrator.expectation.matching import Matching
 from orchestrator.expectation.missing import missing
 from orchestrator.expectation.names import Names, User, short
+from orchestrator.expectation.numbers import ACCOUNTS, ADDED, CHANGES, KERBEROS, KEY_ISSUED, OF_SYSTEM, REGISTRY
 from orchestrator.expectation.ours import Object, Ours
-from orchestrator.expectation.seen import (
-    ACCOUNTS,
-    ADDED,
-    CHANGES,
-    KERBEROS,
-    KEY_ISSUED,
-    REGISTRY,
-    TICKETS,
-    SeenEvent,
-)
+from orchestrator.expectation.seen import SeenEvent
 from orchestrator.expectation.strangers import Strangers
-from orchestrator.expectation.values import Wanted, folded_dn, trustees
+from orchestrator.expectation.use import Use
+from orchestrator.expectation.values import folded_dn, trustees
 from orchestrator.model.host import ENABLED
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
@@ -42,6 +37,7 @@ class Case:
 
     ``ids``: the migrations whose changes must be there. ``operators``: whom the runner logs on as. ``known``: dMSAs
     that others use rightfully, by name. ``privileged``: accounts that no link may name, beside the built-in ones.
+    ``not_logged``: numbers of events that computers do not log beside a step, so that none is missing.
     """
 
     plan: Plan
@@ -52,6 +48,7 @@ class Case:
     names: Names | None = None
     known: frozenset[str] = frozenset()
     privileged: frozenset[str] = frozenset()
+    not_logged: frozenset[int] = frozenset()
 
 
 def reconcile(case: Case, events: Sequence[SeenEvent]) -> Reconciled:
@@ -63,59 +60,57 @@ class _Reconciling:
     def __init__(self, case: Case, events: Sequence[SeenEvent]) -> None:
         self._case, self._events = case, events
         self._told: History = history(case.told)
+        self._names = case.names or Names()
         self._ours = Ours.of(case.plan, case.run, self._told)
+        learn(self._names, self._ours, events, case.plan.estate.domain or "")
         journaled = case.run is not None
         about = [one.id for one in case.plan.migrations()] if journaled else list(case.ids)
         everything = expected(case.plan, about, case.run, self._told)
-        self._expected = [one for one in everything if one.done or not journaled]
-        self._index: dict[tuple[str, On | None, str], list[int]] = {}
-        for number, one in enumerate(self._expected):
-            self._index.setdefault((one.migration, one.on, one.attribute.lower()), []).append(number)
-        self._hits: set[tuple[int, str]] = set()
-        self._names = case.names or Names()
-        learn(self._names, events)
+        told = [one for one in everything if one.done or not journaled]
+        self._matching = Matching(told, self._ours, case.operators)
         self._strangers = Strangers(self._ours, self._names, case.plan)
         self._incidents = Incidents(self._ours, case.operators, case.known, case.privileged, events)
-        self._explained = self._not_ours = self._repeated = 0
-        self._flagged: set[int] = set()
+        self._use = Use(self._ours, self._strangers, self._incidents, self._told if journaled else None)
+        self._explained = self._not_ours = self._repeated = self._unexplained = 0
         self._let_in_by_us: dict[str, frozenset[str]] = {}
         """Whom the runner itself has let in, or found there and kept; by migration."""
 
     def result(self) -> Reconciled:
         """Go through every event, then look what is missing."""
-        seen: set[tuple[str, str, str]] = set()
         timely = [(event.at, number) for number, event in enumerate(self._events) if event.at is not None]
         self._not_ours = len(self._events) - len(timely)
+        seen: set[tuple[object, ...]] = set()
         for _, number in sorted(timely):
             event = self._events[number]
-            key = (short(event.computer), event.log.casefold(), event.record)
+            key = _identity(event)
             if event.record and key in seen:
                 self._repeated += 1
                 continue
             seen.add(key)
-            self._judge(number, event)
-        lacking = missing(self._expected, self._hits, frozenset(self._case.ids), self._events)
-        found = (*self._incidents.findings(), *lacking.findings)
+            self._judge(event)
+        ids = frozenset(self._case.ids)
+        lacking = missing(self._matching.expected, self._matching.hits, ids, self._events, self._case.not_logged)
         return Reconciled(
-            findings=found,
+            findings=(*self._incidents.findings(), *lacking.findings),
             events=len(self._events),
             explained=self._explained,
-            unexplained=len(self._flagged),
+            unexplained=self._unexplained,
             not_ours=self._not_ours,
             repeated=self._repeated,
             changes=lacking.found,
             missing=lacking.lacking,
-            notes=lacking.notes,
+            events_missing=lacking.events,
+            notes=(*lacking.notes, *_of_other_logs(self._events)),
         )
 
-    def _judge(self, number: int, event: SeenEvent) -> None:
+    def _judge(self, event: SeenEvent) -> None:
         verdict = self._looked_at(event)
         if verdict is None:
             self._not_ours += 1
         elif verdict:
             self._explained += 1
         else:
-            self._flagged.add(number)
+            self._unexplained += 1
 
     def _looked_at(self, event: SeenEvent) -> bool | None:
         """Return whether an event is explained; None where it is none of ours. What is not is noted."""
@@ -127,7 +122,10 @@ class _Reconciling:
             return self._account(event)
         if event.id == REGISTRY:
             return self._registry(event)
-        return self._use(event)
+        if event.id in OF_SYSTEM:
+            self._matching.at_host(event)
+            return None
+        return self._use.judge(event)
 
     # 5136: one value of one attribute.
 
@@ -141,31 +139,18 @@ class _Reconciling:
         if attribute in BY_THEMSELVES.get(object_.on, frozenset()):
             return None
         value = event.get("attributevalue")
-        if self._explains(event, object_, attribute, value):
-            if self._lets_in(attribute, event):
-                return self._let_in(event, object_)
-            if attribute == MEMBERSHIP.lower() and event.operation == ADDED:
-                kept = self._let_in_by_us.get(object_.migration, frozenset())
-                self._let_in_by_us[object_.migration] = kept | trustees(value)
-            return True
-        if self._lets_in(attribute, event) and not self._let_in(event, object_):
+        lets_in = attribute == MEMBERSHIP.lower() and event.operation == ADDED
+        ours = any(user.is_(event.by) for user in self._case.operators)
+        explained = self._matching.change(event, object_, attribute, value)
+        if explained or self._registers(event, object_, attribute):
+            if lets_in and ours:
+                self._kept(object_, value)
+            return not lets_in or ours or self._only_hosts(event, object_)
+        if lets_in and not ours and not self._only_hosts(event, object_):
             return False
-        self._incidents.own_change(
-            event, object_, self._why(event, object_, attribute, value), self._protected(object_, event)
-        )
+        why = self._matching.why(event, object_, attribute, value)
+        self._incidents.own_change(event, object_, why, self._protected(object_, event))
         return False
-
-    def _explains(self, event: SeenEvent, object_: Object, attribute: str, value: str) -> bool:
-        """Whether an expected change is this one; what is found is remembered as having been there."""
-        found = False
-        pair = self._ours.pairs[object_.migration]
-        for number in self._index.get((object_.migration, object_.on, attribute), ()):
-            one = self._expected[number]
-            wanted = one.new if event.operation == ADDED else one.old
-            if wanted.fits(value, pair.account_sid) and self._in_place(one, event) and self._by(one, event.by):
-                self._hits.add((number, event.operation))
-                found = True
-        return found or self._registers(event, object_, attribute)
 
     def _registers(self, event: SeenEvent, object_: Object, attribute: str) -> bool:
         """Whether a host adds itself, as the account, while it may (who is let in is asked apart)."""
@@ -176,44 +161,18 @@ class _Reconciling:
         open_ = any(begin - SKEW <= event.at and (end is None or event.at <= end + SKEW) for begin, end in spans)
         return open_ and any(user.is_(event.by) for user in self._ours.accounts[object_.migration])
 
-    def _lets_in(self, attribute: str, event: SeenEvent) -> bool:
-        """Whether a change lets somebody in of his own accord: what the runner writes it has merged itself."""
-        return (
-            attribute == MEMBERSHIP.lower()
-            and event.operation == ADDED
-            and not any(user.is_(event.by) for user in self._case.operators)
-        )
+    def _kept(self, object_: Object, value: str) -> None:
+        """Remember whom the runner lets in: what it writes it has merged itself."""
+        let_in = trustees(value, self._ours.domains.get(object_.migration)) or frozenset()
+        self._let_in_by_us[object_.migration] = self._let_in_by_us.get(object_.migration, frozenset()) | let_in
 
-    def _let_in(self, event: SeenEvent, object_: Object) -> bool:
+    def _only_hosts(self, event: SeenEvent, object_: Object) -> bool:
+        """Whether a change by anybody else lets in nobody but hosts of the migration; others are noted."""
         ours = self._let_in_by_us.get(object_.migration, frozenset())
         strangers = self._strangers.among(event.get("attributevalue"), object_.migration, ours)
         for stranger in strangers:
             self._incidents.stranger(event, object_, stranger)
         return not strangers
-
-    def _in_place(self, one: Expectation, event: SeenEvent) -> bool:
-        assert event.at is not None
-        elsewhere = one.by == "operator" and short(one.computer) != short(event.computer)
-        return one.frame.holds(event.at, elsewhere=elsewhere)
-
-    def _by(self, one: Expectation, user: User) -> bool:
-        allowed = self._case.operators if one.by == "operator" else self._ours.accounts[one.migration]
-        return any(each.is_(user) for each in allowed)
-
-    def _why(self, event: SeenEvent, object_: Object, attribute: str, value: str) -> str:
-        """Say what is nearest to explaining a change, and what speaks against it."""
-        near = [self._expected[n] for n in self._index.get((object_.migration, object_.on, attribute), ())]
-        if not near:
-            return f"no step that was sent for {object_.migration} writes {shown_attribute(attribute)}"
-        assert event.at is not None
-        sid = self._ours.pairs[object_.migration].account_sid
-        fit = [one for one in near if (one.new if event.operation == ADDED else one.old).fits(value, sid)]
-        if not fit:
-            return f"the steps that write {shown_attribute(attribute)} write another value"
-        timely = [one for one in fit if self._in_place(one, event)]
-        if not timely:
-            return f"it lies outside the time of every {', '.join(sorted({one.cmdlet for one in fit}))}"
-        return f"{timely[0].cmdlet} was under way, but it is not the runner who wrote this"
 
     def _protected(self, object_: Object, event: SeenEvent) -> bool:
         """Whether the original was protected before an event: by the runner, or, without a journal, in any case."""
@@ -221,14 +180,8 @@ class _Reconciling:
         return self._case.run is None or any(one.ended and event.at and one.ended <= event.at for one in sent)
 
     def _container(self, event: SeenEvent, dn: str) -> bool:
-        folded = folded_dn(dn)
-        for number, one in enumerate(self._expected):
-            wanted = one.new if event.operation == ADDED else one.old
-            there = one.on is On.CONTAINER and folded_dn(one.object) == folded
-            fits = there and wanted.fits(event.get("attributevalue"), None)
-            if fits and self._in_place(one, event) and self._by(one, event.by):
-                self._hits.add((number, event.operation))
-                return True
+        if self._matching.container(event):
+            return True
         self._incidents.add("container-changed", None, dn, event, f"{DESCRIPTOR}: value {event.operation}", _NOT_OURS)
         return False
 
@@ -238,28 +191,23 @@ class _Reconciling:
         new = event.get("newobjectdn")
         dn = event.get("objectdn") or event.get("oldobjectdn") or new
         object_ = self._ours.named(dn, event.get("objectguid")) or (self._ours.named(new) if new else None)
-        if event.id == 5137 and object_ is not None and object_.on is On.DMSA:
-            for number in self._index.get((object_.migration, On.DMSA, ""), ()):
-                one = self._expected[number]
-                if one.created and self._in_place(one, event) and self._by(one, event.by):
-                    self._hits.add((number, ADDED))
-                    return True
+        created = event.id == 5137 and object_ is not None and object_.on is On.DMSA
+        if created and object_ is not None and self._matching.creation(event, object_):
+            return True
         return self._incidents.whole_object(event, dn, object_)
 
     # Account management.
 
     def _account(self, event: SeenEvent) -> bool | None:
-        object_ = self._ours.account(event.get("targetusername"), event.get("targetsid"))
+        if event.get("targetdomainname").casefold() == short(event.computer):
+            return None  # an account of the machine's own
+        object_ = self._ours.account(event.target, event.get("targetsid"))
         if object_ is None:
             return None
         if event.id in {4742, 4738} and self._incidents.is_system(event.by, object_):
             return True
-        for number in (
-            n for key, found in self._index.items() if key[:2] == (object_.migration, object_.on) for n in found
-        ):
-            one = self._expected[number]
-            if event.id in one.events and self._in_place(one, event) and self._by(one, event.by):
-                return True
+        if self._matching.beside(event, object_):
+            return True
         self._incidents.account(event, object_)
         return False
 
@@ -268,88 +216,38 @@ class _Reconciling:
     def _registry(self, event: SeenEvent) -> bool | None:
         if event.get("objectvaluename").casefold() != ENABLED.casefold():
             return None
-        for one in self._expected:
-            if one.attribute != ENABLED or short(one.computer) != short(event.computer):
-                continue
-            here = self._in_place(replace(one, computer=event.computer), event)
-            if here and self._by(one, event.by) and _same_number(one.new, event.get("newvalue")):
-                return True
+        if self._matching.switch(event):
+            return True
         said = f"{ENABLED}: {event.get('oldvalue') or 'absent'} -> {event.get('newvalue') or 'absent'}"
         self._incidents.add("switch-changed", None, event.computer, event, said, _NOT_OURS)
         return False
-
-    # Keys and tickets.
-
-    def _use(self, event: SeenEvent) -> bool | None:
-        if event.id in KERBEROS:
-            return self._client(event)
-        if event.id == KEY_ISSUED:
-            return self._key_issued(event)
-        assert event.id in TICKETS
-        name = event.get("targetusername").partition("@")[0]
-        object_ = self._ours.account(name if name.endswith("$") else "")
-        if object_ is None or object_.on is not On.DMSA:
-            return None
-        return self._from_host(event, object_, event.get("ipaddress"))
-
-    def _client(self, event: SeenEvent) -> bool | None:
-        said = " ".join((event.text, *event.data.values()))
-        object_ = self._ours.mentioned(said)
-        ids = self._ours.by_short_name().get(short(event.computer), frozenset())
-        if object_ is None:
-            nameless = not event.text and not ids
-            if nameless and event.id != 307:
-                self._incidents.add(
-                    "unknown-host", None, event.computer, event, f"event {event.id}", "it does not say of which dMSA"
-                )
-                return False
-            return True if ids else None
-        if object_.migration in ids:
-            return True
-        why = f"{event.computer} is no host of {object_.migration}"
-        self._incidents.add("unknown-host", object_.migration, event.computer, event, f"event {event.id}", why)
-        return False
-
-    def _key_issued(self, event: SeenEvent) -> bool | None:
-        said = "\n".join((event.text, *event.data.values()))
-        object_ = self._ours.mentioned(said)
-        if object_ is None:
-            return self._incidents.foreign_key(event, said)
-        begun = [begin for begin, _ in self._told.registering.get(object_.migration, [])]
-        assert event.at is not None
-        if self._case.run is not None and not any(begin - SKEW <= event.at for begin in begun):
-            self._incidents.add(
-                "unknown-host", object_.migration, self._ours.pairs[object_.migration].dmsa, event,
-                "its keys were issued", "its migration had not been started by then",
-            )  # fmt: skip
-            return False
-        return self._from_host(event, object_, self._incidents.caller_address(said))
-
-    def _from_host(self, event: SeenEvent, object_: Object, address: str) -> bool:
-        why = self._strangers.at(address, object_.migration) if address else ""
-        if why:
-            dmsa = self._ours.pairs[object_.migration].dmsa
-            self._incidents.add("unknown-host", object_.migration, dmsa, event, f"event {event.id} from {address}", why)
-        return not why
 
 
 _NOT_OURS = "no attempt of an approved step explains it"
 
 
-def learn(names: Names, events: Iterable[SeenEvent]) -> None:
-    """Take in which SIDs and addresses computers have, from the tickets that they were granted."""
+def _identity(event: SeenEvent) -> tuple[object, ...]:
+    """Return what an event that was exported twice has the same: a record's number alone begins anew in a new log."""
+    said = (event.get("objectdn"), event.get("attributeldapdisplayname"), event.get("operationtype"), event.target)
+    return (short(event.computer), event.log.casefold(), event.record, event.id, event.at, *said)
+
+
+def _of_other_logs(events: Sequence[SeenEvent]) -> Iterator[str]:
+    """Say which events of the numbers that are looked at were taken for those of other logs."""
+    others = Counter((event.id, event.log) for event in events if event.at is None and event.log)
+    for (number, log), count in sorted(others.items()):
+        if number not in KERBEROS | OF_SYSTEM | {KEY_ISSUED}:
+            yield f"{count:,} events {number} of {log} were not looked at: they are no events of a Security log"
+
+
+def learn(names: Names, ours: Ours, events: Iterable[SeenEvent], domain: str) -> None:
+    """Take in which SIDs and addresses computers have, from the tickets that they were granted; and what the accounts
+    are called whose SIDs the journal has. A computer of another domain keeps that domain's name.
+    """
     for event in events:
-        if event.id in TICKETS and event.get("status") in {"", "0x0", "0"}:
-            name = event.get("targetusername").partition("@")[0]
-            if name.endswith("$") and event.id == 4768:
-                names.learn(name, event.get("targetsid"), event.get("ipaddress"))
-
-
-def _same_number(wanted: Wanted, shown: str) -> bool:
-    def number(text: str | None) -> int | None:
-        try:
-            return int(text, 0) if text else None
-        except ValueError:
-            return None
-
-    return number(wanted.exact) == number(shown)
+        ours.call(event.get("targetsid"), event.target.partition("@")[0])
+        if event.id == 4768 and event.get("status") in {"", "0x0", "0"} and event.target.endswith("$"):
+            realm = event.get("targetdomainname").casefold()
+            foreign = "." in realm and realm != domain.casefold()
+            name = f"{event.target.removesuffix('$')}.{realm}" if foreign else event.target
+            names.learn(name, event.get("targetsid"), event.get("ipaddress"))

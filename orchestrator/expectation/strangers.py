@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.expectation.names import Names, User, short
+from orchestrator.expectation.names import Names, User
 from orchestrator.expectation.ours import Ours
 from orchestrator.expectation.values import folded_dn, trustees
 from orchestrator.model.plan import Plan
@@ -17,21 +17,25 @@ class Strangers:
 
     def among(self, sddl: str, id_: str, ours: frozenset[str] = frozenset()) -> list[str]:
         """Return whom a descriptor lets in who should not be, each in words; *ours*: whom the runner has let in."""
+        let_in = trustees(sddl, self._ours.domains.get(id_))
+        if let_in is None:
+            return ["somebody, for the event shows no descriptor that can be read"]
         found = []
-        for trustee in sorted(trustees(sddl) - ours):
+        for trustee in sorted(let_in - ours):
             name = self._names.of_sid(trustee)
             if name is None:
                 found.append(f"{trustee}, of whom nothing in the export and no file of names says who it is")
-            elif short(name) not in self._ours.hosts[id_] and _bare(name) not in self._planned[id_]:
+            elif not self._ours.is_host(name, id_) and _bare(name) not in self._planned[id_]:
                 found.append(f"{name} ({trustee})")
         return found
 
     def at(self, address: str, id_: str) -> str:
         """Return why an address is none of a host of the migration; empty where it is one."""
-        name = self._names.of_address(address)
-        if name is None:
+        names = self._names.of_address(address)
+        if not names:
             return f"nothing says whose address {address} is"
-        return "" if short(name) in self._ours.hosts[id_] else f"{address} is {name}, no host of {id_}"
+        others = sorted(name for name in names if not self._ours.is_host(name, id_))
+        return f"{address} is {' and '.join(others)}, no host of {id_}" if others else ""
 
 
 def _bare(principal: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,11 +10,13 @@ from typing import Any
 from orchestrator.model.descriptor import Descriptor, protects
 from orchestrator.model.directory import ACCOUNT_DISABLED, DELEGATED_BY
 from orchestrator.model.dn import Dn, parse_dn
+from orchestrator.model.security.sddl import SddlInvalid, read
+from orchestrator.model.security.words import ALLOWING
 from orchestrator.steps import effects
 from orchestrator.steps.effects import Effect, Is, On
 
-_SID = re.compile(r"S-1-\d+(?:-\d+)+")
-_ENTRY = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+_NOBODYS_DOMAIN = "S-1-5-21-0-0-0"
+"""Stands for the domain where nobody knows its SID: what SDDL's words for its groups mean then is nobody's."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Wanted:
             case Is.PROTECTED:
                 return is_protected(shown)
             case Is.GRANTED:
-                return account_sid is None or account_sid.upper() in sids_in(shown)
+                return account_sid is None or _grants(shown, account_sid) is not False
             case Is.UNGRANTED:
-                return account_sid is None or account_sid.upper() not in sids_in(shown)
+                return account_sid is None or _grants(shown, account_sid) is not True
             case Is.DISABLED:
                 return _disabled(shown) is not False
             case Is.ENABLED:
@@ -116,24 +117,24 @@ def same_value(one: str, other: str) -> bool:
     return left is not None and left == folded_dn(other)
 
 
-def sids_in(sddl: str) -> frozenset[str]:
-    """Return the trustees that a descriptor's entries name by SID."""
-    return frozenset(sid.upper() for entry in _ENTRY.findall(sddl) for sid in _SID.findall(entry.upper()))
-
-
-def trustees(sddl: str) -> frozenset[str]:
-    """Return whom a descriptor's entries allow something: SIDs, and SDDL's short words for well-known ones."""
-    found = set()
-    for entry in _ENTRY.findall(sddl):
-        parts = entry.split(";")
-        if len(parts) >= 6 and "A" in parts[0].upper() and not parts[0].upper().startswith(("D", "OD", "XD")):
-            found.add(parts[5].upper())
-    return frozenset(found)
+def trustees(sddl: str, domain: str | None = None) -> frozenset[str] | None:
+    """Return whom a descriptor's entries allow something, by SID; None for what cannot be read as one."""
+    try:
+        security = read(sddl, domain or _NOBODYS_DOMAIN)
+    except SddlInvalid:
+        return None
+    entries = security.dacl.entries if security.dacl else None
+    return None if entries is None else frozenset(one.trustee for one in entries if one.kind in ALLOWING)
 
 
 def is_protected(sddl: str) -> bool:
     """Whether a descriptor holds an entry that protects from accidental deletion."""
     return any(protects(entry) for entry in Descriptor.of(sddl).entries)
+
+
+def _grants(sddl: str, sid: str) -> bool | None:
+    found = trustees(sddl, sid.rpartition("-")[0])
+    return None if found is None else sid.upper() in found
 
 
 def _disabled(shown: str) -> bool | None:

@@ -10,11 +10,10 @@ from typing import Any
 
 from orchestrator.discovery import AccountFound, Discovered, HostFound, counted, decisions
 from orchestrator.errors import Exit
+from orchestrator.views.cell import harmless
 from orchestrator.views.status import iso
 
 COLUMNS = ("host", "kind", "name", "account", "log_on", "domain_named", "state", "start_mode", "build", "unread")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet may take for a formula (OWASP, CSV Injection)."""
 
 
 def discovery_document(found: Discovered, plan: str | None) -> dict[str, Any]:
@@ -150,6 +149,4 @@ def discovery_csv(found: Discovered) -> str:
 
 
 def _cell(text: str | None) -> str:
-    """Return a cell that no spreadsheet calculates: an apostrophe before what begins like a formula."""
-    plain = text or ""
-    return f"'{plain}" if plain.lstrip(" \n").startswith(_FORMULA) else plain
+    return harmless(text or "")

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.expectation import Expectation
 from orchestrator.model.plan import Plan
+from orchestrator.views.cell import harmless
 from orchestrator.views.status import iso
 
 COLUMNS = (
@@ -16,8 +17,6 @@ COLUMNS = (
     *("old", "new", "sure", "basis", "from", "until", "note", "source"),
 )
 """The columns of the CSV; lists of several values are separated by spaces."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def expectation_document(
@@ -101,14 +100,6 @@ class _Lines:
 
 def _text(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it.
-
-    OWASP, "CSV Injection": cells that begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return.
-    """
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
 
 
 def expectation_text(document: Mapping[str, Any]) -> str:

@@ -60,6 +60,7 @@ def reconciliation_schema() -> dict[str, Any]:
         repeated=COUNT,
         changes_found=COUNT,
         changes_missing=COUNT,
+        events_missing=COUNT,
     )
     document = closed(
         plan=TEXT,

@@ -32,6 +32,7 @@ def reconciliation_document(
             "repeated": found.repeated,
             "changes_found": found.changes,
             "changes_missing": found.missing,
+            "events_missing": found.events_missing,
         },
         "findings": [_finding(one) for one in found.findings],
         "notes": list(found.notes),
@@ -65,6 +66,7 @@ def _lines(document: Mapping[str, Any], command: str) -> Iterator[str]:
         f"{document['plan']} ({document['digest'][:12]}), by its {document['basis']}: {counts['events']:,} events, "
         f"{counts['explained']:,} explained, {counts['unexplained']:,} not, {counts['not_ours']:,} not ours; "
         f"{counts['changes_found']:,} expected changes found, {counts['changes_missing']:,} missing"
+        + (f"; {counts['events_missing']:,} events beside them missing" if counts["events_missing"] else "")
     )
     for one in document["findings"]:
         yield from ("", f"{one['id']}: {one['object']}" + (f" ({one['migration']})" if one["migration"] else ""))

@@ -157,6 +157,39 @@ def moved(t: Target) -> list[Event]:
     return [event(5139, t.at, t.dc, OldObjectDN=t.account, NewObjectDN=new, ObjectClass="user", **MALLORY)]
 
 
+def unit_moved(t: Target) -> list[Event]:
+    ou = t.account.partition(",")[2]
+    new = "OU=Temp,DC=corp,DC=example"
+    return [
+        event(5139, t.at, t.dc, OldObjectDN=ou, NewObjectDN=new, ObjectClass="organizationalUnit", **MALLORY),
+    ]
+
+
+def opened_above(t: Target) -> list[Event]:
+    root = "DC=corp,DC=example"
+    return [change(t, root, "domainDNS", "nTSecurityDescriptor", "O:BAD:(A;CI;GA;;;S-1-5-21-1-2-3-6666)")]
+
+
+def renamed(t: Target) -> list[Event]:
+    """4781 has no TargetUserName."""
+    name = t.dmsa.partition(",")[0].removeprefix("CN=")
+    domain = "S-1-5-21-1321927329-1881241747-4077239030"
+    said = {"OldTargetUserName": f"{name}$", "NewTargetUserName": "other$", "TargetSid": f"{domain}-9999"}
+    return [event(4781, t.at, t.dc, TargetDomainName="CORP", **said, **MALLORY)]
+
+
+def let_in_on_a_condition(t: Target) -> list[Event]:
+    """Parentheses within parentheses hide nobody."""
+    who = {"SubjectUserName": t.sam, "SubjectDomainName": "CORP"}
+    sddl = "O:S-1-5-32-544D:(XA;;0xf01ff;;;WD;((@User.a == 1) || (Exists b)))"
+    return [change(t, t.dmsa, CLASS, MEMBERSHIP, sddl, at=t.during, **who)]
+
+
+def let_in_unreadably(t: Target) -> list[Event]:
+    who = {"SubjectUserName": t.sam, "SubjectDomainName": "CORP"}
+    return [change(t, t.dmsa, CLASS, MEMBERSHIP, "<Binary>", at=t.during, **who)]
+
+
 def switched(t: Target) -> list[Event]:
     key = r"\REGISTRY\MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System\Kerberos\Parameters"
     said = {"ObjectName": key, "ObjectValueName": "DelegatedMSAEnabled", "OldValue": "1", "NewValue": "0"}
@@ -197,6 +230,11 @@ ATTACKS: dict[str, tuple[str, Callable[[Target], list[Event]]]] = {
     "password of the original set": ("password-reset", reset),
     "container opened": ("container-changed", opened),
     "original moved": ("object-moved", moved),
+    "unit of the original moved": ("object-moved", unit_moved),
+    "domain opened": ("container-changed", opened_above),
+    "dMSA renamed": ("object-moved", renamed),
+    "everybody lets himself in on a condition": ("unknown-host", let_in_on_a_condition),
+    "somebody lets himself in, and nobody can read whom": ("unknown-host", let_in_unreadably),
     "switch taken back": ("switch-changed", switched),
     "delegation added to the original": ("unexpected-change", delegated),
 }

@@ -56,6 +56,8 @@ class Recorder:
     world: World
     written: list[Written] = field(default_factory=list)
     switched: list[tuple[datetime, str, object, object]] = field(default_factory=list)
+    restarted: list[tuple[datetime, str, int, str]] = field(default_factory=list)
+    """What hosts were made to restart: when, where, as which event, and what."""
     performed: list[tuple[str, dict[str, Any], int, int]] = field(default_factory=list)
     """Each directory cmdlet, and from where to where its writes stand."""
     _running: tuple[str, ...] = ()
@@ -77,6 +79,10 @@ class Recorder:
         if machine.kerberos != switch and isinstance(machine.kerberos, int) | isinstance(switch, int):
             self.switched.append((self.world.estate.now, machine.name, switch, machine.kerberos))
         command = request.statements[0][0]
+        if command.name in {"Restart-Service", "Start-Service", "Restart-Computer"}:
+            number = 1074 if command.name == "Restart-Computer" else 7036
+            what = str(command.parameters.get("Name", ""))
+            self.restarted.append((self.world.estate.now, machine.name, number, what))
         self.performed.append((command.name, dict(command.parameters), begin, len(self.written)))
         return result
 
@@ -128,6 +134,7 @@ class Recorder:
         """Return everything as a collector would have it, in the order of time."""
         found = [event for one in self.written for event in self._of(one)]
         found += [self._registry(*one) for one in self.switched]
+        found += [event(number, at, host, log="System", param1=what) for at, host, number, what in self.restarted]
         found += self.computers()
         return sorted(found, key=lambda event: event["TimeCreated"])
 

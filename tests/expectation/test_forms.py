@@ -5,15 +5,22 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from orchestrator.expectation import EventUnreadable, SeenEvent, TimeForm, rows_of, understood
-from orchestrator.views.expectation import harmless
+from orchestrator.expectation.incidents import Incidents
+from orchestrator.expectation.names import bare_address
+from orchestrator.views.cell import harmless
 from tests.expectation.staged import PLANS, run
 from tests.expectation.stream import Event
 
+KEYS = ("Id", "TimeCreated", "MachineName", "LogName", "EventData", "Properties", "ObjectDN", "TargetUserName", "_raw",
+        "SubjectUserSid", "OperationType", "AttributeLDAPDisplayName", "Message", "Value", "#text", "a", "")  # fmt: skip
 HEAD = ("TimeCreated", "Id", "MachineName", "LogName", "ProviderName")
 ORDER = {
     5136: ("OpCorrelationID", "AppCorrelationID", "SubjectUserSid", "SubjectUserName", "SubjectDomainName",
@@ -76,6 +83,22 @@ def core(one: Event) -> Event:
     return {name: one[name] for name in HEAD}
 
 
+def evtx(one: Event) -> Event:
+    """What readers of EVTX files write."""
+    system = {
+        "EventID": {"#text": one["Id"], "#attributes": {"Qualifiers": ""}},
+        "TimeCreated": {"#attributes": {"SystemTime": one["TimeCreated"]}},
+        "Computer": one["MachineName"],
+        "Channel": "Security",
+    }
+    return {"Event": {"System": system, "EventData": data(one)}}
+
+
+def in_sids(name: str, value: str) -> object:
+    """A SID, as ``ConvertTo-Json`` with a depth that reaches into it writes one."""
+    return {"BinaryLength": 28, "Value": value} if name.endswith("UserSid") else value
+
+
 FORMS: dict[str, Callable[[list[Event]], str]] = {
     "fields as columns": table,
     "semicolons": lambda rows: table(rows, ";"),
@@ -104,6 +127,23 @@ FORMS: dict[str, Callable[[list[Event]], str]] = {
          "Properties": [{"Value": one.get(name, "-")} for name in ORDER[5136][: 15 if one["Id"] == 5136 else 11]]}
         for one in rows
     ]),
+    "ConvertTo-Json with depth": lambda rows: json.dumps([
+        {"Id": one["Id"], "MachineName": one["MachineName"], "LogName": "Security", "Message": "",
+         "TimeCreated": {"value": one["TimeCreated"], "DisplayHint": 2, "DateTime": "Montag"},
+         "Properties": [{"Value": in_sids(name, one.get(name, "-"))}
+                        for name in ORDER[5136][: 15 if one["Id"] == 5136 else 11]]}
+        for one in rows
+    ]),
+    "wevtutil": lambda rows: "\r\n".join(map(whole_xml, rows)),
+    "the event viewer's XML": lambda rows: (
+        '<?xml version="1.0" encoding="utf-8" standalone="yes"?>\n<Events>' + "".join(map(whole_xml, rows)) + "</Events>"
+    ),
+    "EVTX as JSON": lambda rows: "\n".join(json.dumps(evtx(one)) for one in rows),
+    "the portal of Log Analytics": lambda rows: table([
+        {"TimeGenerated [UTC]": one["TimeCreated"].removesuffix("+00:00"), "Computer": one["MachineName"],
+         "EventID": one["Id"], "Channel": "Security", "EventData": xml(one)} for one in rows
+    ]),
+    "for Excel": lambda rows: "sep=;\n" + table(rows, ";"),
     "Export-Csv": lambda rows: "#TYPE System.Diagnostics.Eventing.Reader.EventLogRecord\n" + table([
         {"Message": message(one), "Id": one["Id"], "ProviderName": "Microsoft-Windows-Security-Auditing",
          "LogName": "Security", "MachineName": one["MachineName"], "TimeCreated": one["TimeCreated"],
@@ -161,6 +201,9 @@ GOOD = {
         ({**GOOD, "TimeCreated": "2026-03-02T18:00:00"}, "--zone"),
         ({**GOOD, "TimeCreated": ""}, "no column holds the time"),
         ({**GOOD, "MachineName": ""}, "on which computer"),
+        ({**GOOD, "Id": "9" * 5000}, "event id"),
+        ({**GOOD, "TimeCreated": "/Date(99999999999999999999)/"}, "no time that a log can have"),
+        ({**GOOD, "TimeCreated": "0001-01-01T00:00:00+14:00"}, "no time that a log can have"),
         ({**GOOD, "OperationType": "Wert hinzugefügt"}, "neither Value Added nor"),
         ({name: value for name, value in GOOD.items() if name != "ObjectDN"}, "objectdn"),
         ({"Id": 308, "TimeCreated": GOOD["TimeCreated"], "MachineName": "h"}, "names the log"),
@@ -183,6 +226,10 @@ def test_a_row_that_cannot_be_understood_is_an_error_with_its_line(row: Event, w
         ("Id,TimeCreated\n1,2\n1,2,3,4\n", 3),
         ('Id,Message\n1,"a"b\n', 2),
         ("just text\n", 1),
+        ('"a"b,c\n1,2\n', 1),
+        ("<Event><System>\n<Event></Event>", 1),
+        ("<Events><Event></Event>\n<Event><System>", 2),
+        ("<html>\n", 1),
     ],
 )
 def test_a_damaged_file_is_an_error_with_its_line(text: str, line: int):
@@ -200,7 +247,70 @@ def test_times_are_read_in_the_form_and_zone_that_were_named():
     assert TimeForm().read("2026-03-02T18:00:00.1234567Z", 1).second == 0
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1"])
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+    | st.sampled_from(["5136", "4738", "2026-03-02T18:00:00Z", "S-1-5-21-1", "CN=x,DC=y", "%%14674"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(KEYS), ANY_JSON),
+    st.sampled_from([5136, 5139, 4738, 4781, 4768, 4657, 309, 2946, 1074]),
+)
+def test_any_row_is_understood_or_refused_by_its_line(row: Event, number: int):
+    with suppress(EventUnreadable):
+        understood(1, {"Id": number, **row}, TimeForm(zone="UTC"))
+
+
+@settings(deadline=None)
+@given(st.text() | st.text(alphabet='<>/Evntsx"{}[]:,;1=\r\n\t', max_size=80))
+@example("[" * 2000)
+@example('{"a":' * 990)
+@example("a,b\n\u2028,1\n")
+def test_any_text_is_rows_or_refused_by_its_line(text: str):
+    with suppress(EventUnreadable):
+        for line, row in rows_of(text):
+            understood(line, row, TimeForm())
+
+
+def test_a_line_is_counted_as_editors_count():
+    text = 'Id,Message\n1,"a\u2028b"\n2,"x\ny"\n3,z\n'
+    assert [(line, row["Id"]) for line, row in rows_of(text)] == [(2, "1"), (3, "2"), (5, "3")]
+
+
+def test_an_event_that_names_no_computer_is_of_the_one_that_was_named():
+    bare = {name: value for name, value in GOOD.items() if name != "MachineName"}
+    assert understood(1, bare, TimeForm(), "dc01").computer == "dc01"
+    assert understood(1, GOOD, TimeForm(), "other").computer == "dc01"
+
+
+def test_an_event_without_names_for_its_values_is_read_by_their_order():
+    body = "<Data>CN=dmsa-x,DC=y</Data><Data>S-1-5-7</Data><Data>10.0.0.5:1234</Data>"
+    xml = "<Event><System><EventID Qualifiers='1'>2946</EventID><Channel>Directory Service</Channel>"
+    xml += f"<TimeCreated SystemTime='2026-03-02T18:00:00Z'/><Computer>dc01</Computer></System><EventData>{body}</EventData></Event>"
+    ((line, row),) = rows_of(xml)
+    found = understood(line, row, TimeForm())
+    assert found.data == {"param1": "CN=dmsa-x,DC=y", "param2": "S-1-5-7", "param3": "10.0.0.5:1234"}
+    assert Incidents.caller_address("\n".join(found.data.values())) == "10.0.0.5:1234"
+
+
+@pytest.mark.parametrize(
+    ("shown", "bare"),
+    [
+        ("::ffff:10.0.0.5", "10.0.0.5"),
+        ("10.0.0.5:50123", "10.0.0.5"),
+        ("[fe80::1%4]:50123", "fe80::1"),
+        ("FE80::1", "fe80::1"),
+    ],
+)
+def test_an_address_is_one_however_it_is_written(shown: str, bare: str):
+    assert bare_address(shown) == bare
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1"])
 def test_no_cell_is_a_formula(cell: str):
     assert harmless(cell) == f"'{cell}"
     assert harmless(f"x{cell}") == f"x{cell}"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from orchestrator.expectation import IDS, Case, Names, Reconciled, reconcile
 from orchestrator.expectation.names import User
 from orchestrator.model.lifecycle import Way
-from tests.expectation.attacks import ATTACKS, change
+from tests.expectation.attacks import ATTACKS, CLASS, change
 from tests.expectation.staged import PLANS, run, seen
-from tests.expectation.stream import Event, noise
+from tests.expectation.stream import MEMBERSHIP, Event, event, noise
 
 QUICK = PLANS[0]
 
@@ -57,7 +57,7 @@ def test_an_attack_is_found_under_its_class(name: str, which: int):
 
 
 def test_every_class_has_an_attack_or_a_test_of_its_own():
-    assert {wanted for wanted, _ in ATTACKS.values()} | {"missing"} == set(IDS)
+    assert {wanted for wanted, _ in ATTACKS.values()} | {"missing", "event-missing"} == set(IDS)
 
 
 def test_who_when_and_where_all_count():
@@ -117,7 +117,7 @@ def test_an_event_that_was_exported_twice_counts_once():
     staged = run(QUICK)
     numbered = [{**one, "RecordId": str(number)} for number, one in enumerate(staged.events)]
     found = judged([*numbered, *numbered])
-    assert (found.findings, found.repeated) == ((), sum(one["Id"] != 7036 for one in numbered))
+    assert (found.findings, found.repeated) == ((), len(numbered))
 
 
 def test_a_dmsa_that_others_use_rightfully_is_known_but_never_with_a_planned_account():
@@ -162,8 +162,6 @@ def test_a_skewed_clock_within_five_minutes_is_no_alarm_and_beyond_it_is():
     staged = run(QUICK)
 
     def late(by: timedelta) -> list[Event]:
-        from datetime import datetime
-
         return [
             {**one, "TimeCreated": (datetime.fromisoformat(one["TimeCreated"]) + by).isoformat()}
             for one in staged.events
@@ -171,3 +169,156 @@ def test_a_skewed_clock_within_five_minutes_is_no_alarm_and_beyond_it_is():
 
     assert judged(late(timedelta(minutes=4))).findings == ()
     assert "outside-operation" in classes(judged(late(timedelta(minutes=30))))
+
+
+# Who is who.
+
+
+def ticket(name: str, sid: str, address: str, domain: str = "") -> Event:
+    staged = run(QUICK)
+    target = staged.target()
+    said = {"TargetSid": sid, "IpAddress": address, "Status": "0x0", "TargetDomainName": domain}
+    return event(4768, target.during - timedelta(hours=1), target.dc, TargetUserName=name, **said)
+
+
+def let_in(sid: str) -> Event:
+    target = run(QUICK).target()
+    who = {"SubjectUserName": target.sam, "SubjectDomainName": "CORP"}
+    sddl = f"O:S-1-5-32-544D:(A;;0xf01ff;;;{sid})"
+    return change(target, target.dmsa, CLASS, MEMBERSHIP, sddl, at=target.during, **who)
+
+
+@pytest.mark.parametrize(
+    ("domain", "wanted"),
+    [("CORP", set()), ("CORP.EXAMPLE", set()), ("corp.example", set()), ("OTHER.EXAMPLE", {"unknown-host"})],
+)
+def test_a_namesake_of_a_host_in_another_domain_is_a_stranger(domain: str, wanted: set[str]):
+    sid = "S-1-5-21-9-9-9-7779"
+    events = [*run(QUICK).events, ticket("APP01$", sid, "10.6.6.9", domain), let_in(sid)]
+    assert classes(judged(events)) == wanted
+
+
+def test_an_address_that_had_another_computer_too_is_not_a_hosts_alone():
+    staged = run(QUICK)
+    target = staged.target()
+    host = next(one for one in staged.events if one["Id"] == 4768 and one["TargetUserName"] == "APP01$")
+    name = target.dmsa.partition(",")[0].removeprefix("CN=")
+    said = {"TargetUserName": f"{name}$@CORP.EXAMPLE", "IpAddress": host["IpAddress"], "Status": "0x0"}
+    used = event(4769, target.at, target.dc, **said)
+    other = ticket("EVIL99$", "S-1-5-21-1-2-3-7778", host["IpAddress"])
+    assert judged([*staged.events, used]).findings == ()
+    found = judged([*staged.events, used, other])
+    assert classes(found) == {"unknown-host"}
+    assert "EVIL99$, no host" in found.findings[0].why
+    names = Names()
+    names.tell("app01.corp.example", address=host["IpAddress"].removeprefix("::ffff:"))
+    assert reconcile(replace(staged.case, names=names), seen([*staged.events, used, other])).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        ({"TargetDomainName": "CORP", "TargetSid": "S-1-5-21-1321927329-1881241747-4077239030-9999"}, "password-reset"),
+        ({"TargetDomainName": "CORP"}, "password-reset"),
+        ({"TargetDomainName": "OTHER", "TargetSid": "S-1-5-21-9-9-9-1000"}, None),
+        ({"TargetDomainName": "APP01"}, None),
+    ],
+)
+def test_an_account_of_another_domain_or_of_a_machine_is_none_of_the_plans(target: dict[str, str], wanted: str | None):
+    staged = run(QUICK)
+    computer = "app01.corp.example" if target["TargetDomainName"] == "APP01" else staged.target().dc
+    sam = staged.target().sam
+    reset = event(4724, staged.target().at, computer, TargetUserName=sam, SubjectUserName="helpdesk", **target)
+    assert classes(judged([*staged.events, reset])) == ({wanted} if wanted else set())
+
+
+def test_an_account_whose_name_is_not_that_of_its_dn_is_known_by_its_sid():
+    staged = run(QUICK)
+    id_ = staged.world.ids[0]
+    sid = staged.case.run[id_].snapshot.account["sid"]  # type: ignore[index, union-attr]
+    made = event(4738, staged.target().at - timedelta(days=9), staged.target().dc, TargetUserName="rptsvc")
+    named = made | {"TargetSid": sid, "SubjectUserName": "helpdesk"}
+    reset = event(4724, staged.target().at, staged.target().dc, TargetUserName="rptsvc", SubjectUserName="mallory")
+    assert "password-reset" not in classes(judged([*staged.events, reset]))
+    assert "password-reset" in classes(judged([*staged.events, named, reset]))
+
+
+# Events beside the changes.
+
+
+def without(number: int, about: str) -> list[Event]:
+    return [one for one in run(QUICK).events if one["Id"] != number or about not in str(one)]
+
+
+@pytest.mark.parametrize(
+    ("number", "about", "cmdlet"),
+    [
+        (4725, "svc-erp", "Complete-ADServiceAccountMigration"),
+        (4738, "svc-erp", "Complete-ADServiceAccountMigration"),
+        (4741, "dmsa-erp", "New-ADServiceAccount"),
+        (4657, "app03", "New-ItemProperty"),
+    ],
+)
+def test_an_event_that_its_computer_logs_otherwise_is_missing(number: int, about: str, cmdlet: str):
+    gone = without(number, about)
+    world = run(QUICK).world
+    extra = [
+        event(4657, at, "app03.corp.example", ObjectName="x", ObjectValueName="y")
+        for at in (world.estate.spec.clock.start, world.estate.now)
+    ]
+    found = judged([*gone, *extra])
+    assert classes(found) == {"event-missing"}
+    assert {one.says.partition(" of ")[0] for one in found.findings} == {cmdlet}
+    assert all(f"{number} of" in one.why for one in found.findings)
+    assert (found.events_missing, found.missing) == (len(found.findings), 0)
+    assert judged([*gone, *extra], not_logged=frozenset({number})).findings == ()
+
+
+@pytest.mark.parametrize("number", [4725, 4741, 4657, 7036])
+def test_what_was_never_collected_is_said_once_and_is_not_missing(number: int):
+    found = judged([one for one in run(QUICK).events if one["Id"] != number])
+    assert found.findings == ()
+    assert [note.partition(" ")[0] for note in found.notes] == [str(number)]
+
+
+def test_a_restart_that_the_system_log_of_its_host_lacks_is_missing():
+    staged = run(QUICK)
+    once = [one for one in staged.events if one["Id"] != 7036 or not one["MachineName"].startswith("app02")]
+    log = [event(7036, at, "app02.corp.example", log="System", param1="Spooler") for at in (
+        staged.world.estate.spec.clock.start, staged.world.estate.now + timedelta(days=1))]  # fmt: skip
+    found = judged([*once, *log])
+    assert classes(found) == {"event-missing"}
+    assert {one.says.partition(" of ")[0] for one in found.findings} == {"Restart-Service"}
+    assert judged([*once, log[1]]).findings == (), "a log that begins later says nothing of what was before"
+    assert any("not of that time" in note for note in judged([*once, log[1]]).notes)
+
+
+# What is told of the export itself.
+
+
+def test_events_of_a_log_that_is_called_otherwise_are_looked_at_if_they_say_what_the_security_log_says():
+    attack = ATTACKS["foreign dMSA linked"][1](run(QUICK).target())
+    odd = [{**one, "LogName": "C:/exports/events.json", "ProviderName": ""} for one in attack]
+    assert "foreign-dmsa" in classes(judged([*run(QUICK).events, *odd]))
+    other = [{"Id": 4657, "TimeCreated": "x", "LogName": "Application", "ProviderName": "Vendor"}]
+    found = judged([*run(QUICK).events, *other])
+    assert found.findings == ()
+    assert found.notes == (
+        "1 events 4657 of Application Vendor were not looked at: they are no events of a Security log",
+    )
+
+
+def test_an_export_that_begins_too_late_or_shows_no_values_says_so():
+    staged = run(QUICK)
+    began = staged.target().during
+    late = [one for one in staged.events if datetime.fromisoformat(one["TimeCreated"]) > began + timedelta(days=1)]
+    assert any("begin at" in note for note in judged(late).notes)
+    bare = [{name: value for name, value in one.items() if name != "AttributeValue"} for one in staged.events]
+    assert any("AttributeValue" in note for note in judged(bare).notes)
+
+
+def test_a_record_number_that_began_anew_hides_nothing():
+    staged = run(QUICK)
+    numbered = [{**one, "RecordId": str(number)} for number, one in enumerate(staged.events)]
+    attack = [{**one, "RecordId": "5"} for one in ATTACKS["link written outside the operation"][1](staged.target())]
+    assert "outside-operation" in classes(judged([*numbered, *attack]))
