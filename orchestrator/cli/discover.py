@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 def discover(
     account: Annotated[
-        list[str] | None, typer.Option("--account", metavar="DN", help="An account; as often as needed.")
+        list[str] | None,
+        typer.Option("--account", metavar="ACCOUNT", help="An account, by DN or name; as often as needed."),
     ] = None,
     accounts: Annotated[
-        Path | None, typer.Option("--accounts", metavar="FILE", help="Accounts, a DN a line, or CSV with a header.")
+        Path | None, typer.Option("--accounts", metavar="FILE", help="Accounts, one a line, or CSV with a header.")
     ] = None,
     hosts: Annotated[
         Path | None, typer.Option("--hosts", metavar="FILE", help="Hosts, one a line, or CSV with a header.")
@@ -64,13 +65,13 @@ def discover(
     Accounts,DC=corp,DC=example' --hosts hosts.txt -o plan.yaml
     """
     from orchestrator.cli.discover_asking import discovered
-    from orchestrator.cli.discover_input import accounts_of, estate_of_file, hosts_of, moved, trial
+    from orchestrator.cli.discover_input import accounts_of, estate_of_file, hosts_of, moved, trial, units_of
     from orchestrator.cli.logs import configure
     from orchestrator.cli.signals import Signals
 
     configure(verbose, log_format)
     if not account and accounts is None:
-        raise typer.BadParameter("name accounts: --account DN, or --accounts FILE")
+        raise typer.BadParameter("name accounts: --account DN or name, or --accounts FILE")
     if hosts is None and not under:
         raise typer.BadParameter("name hosts: --hosts FILE, or --under OU")
     if (estate is None) == (lab is None):
@@ -83,7 +84,7 @@ def discover(
     assert source is not None
     block = estate_of_file(estate) if estate else {"lab": source.name}
     wanted = accounts_of(account or (), accounts)
-    units = accounts_of(under or (), None)
+    units = units_of(under or ())
     listed = hosts_of(hosts) if hosts else ()
     loaded = trial(block, wanted, listed, source.resolve().parent, path)
     signals = Signals()

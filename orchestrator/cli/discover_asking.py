@@ -18,18 +18,22 @@ from orchestrator.discovery import (
     AccountFound,
     ComputerLeft,
     Discovered,
+    Domain,
     HostFound,
     Identity,
+    Named,
     Spellings,
     account_course,
     computers_course,
     domain_course,
     host_course,
+    is_dn,
+    named_course,
     names_course,
 )
 from orchestrator.errors import PersonNeeded
 from orchestrator.model.call import Read
-from orchestrator.model.dn import domain_dn
+from orchestrator.model.dn import parse_dn
 from orchestrator.model.observation import Reply, Unreadable
 from orchestrator.model.plan import Directory
 from orchestrator.planfile import Loaded
@@ -83,12 +87,13 @@ def _everything(
 ) -> Discovered:
     domain = _one(talks, domain_course(directory))
     hosts, left = _with_computers(talks, directory, listed, units)
-    seen = _accounts(talks, directory, accounts)
+    hosts = _one_name_each(hosts, domain.dns)
+    seen = _accounts(talks, directory, domain, accounts)
     users = [one for one in seen if one.is_user]
     spellings = Spellings(domain, [Identity(one.asked, one.sam, one.sid, one.upn) for one in users])
     answers = _hosts(talks, hosts, spellings)
-    found = Discovered(domain.dns.lower(), at, seen, answers, {}, left)
-    return replace(found, names=_one(talks, names_course(directory, domain_dn(domain.dns), found.movable)))
+    found = Discovered(domain.dns.lower(), at, seen, answers, {}, left, domain.catalog)
+    return replace(found, names=_one(talks, names_course(directory, domain, found.movable)))
 
 
 def _one(talks: Conversations, course: Generator[Read, Reply, T]) -> T:
@@ -111,15 +116,45 @@ def _with_computers(
     return tuple(hosts.values()), tuple(left.values())
 
 
-def _accounts(talks: Conversations, directory: Directory, accounts: tuple[str, ...]) -> tuple[AccountFound, ...]:
+def _one_name_each(hosts: tuple[str, ...], domain: str) -> tuple[str, ...]:
+    """Return the hosts without short names of those that stand there with the domain's name too."""
+    names = {name.casefold() for name in hosts}
+    short = [name for name in hosts if f"{name}.{domain}".casefold() in names]
+    for name in short:
+        sys.stderr.write(f"dmsa: {name} and {name}.{domain} are one host, which is asked once\n")
+    return tuple(name for name in hosts if name not in short)
+
+
+def _accounts(
+    talks: Conversations, directory: Directory, domain: Domain, accounts: tuple[str, ...]
+) -> tuple[AccountFound, ...]:
     seen: dict[str, AccountFound] = {}
     tell = _progress("account", len(accounts))
-    for dn, account in talks.hold((dn, account_course(directory, dn)) for dn in accounts):
+    means = _meant(talks, directory, domain, accounts)
+    dns = {parse_dn(dn): dn for dn in reversed([one.dn for one in means.values() if one.dn])}
+    for dn, account in talks.hold((dn, account_course(directory, dn)) for dn in dns.values()):
         seen[dn] = account
         tell(account.fault)
-    if len(seen) < len(accounts):
+    if len(seen) < len(dns):
         raise _Stopped
-    return tuple(seen[dn] for dn in accounts)
+    found: dict[str, AccountFound] = {}
+    for text, one in means.items():
+        if one.dn:
+            found.setdefault(dns[parse_dn(one.dn)], seen[dns[parse_dn(one.dn)]])
+        else:
+            found[text] = AccountFound(text, fault=one.fault)
+            tell(one.fault)
+    return tuple(found.values())
+
+
+def _meant(talks: Conversations, directory: Directory, domain: Domain, accounts: tuple[str, ...]) -> dict[str, Named]:
+    """Return whom each name means; a DN means itself."""
+    means = {text: Named(text) for text in accounts if is_dn(text)}
+    others = [text for text in accounts if not is_dn(text)]
+    means |= dict(talks.hold((text, named_course(directory, domain, text)) for text in others))
+    if len(means) < len(accounts):
+        raise _Stopped
+    return {text: means[text] for text in accounts}
 
 
 def _hosts(talks: Conversations, hosts: tuple[str, ...], spellings: Spellings) -> tuple[HostFound, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from orchestrator.discovery import is_dn
 from orchestrator.errors import InputInvalid
 from orchestrator.model.dn import parse_dn
 from orchestrator.model.written import DnText, HostName
@@ -23,7 +24,12 @@ from orchestrator.planfile.problem import render, shown
 _HOST: TypeAdapter[str] = TypeAdapter(HostName)
 _DN: TypeAdapter[str] = TypeAdapter(DnText)
 _HOST_COLUMNS = ("host", "hostname", "host name", "name", "computer", "computername", "dnshostname", "fqdn", "server")
-_DN_COLUMNS = ("dn", "distinguishedname", "distinguished name", "account")
+_ACCOUNT_COLUMNS = (
+    *("dn", "distinguishedname", "distinguished name", "account", "samaccountname", "userprincipalname", "upn"),
+    *("name", "user", "username"),
+)
+_ACCOUNT_NAME = re.compile(r"[^\"/\\\[\]:;|=,+*?<>\x00-\x1f\x7f]{1,256}")
+"""What no account's name has (Microsoft Learn, "Naming conventions in Active Directory"), nor a domain's."""
 _LARGEST = 16 * 1024 * 1024
 _REFERENCE = re.compile(r"\$\{file:([^{}]+)\}")
 
@@ -34,19 +40,41 @@ def hosts_of(file: Path) -> tuple[str, ...]:
     Raises:
         InputInvalid: it cannot be read, or a line of it names no host.
     """
-    return _each_once(_named(file, _HOST_COLUMNS, _HOST, "host"), str.casefold)
+    return _each_once(_named(file, _HOST_COLUMNS, partial(_checked, _HOST), "host"), str.casefold)
 
 
 def accounts_of(given: Sequence[str], file: Path | None) -> tuple[str, ...]:
-    """Return the accounts that were named one by one and in a file, each once.
+    r"""Return the accounts that were named one by one and in a file, each once; by DN, or as ``CORP\\svc`` and so on.
 
     Raises:
-        InputInvalid: the file cannot be read, or one of them is no distinguished name.
+        InputInvalid: the file cannot be read, or one of them is neither.
     """
-    named = [_checked(_DN, text, "--account") for text in given]
+    named = [_account(text, "--account") for text in given]
     if file is not None:
-        named += _named(file, _DN_COLUMNS, _DN, "account")
-    return _each_once(named, parse_dn)
+        named += _named(file, _ACCOUNT_COLUMNS, _account, "account")
+    return _each_once(named, lambda text: parse_dn(text) if is_dn(text) else text.casefold())
+
+
+def units_of(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the containers that were named, each once.
+
+    Raises:
+        InputInvalid: one of them is no distinguished name.
+    """
+    return _each_once([_checked(_DN, text, "--under") for text in given], parse_dn)
+
+
+def _account(text: str, where: str) -> str:
+    plain = text.strip()
+    if is_dn(plain):
+        return _checked(_DN, plain, where)
+    domain, slash, name = plain.rpartition("\\")
+    if not _ACCOUNT_NAME.fullmatch(name) or (slash and not _ACCOUNT_NAME.fullmatch(domain)):
+        raise InputInvalid(
+            f"{where}: {shown(plain)} names no account; give a DN, DOMAIN\\name, name@domain or a name. "
+            "Nothing was asked."
+        )
+    return plain
 
 
 def _each_once(names: Iterable[str], key: Callable[[str], Any]) -> tuple[str, ...]:
@@ -63,12 +91,12 @@ def _checked(adapter: TypeAdapter[str], text: str, where: str) -> str:
         raise InputInvalid(f"{where}: {wrong.errors()[0]['msg']}. Nothing was asked.") from None
 
 
-def _named(file: Path, columns: tuple[str, ...], adapter: TypeAdapter[str], what: str) -> list[str]:
+def _named(file: Path, columns: tuple[str, ...], checked: Callable[[str, str], str], what: str) -> list[str]:
     names: list[str] = []
     wrong: list[str] = []
     for line, text in _entries(file, columns, what):
         try:
-            names.append(_checked(adapter, text, f"{file}:{line}"))
+            names.append(checked(text, f"{file}:{line}"))
         except InputInvalid as problem:
             wrong.append(str(problem).removesuffix(" Nothing was asked."))
     if wrong:
@@ -216,7 +244,7 @@ def trial(
 
     Args:
         estate: the estate, as plain data.
-        accounts: DNs.
+        accounts: DNs, and other names, which say nothing yet; without any DN, one of the domain stands for them.
         hosts: names; without any, some host that the estate can reach stands for them.
         base: what relative paths in the estate are relative to.
         path: where dMSAs are to be created.
@@ -224,7 +252,8 @@ def trial(
     Raises:
         InputInvalid: a host has no connection, an account lies outside of the domain, or the like.
     """
-    plan = json.dumps(_plan_of(estate, accounts, hosts or (some_host(estate),), path))
+    dns = [text for text in accounts if is_dn(text)] or [f"CN=x,{_domain_of({'estate': estate})}"]
+    plan = json.dumps(_plan_of(estate, dns, hosts or (some_host(estate),), path))
     try:
         valid = parse_plan(plan.encode(), "discover")
     except PlanInvalid as invalid:

@@ -5,6 +5,7 @@ from orchestrator.discovery.decisions import Decision, decisions
 from orchestrator.discovery.draft import draft
 from orchestrator.discovery.found import AccountFound, ComputerLeft, Discovered, HostFound, WorkloadFound, counted
 from orchestrator.discovery.host_course import host_course
+from orchestrator.discovery.named import Named, is_dn, named_course
 from orchestrator.discovery.spelling import Domain, Identity, Spellings
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Domain",
     "HostFound",
     "Identity",
+    "Named",
     "Spellings",
     "WorkloadFound",
     "account_course",
@@ -24,5 +26,7 @@ __all__ = [
     "domain_course",
     "draft",
     "host_course",
+    "is_dn",
+    "named_course",
     "names_course",
 ]

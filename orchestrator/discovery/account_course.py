@@ -16,8 +16,10 @@ from orchestrator.discovery.found import AccountFound, ComputerLeft
 from orchestrator.discovery.spelling import Domain
 from orchestrator.discovery.suggest import suggest
 from orchestrator.guards.account import DIRECTORY_OPERATORS, PRIVILEGED_BUILTIN, PRIVILEGED_RIDS
+from orchestrator.guards.catalog import of_catalog
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.directory import ACCOUNT_DISABLED, ACCOUNT_LINK, DELEGATED_BY, complaint, sam_account_name
+from orchestrator.model.dn import domain_dn
 from orchestrator.model.escape import ldap
 from orchestrator.model.observation import Outcome, Record, Reply, Unreadable
 from orchestrator.model.plan import Directory, Host
@@ -48,16 +50,21 @@ _ACCOUNT = (
 
 
 def domain_course(directory: Directory) -> Talk[Domain]:
-    """Ask for the domain's names.
+    """Ask for the domain's names, and whether its controller knows the whole forest's.
 
     Raises:
         Unreadable: it does not say.
     """
-    reply = yield Read(directory.endpoint, (cmdlet("Get-ADDomain", Server=directory.server),))
+    controllers = cmdlet("Get-ADDomainController", Filter="*", Server=directory.server)
+    reply = yield Read(directory.endpoint, (cmdlet("Get-ADDomain", Server=directory.server), controllers))
     found = next(reply.of("ADDomain"), None)
     if found is None:
         raise Unreadable(f"{directory.endpoint} did not say what the domain is called: {complaint(reply)}")
-    return Domain(found.text("DNSRoot"), found.text("NetBIOSName"))
+    catalog = any(
+        str(one.get("HostName")).lower() == directory.server.lower() and one.get("IsGlobalCatalog") is True
+        for one in reply.of("ADDomainController")
+    )
+    return Domain(found.text("DNSRoot"), found.text("NetBIOSName"), catalog)
 
 
 def account_course(directory: Directory, dn: str) -> Talk[AccountFound]:
@@ -198,8 +205,10 @@ def _why_left(computer: Record) -> str:
     return ""
 
 
-def names_course(directory: Directory, base: str, accounts: Sequence[AccountFound]) -> Talk[dict[str, str]]:
-    """Find a name for the dMSA of each account: at most 15 characters, unique, and not taken in the domain.
+def names_course(directory: Directory, domain: Domain, accounts: Sequence[AccountFound]) -> Talk[dict[str, str]]:
+    """Find a name for the dMSA of each account: at most 15 characters, unique, and not taken in the forest.
+
+    Where the domain controller is no global catalog, it is looked for in the domain only.
 
     Raises:
         Unreadable: it does not say which names are taken.
@@ -213,19 +222,21 @@ def names_course(directory: Directory, base: str, accounts: Sequence[AccountFoun
             return names
         for start in range(0, len(fresh), _NAMES_AT_ONCE):
             part = fresh[start : start + _NAMES_AT_ONCE]
-            reply = yield Read(directory.endpoint, (_of_names(directory, base, part),))
+            reply = yield Read(directory.endpoint, (_of_names(directory, domain, part),))
             if reply.outcome is not Outcome.SUCCEEDED or reply.errors:
                 raise Unreadable(f"{directory.server} did not say which names are taken: {complaint(reply)}")
             taken |= {one.text("sAMAccountName").removesuffix("$").lower() for one in reply.of("ADObject")}
         asked |= set(fresh)
 
 
-def _of_names(directory: Directory, base: str, names: Iterable[str]) -> Cmdlet:
+def _of_names(directory: Directory, domain: Domain, names: Iterable[str]) -> Cmdlet:
     tests = "".join(f"(sAMAccountName={ldap(sam_account_name(name))})" for name in names)
+    if domain.catalog:
+        return of_catalog(directory.server, f"(|{tests})", ("sAMAccountName",))
     return cmdlet(
         "Get-ADObject",
         LDAPFilter=f"(|{tests})",
-        SearchBase=base,
+        SearchBase=domain_dn(domain.dns),
         SearchScope="Subtree",
         Properties=("sAMAccountName",),
         Server=directory.server,

@@ -41,7 +41,8 @@ class Decision:
 def decisions(found: Discovered) -> tuple[Decision, ...]:
     """Return everything that needs a person: about the accounts that move, those that do not, and the hosts."""
     movable = found.movable
-    out = [one for account in movable for one in of_account(found, account)]
+    out = [*of_plan(found)]
+    out += [one for account in movable for one in of_account(found, account)]
     out += [one for host in found.hosts for one in of_host(host)]
     return (*out, *left_out(found))
 
@@ -52,6 +53,18 @@ def left_out(found: Discovered) -> tuple[Decision, ...]:
     accounts = [Decision(_why(one, found), account=one.asked) for one in found.accounts if one.asked not in movable]
     computers = [Decision(f"{one.dn} was not asked: {one.why}", host=one.dn) for one in found.left]
     return (*accounts, *computers)
+
+
+def of_plan(found: Discovered) -> Iterator[Decision]:
+    """Yield what is about the plan as a whole."""
+    for names in found.namesakes:
+        text = f"{' and '.join(names)} are one machine: leave it in the plan under one name only"
+        yield Decision(text, host=names[0])
+    if found.movable and not found.forest:
+        yield Decision(
+            "the domain controller is no global catalog, so whether the dMSAs' names are free was looked up in "
+            f"{found.domain} only: name one that is in estate.directory, and ask again (dmsa-name-fits)"
+        )
 
 
 def _why(account: AccountFound, found: Discovered) -> str:
@@ -140,8 +153,11 @@ def of_host(host: HostFound) -> Iterator[Decision]:
         yield Decision(
             f"{host.name} is a domain controller, where a dMSA does not work", "host-capable", host=host.name
         )
-    if host.cluster:
-        text = f"{host.name} is a node of a failover cluster: none of its workloads may be a role of it"
+    if host.roles:
+        text = (
+            f"{host.name} is a node of a failover cluster that runs {', '.join(host.roles)}: a workload of this plan "
+            "that is one of them must leave the cluster, which starts and moves its roles itself"
+        )
         yield Decision(text, "no-cluster-role", host=host.name)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrator.discovery.decisions import Decision, last_log_on, left_out, of_account, of_host
+from orchestrator.discovery.decisions import Decision, last_log_on, left_out, of_account, of_host, of_plan
 from orchestrator.discovery.found import AccountFound, Discovered, HostFound, WorkloadFound, counted
 from orchestrator.discovery.waves import WaveDrafted, waves
 from orchestrator.discovery.yaml_text import block, comment, scalar, value
@@ -51,6 +51,8 @@ def _head(found: Discovered, name: str) -> Iterator[str]:
     yield "version: 1"
     yield f"name: {scalar(name)}"
     yield "# DECIDE: the change ticket, and who answers for the run. change: …, owner: …"
+    for one in of_plan(found):
+        yield from comment(f"DECIDE: {_open(one.text)}.", 0)
 
 
 def _wave(found: Discovered, wave: WaveDrafted, path: str | None) -> Iterator[str]:

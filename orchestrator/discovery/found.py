@@ -60,6 +60,10 @@ class HostFound:
     build: int | None = None
     controller: bool = False
     cluster: bool = False
+    roles: tuple[str, ...] = ()
+    """What the host's cluster runs, with its type, infrastructure aside."""
+    computer: str = ""
+    """The machine's own name with its domain, by which two names of one machine are told."""
 
     @property
     def whole(self) -> bool:
@@ -122,6 +126,8 @@ class Discovered:
     hosts: tuple[HostFound, ...]
     names: dict[str, str]
     left: tuple[ComputerLeft, ...] = ()
+    forest: bool = True
+    """Whether the dMSAs' names were looked for in the whole forest; else in the domain."""
 
     def users_of(self, account: str) -> tuple[HostFound, ...]:
         """Return the hosts on which an account runs something that a plan can name."""
@@ -152,6 +158,15 @@ class Discovered:
     def movable(self) -> tuple[AccountFound, ...]:
         """The accounts that can stand in a plan: users that run something somewhere."""
         return tuple(one for one in self.accounts if one.is_user and self.users_of(one.asked))
+
+    @cached_property
+    def namesakes(self) -> tuple[tuple[str, ...], ...]:
+        """Names of hosts that are one machine, together."""
+        named: dict[str, list[str]] = {}
+        for host in self.hosts:
+            if host.computer:
+                named.setdefault(host.computer.lower(), []).append(host.name)
+        return tuple(tuple(names) for names in named.values() if len(names) > 1)
 
     @property
     def whole(self) -> bool:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from orchestrator.discovery.found import HostFound, WorkloadFound
 from orchestrator.discovery.spelling import Owner, Spellings
+from orchestrator.guards.inventory import RESOURCES, cluster_roles
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.directory import complaint
 from orchestrator.model.host import split_task
@@ -26,6 +27,7 @@ Course: TypeAlias = Generator[Read, Reply, HostFound]
 _SYSTEM = cmdlet(
     "Get-CimInstance", ClassName="Win32_OperatingSystem", Property=("BuildNumber", "ProductType", "Caption")
 )
+_COMPUTER = cmdlet("Get-CimInstance", ClassName="Win32_ComputerSystem", Property=("Name", "Domain"))
 _TASKS = cmdlet("Get-ScheduledTask")
 _TEXTS_AT_ONCE = 40
 _CONTROLLER = 2
@@ -45,7 +47,7 @@ class _Host:
 def host_course(name: str, spellings: Spellings) -> Course:
     """Ask one host, and return what it said; remote trouble is in the answer."""
     host = _Host(name, spellings)
-    first = yield Read(name, (*spellings.service_reads(), _TASKS, _SYSTEM, POOLS))
+    first = yield Read(name, (*spellings.service_reads(), _TASKS, _SYSTEM, _COMPUTER, POOLS))
     system = next(first.of("Win32_OperatingSystem"), None)
     if system is None:
         return HostFound(name, fault=_fault(name, first))
@@ -60,6 +62,7 @@ def host_course(name: str, spellings: Spellings) -> Course:
     for place, one in enumerate(host.workloads):
         if one.kind == "app-pool":
             host.workloads[place] = yield from _with_state(host, one)
+    roles = (yield from _roles(host)) if "clussvc" in sensed else ()
     return HostFound(
         name,
         tuple(sorted(host.workloads, key=lambda one: (one.kind, one.name.lower()))),
@@ -68,7 +71,27 @@ def host_course(name: str, spellings: Spellings) -> Course:
         build=system.number("BuildNumber"),
         controller=system.get("ProductType") == _CONTROLLER,
         cluster="clussvc" in sensed,
+        roles=roles,
+        computer=_computer(first),
     )
+
+
+def _computer(reply: Reply) -> str:
+    """Return the machine's own name; empty where it does not say."""
+    found = next(reply.of("Win32_ComputerSystem"), None)
+    if found is None or found.get("Name") is None:
+        return ""
+    return ".".join(str(found.get(name)) for name in ("Name", "Domain") if found.get(name))
+
+
+def _roles(host: _Host) -> Generator[Read, Reply, tuple[str, ...]]:
+    """Ask what the host's cluster runs: whatever it is, the cluster starts and moves it itself."""
+    reply = yield Read(host.name, (RESOURCES,))
+    try:
+        return tuple(cluster_roles(host.name, reply))
+    except Unreadable as trouble:
+        host.troubles.append(str(trouble))
+        return ()
 
 
 def _fault(name: str, reply: Reply) -> str:

@@ -30,6 +30,8 @@ class Domain:
 
     dns: str
     netbios: str
+    catalog: bool = False
+    """Whether the domain controller that was asked is a global catalog, and knows the names of the whole forest."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,20 @@ _ADDRESS = re.compile(
 )
 _ANONYMOUS = re.compile(r"\bS-1-5-7\b")
 _BUILT_IN = frozenset({"administrator", "krbtgt"})
+_OF_ACCOUNTS = {
+    4720: "a user was created",
+    4722: "it was enabled",
+    4723: "its password was changed",
+    4724: "its password was set",
+    4725: "it was disabled",
+    4726: "it was deleted",
+    4738: "the user was changed",
+    4741: "a computer account was created",
+    4742: "the computer account was changed",
+    4743: "the computer account was deleted",
+    4781: "it was renamed",
+}
+"""What account management says by its numbers (Microsoft Learn, Windows security auditing)."""
 _STRANGE = "no plan's dMSA; name it with --known where others use it rightfully"
 
 
@@ -202,9 +216,8 @@ class Incidents:
             4781: "object-moved",
             4741: "foreign-creation",
         }.get(event.id, "unexpected-change")
-        self.add(
-            id_, object_.migration, dn, event, f"event {event.id}", "no approved step was under way that does that"
-        )
+        says = f"event {event.id}: {_OF_ACCOUNTS[event.id]}"
+        self.add(id_, object_.migration, dn, event, says, "no approved step was under way that does that")
 
     def is_system(self, by: User, object_: Object) -> bool:
         """Whether the directory or the managed account itself changed it: its password is theirs to change."""

@@ -107,6 +107,10 @@ class Leaves:
             )
 
     def _changed(self, sent: Sent, effect: Effect) -> Iterator[Expectation]:
+        if sent.cmdlet == "Set-ADServiceAccount" and (effect.attribute == effects.MEMBERSHIP) is not (
+            sent.step is Trigger.LINK
+        ):
+            return  # hosts are added while linking, SPNs are taken on a way back
         olds, news = self._pair.values(effect.old, effect), self._pair.values(effect.new, effect)
         known = self._pair.before is not None
         several = {Is.SPNS, Is.AS_ON_ACCOUNT} & {effect.old, effect.new}
@@ -155,7 +159,8 @@ class Leaves:
             registry = trace.event == 4657
             gone = sent.cmdlet == "Remove-ItemProperty"
             new = Wanted(Is.SOME, str(sent.value)) if registry and not gone else NOTHING
-            note = "; ".join(filter(None, (sent.note, "only where it is audited" if trace.audited else "")))
+            says = "" if registry else trace.says
+            note = "; ".join(filter(None, (says, sent.note, "only where it is audited" if trace.audited else "")))
             yield self._row(
                 sent, computer=sent.subject, log=trace.log, events=(trace.event,),
                 by="operator" if registry else "host",

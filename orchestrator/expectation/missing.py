@@ -118,13 +118,13 @@ class _Beside:
 
     def notes(self) -> Iterator[str]:
         """Say which events nobody collected, each number once."""
-        for counts, why in ((self.uncollected, "none is in the export"), (self.out_of_reach, "not of that time")):
+        for counts, why in ((self.uncollected, "is not in the export"), (self.out_of_reach, "is not of that time")):
             for event, computers in sorted(counts.items()):
                 shown = sorted(computers)
                 more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
                 yield (
-                    f"{event} of {', '.join(shown[:_SHOWN])}{more} was not collected ({why}): whether "
-                    f"{sum(computers.values())} that approved steps leave are missing cannot be told"
+                    f"event {event} of {', '.join(shown[:_SHOWN])}{more} {why}: not collected, so nobody can tell "
+                    f"whether the {sum(computers.values())} expected were logged"
                 )
 
 

@@ -67,6 +67,8 @@ class Writes:
         return any(where == sent.subject and key.startswith(named) for where, key in self._state.performed)
 
     def _to_send(self, step: Trigger, phase: Phase, cmdlet: str, frame: Frame) -> Iterator[Sent]:
+        if step is Trigger.LINK and self._plan.policy_of(self._id).hosts_missing != "add":
+            return
         note = "only where a read-back lacks something" if cmdlet in REPAIRS else ""
         if cmdlet not in TRACES:
             yield Sent(step, cmdlet, DIRECTORY, "", not note, note, frame)

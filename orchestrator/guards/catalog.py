@@ -18,17 +18,22 @@ CATALOG_PORT = 3268
 
 
 def in_forest(case: Case, condition: str, properties: tuple[str, ...]) -> Cmdlet:
-    """Ask the global catalog; an empty base is the whole forest (MS-ADTS 3.1.1.3.1.3.1).
+    """Ask the global catalog of the pinned domain controller.
 
     Several questions travel together: what is found must be told apart by its properties.
     """
+    return of_catalog(case.server, condition, properties)
+
+
+def of_catalog(server: str, condition: str, properties: tuple[str, ...]) -> Cmdlet:
+    """Ask a server's global catalog; an empty base is the whole forest (MS-ADTS 3.1.1.3.1.3.1)."""
     return cmdlet(
         "Get-ADObject",
         LDAPFilter=condition,
         SearchBase="",
         SearchScope="Subtree",
         Properties=properties,
-        Server=f"{case.server}:{CATALOG_PORT}",
+        Server=f"{server}:{CATALOG_PORT}",
     )
 
 

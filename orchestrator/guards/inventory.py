@@ -11,7 +11,7 @@ from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.directory import complaint
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.host import absent, host_reads
-from orchestrator.model.observation import Outcome, Unreadable
+from orchestrator.model.observation import Outcome, Reply, Unreadable
 from orchestrator.model.plan import Host
 from orchestrator.model.users_of import NO_NAMESPACE, Used, spellings, used_by, users_reads
 
@@ -116,10 +116,19 @@ class NoClusterRole(Guard):
 
 def _roles(name: str, seen: Seen) -> list[str]:
     reply = seen.reply_to(RESOURCES, name)
-    if reply is None or reply.outcome is not Outcome.SUCCEEDED:
-        raise Unreadable(
-            f"{name} did not say whether it runs a cluster's role: {complaint(reply) if reply else 'it was not asked'}"
-        )
+    if reply is None:
+        raise Unreadable(f"{name} did not say whether it runs a cluster's role: it was not asked")
+    return cluster_roles(name, reply)
+
+
+def cluster_roles(name: str, reply: Reply) -> list[str]:
+    """Return the roles of a host's cluster, with their types, out of the answer to :data:`RESOURCES`.
+
+    Raises:
+        Unreadable: it does not say.
+    """
+    if reply.outcome is not Outcome.SUCCEEDED:
+        raise Unreadable(f"{name} did not say whether it runs a cluster's role: {complaint(reply)}")
     if any(error.id.lower().startswith(NO_NAMESPACE) for error in reply.errors):
         return []
     found = list(reply.of("MSCluster_Resource"))

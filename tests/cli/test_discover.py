@@ -129,6 +129,24 @@ def test_a_cell_is_never_a_formula(tmp_path: Path):
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
 
 
+def test_accounts_by_name_and_hosts_by_two_names_are_found_once_and_told(tmp_path: Path):
+    hosts = tmp_path / "hosts.csv"
+    hosts.write_bytes("Host;Site\r\napp02;x\r\napp02.corp.example;x\r\nAPP03.corp.example;y\r\n".encode("utf-8-sig"))
+    accounts = tmp_path / "accounts.csv"
+    accounts.write_bytes("SamAccountName,Owner\r\nCORP\\svc-erp,x\r\nsvc-web@corp.example,y\r\n".encode("utf-16"))
+    out = tmp_path / "plans" / "plan.yaml"
+    shutil.copytree(ROOT / "plans", tmp_path / "plans")
+    twice = ("--account", ACCOUNTS[1].upper(), "--account", "svc-nobody")
+    lab = ("--lab", tmp_path / "plans" / "estates" / "quickstart.yaml")
+    ended = dmsa("discover", *lab, "--accounts", accounts, *twice, "--hosts", hosts, "-o", out)
+    assert code(ended) == 4, "one account is not there"
+    planned = list(load_plan(out).plan.migrations())
+    assert {one.account.lower() for one in planned} == {ACCOUNTS[1].lower(), ACCOUNTS[2].lower()}
+    assert {host.name for one in planned for host in one.hosts} == {"APP03.corp.example", HOSTS[1]}
+    assert "app02 and app02.corp.example are one host, which is asked once" in ended.stderr
+    assert "# DECIDE: nobody in corp.example is called svc-nobody" in out.read_text()
+
+
 def test_where_nothing_is_found_nothing_is_drafted(tmp_path: Path):
     (tmp_path / "hosts.txt").write_text("b.corp.example")
     out = tmp_path / "plan.yaml"
@@ -210,7 +228,8 @@ REST = "  directory: {endpoint: dc01.corp.example, server: dc01.corp.example}\n 
         ("hosts.txt", "# nothing\n", ["names no host"]),
         ("hosts.txt", "serial,where\n1,2\n", ["hosts.txt:1: it looks like CSV"]),
         ("hosts.txt", "host,where\napp01,x\n,y\n", ["hosts.txt:3: "]),
-        ("accounts.txt", "CN=a,DC=corp,DC=example\nsvc-erp\n", ["accounts.txt:2: expected a distinguished name"]),
+        ("accounts.txt", "CN=a,DC=corp,DC=example\nCN=erp,\n", ["accounts.txt:2: expected a distinguished name"]),
+        ("accounts.txt", "svc-erp\nsvc*\na\\b\\c\n", ["accounts.txt:2: ", "accounts.txt:3: ", "names no account"]),
         ("accounts.txt", "CN=a,DC=other,DC=example\n", ["lies outside of the domain corp.example"]),
         ("estate.yaml", "estate:\n\tx", ["estate.yaml:2: it is not YAML"]),
         ("estate.yaml", "name: x\n", ["has no `estate:`"]),

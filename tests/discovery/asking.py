@@ -19,7 +19,6 @@ from orchestrator.discovery import (
 from orchestrator.lab.estate import Estate, load_spec
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Read
-from orchestrator.model.dn import domain_dn
 from orchestrator.model.observation import Reply
 from orchestrator.model.plan import Directory
 from orchestrator.remote.gate import check
@@ -71,5 +70,6 @@ class Asked:
         spellings = self.spellings(accounts)
         answers = tuple(self.hold(host_course(host, spellings)) for host in hosts)
         all_of = Discovered("corp.example", self.estate.now, found, answers, {})
-        names = self.hold(names_course(DIRECTORY, domain_dn("corp.example"), all_of.movable))
-        return Discovered("corp.example", self.estate.now, found, answers, names)
+        domain = self.hold(domain_course(DIRECTORY))
+        names = self.hold(names_course(DIRECTORY, domain, all_of.movable))
+        return Discovered("corp.example", self.estate.now, found, answers, names, forest=domain.catalog)

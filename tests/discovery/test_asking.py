@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.discovery import Domain, Identity, Spellings, computers_course, host_course
+from orchestrator.discovery import (
+    Domain,
+    Identity,
+    Named,
+    Spellings,
+    computers_course,
+    host_course,
+    named_course,
+    names_course,
+)
 from orchestrator.model.call import Read
 from orchestrator.model.observation import Outcome, Record, RemoteError, Reply, Unreadable
 from orchestrator.remote.catalogue import CATALOGUE, Effect
-from tests.discovery.asking import DIRECTORY, HOSTS, OBRIEN, Asked, dn
+from tests.discovery.asking import DIRECTORY, ESTATE, HOSTS, OBRIEN, Asked, dn
 
 WEB, WEB2, APP, POWER = map(dn, ("svc-web", "svc-web2", "svc-app", "svc-power"))
 
@@ -218,3 +227,101 @@ def test_no_read_is_sent_twice_for_one_host():
     of_host: list[Read] = [read for read in asked.reads if read.endpoint == "a.corp.example"]
     statements = [one for read in of_host for one in read.statements]
     assert len(statements) == len({str(one) for one in statements})
+
+
+def test_names_are_looked_for_in_the_whole_forest_where_the_domain_controller_knows_it():
+    asked = Asked()
+    assert asked.everything([APP]).forest
+    (by_name,) = {str(one) for read in asked.reads for one in read.statements if "dmsa-app-2" in str(one)}
+    assert "dc01.corp.example:3268" in by_name
+    without = Asked(ESTATE.replace("{name: dc01.corp.example}", "{name: dc01.corp.example, global_catalog: false}"))
+    found = without.everything([APP])
+    assert (found.forest, found.names) == (False, {APP: "dmsa-app-2"})
+    assert not any(":3268" in str(one) for read in without.reads for one in read.statements)
+
+
+def test_a_name_that_only_another_domain_of_the_forest_has_is_taken():
+    course = names_course(DIRECTORY, Domain("corp.example", "CORP", catalog=True), Asked().everything([WEB]).accounts)
+    next(course)
+    elsewhere = {"DistinguishedName": "CN=dmsa-web,DC=other,DC=example", "sAMAccountName": "DMSA-WEB$"}
+    again = course.send(Reply(Outcome.SUCCEEDED, (Record("Microsoft.ActiveDirectory.Management.ADObject", elsewhere),)))
+    assert "dmsa-web-2$" in str(again.statements[0])
+
+
+@pytest.mark.parametrize(
+    ("roles", "found"),
+    [
+        ("[]", ()),
+        ("[{name: Cluster Name, type: Network Name}]", ()),
+        ("[{name: Queue, type: Generic Service}, {name: Disk, type: Physical Disk}]", ("Queue (Generic Service)",)),
+    ],
+)
+def test_a_node_of_a_cluster_says_what_the_cluster_runs(roles, found):
+    old = "    listening: false\n    services: [{name: App, log_on: 'CORP\\svc-app'}]"
+    new = old.replace("    listening: false\n", "").replace("[{", "[{name: ClusSvc}, {")
+    text = ESTATE.replace(old, f"{new}\n    cluster: {roles}")
+    assert text != ESTATE
+    host = Asked(text).host("d.corp.example", APP)
+    assert (host.cluster, host.roles, host.troubles) == (True, found, ())
+
+
+def test_a_cluster_that_does_not_say_what_it_runs_is_told():
+    course = host_course("d.corp.example", Spellings(Domain("corp.example", "CORP"), [Identity(APP, "svc-app", "S-1")]))
+    next(course)
+    os = Record("x/Win32_OperatingSystem", {"BuildNumber": "26100"})
+    cluster = {"Name": "ClusSvc", "StartName": "LocalSystem", "State": "Running", "StartMode": "Auto"}
+    service = Record("x/Win32_Service", cluster)
+    asked = course.send(Reply(Outcome.SUCCEEDED, (os, service)))
+    assert "MSCluster_Resource" in str(asked.statements)
+    with pytest.raises(StopIteration) as ended:
+        course.send(
+            Reply(Outcome.SUCCEEDED, (), errors=(RemoteError("x", "PermissionDenied", "", "Access is denied"),))
+        )
+    host = ended.value.value
+    assert (host.cluster, host.roles) == (True, ())
+    assert "did not say whether it runs a cluster's role" in host.troubles[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [
+        *(
+            (name, WEB)
+            for name in ("svc-web", "SVC-WEB", r"corp\svc-web", r"CORP.example\svc-web", "svc-web@corp.example")
+        ),
+        *(("app@partner.example", APP), ("svc-app@CORP", APP), ("o'brien", OBRIEN)),
+        ("dmsa-app$", "CN=dmsa-app,OU=Managed,DC=corp,DC=example"),
+    ],
+)
+def test_an_account_may_be_named_as_people_name_it(name, means):
+    domain = Domain("corp.example", "CORP")
+    assert Asked().hold(named_course(DIRECTORY, domain, name)) == Named(dn=means)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("svc-we", "nobody in corp.example is called svc-we"),
+        ("svc-we*", "nobody in corp.example is called"),
+        (r"OTHER\svc-web", "of another domain than corp.example"),
+        (r".\svc-web", "of another domain than corp.example"),
+        ("svc-web@other.example", "nobody in corp.example is called"),
+    ],
+)
+def test_a_name_that_means_nobody_is_said_and_not_guessed(name, fault):
+    found = Asked().hold(named_course(DIRECTORY, Domain("corp.example", "CORP"), name))
+    assert (found.dn, fault in found.fault) == ("", True), found.fault
+
+
+def test_a_name_that_may_be_two_accounts_is_said():
+    text = ESTATE.replace("upn: app@partner.example", "upn: svc-web@corp.example")
+    found = Asked(text).hold(named_course(DIRECTORY, Domain("corp.example", "CORP"), "svc-web@corp.example"))
+    assert found == Named(dn=APP), "a userPrincipalName that was given counts before one that is implied"
+    course = named_course(DIRECTORY, Domain("corp.example", "CORP"), "x")
+    next(course)
+    two = tuple(
+        Record("Microsoft.ActiveDirectory.Management.ADObject", {"DistinguishedName": one}) for one in (WEB, APP)
+    )
+    with pytest.raises(StopIteration) as ended:
+        course.send(Reply(Outcome.SUCCEEDED, two))
+    assert "name it by its DN" in ended.value.value.fault

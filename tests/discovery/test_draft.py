@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from orchestrator.discovery import AccountFound, Discovered, HostFound, WorkloadFound, decisions, draft
 from orchestrator.discovery.suggest import LONGEST, suggest, wished
 from orchestrator.discovery.waves import FULL, waves
 from orchestrator.discovery.yaml_text import block, comment, scalar, value
 from orchestrator.planfile import parse_plan
+from orchestrator.views.discovery import discovery_document
+from orchestrator.views.discovery_schema import discovery_schema
+from tests.discovery.asking import ESTATE as ESTATE_YAML
 from tests.discovery.asking import OBRIEN, Asked, dn
 
 ESTATE = {"lab": "estate.yaml"}
+DC_WITHOUT_CATALOG = "dcs: [{name: dc01.corp.example, global_catalog: false}, {name: dc02.corp.example}]"
 ODD = [
     r"no",
     r"Yes",
@@ -106,12 +112,17 @@ def discoveries(pick):
         troubles = tuple(pick(st.lists(NAMES, max_size=1)))
         fault = None if works else pick(st.none() | NAMES)
         build = pick(st.sampled_from([20348, 26100]))
-        cluster = pick(st.booleans())
+        roles = tuple(pick(st.lists(NAMES, max_size=2)))
+        same = pick(st.sampled_from(["", "A.x", "B.x"]))
+        caption = pick(NAMES)
         hosts.append(
-            HostFound(f"h{number}.x", tuple(works.values()), fault, troubles, pick(NAMES), build, cluster=cluster)
-        )
+            HostFound(
+                f"h{number}.x", tuple(works.values()), fault, troubles, caption, build,
+                cluster=bool(roles), roles=roles, computer=same,
+            )
+        )  # fmt: skip
     names = suggest([(one.asked, one.sam) for one in people], ())
-    return Discovered("corp.example", None, tuple(people), tuple(hosts), names)
+    return Discovered("corp.example", None, tuple(people), tuple(hosts), names, forest=pick(st.booleans()))
 
 
 @given(discoveries(), st.none() | st.just("OU=New one,DC=corp,DC=example"))
@@ -172,6 +183,85 @@ def test_a_name_is_made_of_the_accounts(sam, name):
     assert len(suggest([("k", sam)], ())["k"]) <= LONGEST
 
 
+# Whole estates: asked as the command asks them, and drafted.
+
+DOMAIN_SPELLINGS = ("CORP\\{}", "corp.example\\{}", "{}@corp.example", "{}@CORP", "{}", "OTHER\\{}", ".\\{}")
+SAMS = st.from_regex(r"[A-Za-z][A-Za-z0-9 ._$'&#()-]{0,18}[A-Za-z0-9]", fullmatch=True)
+WORDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9 ._$'&#()-]{0,20}", fullmatch=True).map(str.strip)
+
+
+@st.composite
+def estates(pick):
+    """An estate of any shape, and the names under which its accounts and hosts are asked for."""
+    sams = pick(st.lists(SAMS, min_size=1, max_size=4, unique_by=str.lower))
+    log_ons = [form.format(sam) for sam in sams for form in DOMAIN_SPELLINGS]
+    hosts = []
+    for letter in "abc"[: pick(st.integers(1, 3))]:
+        names = pick(st.lists(WORDS, max_size=3, unique_by=str.lower))
+        tasks = pick(st.lists(WORDS, max_size=2, unique_by=str.lower))
+        pools = pick(st.lists(WORDS, max_size=2, unique_by=str.lower))
+        log_on = st.sampled_from([*log_ons, "LocalSystem"])
+        host = {
+            "name": f"{letter}.corp.example",
+            "services": [{"name": name, "log_on": pick(log_on)} for name in names],
+            "tasks": [{"path": f"\\{name}", "log_on": pick(log_on)} for name in tasks],
+            "app_pools": [{"name": name, "log_on": pick(log_on)} for name in pools],
+            "listening": pick(st.sampled_from([True, True, True, False])),
+            "build": pick(st.sampled_from([26100, 20348])),
+        }
+        if pick(st.booleans()):
+            host["cluster"] = [{"name": one, "type": pick(WORDS)} for one in pick(st.lists(WORDS, max_size=2))]
+            host["services"] = [
+                *(one for one in host["services"] if one["name"].lower() != "clussvc"),
+                {"name": "ClusSvc"},
+            ]
+        hosts.append(host)
+    users = [
+        {
+            "dn": f"CN=a{number},OU=Svc,DC=corp,DC=example",
+            "sam": sam,
+            "enabled": pick(st.booleans()),
+            "unconstrained_delegation": pick(st.booleans()),
+            "admin_count": pick(st.sampled_from([None, 1])),
+            "encryption_types": pick(st.sampled_from([None, 4, 24])),
+        }
+        for number, sam in enumerate(sams)
+    ]
+    taken = [
+        {"dn": f"CN={name},OU=Svc,DC=corp,DC=example"} for name in suggest([(sam, sam) for sam in sams], ()).values()
+    ]
+    estate = {
+        "domain": {"dns": "corp.example", "netbios": "CORP"},
+        "dcs": [{"name": "dc01.corp.example", "global_catalog": pick(st.booleans())}, {"name": "dc02.corp.example"}],
+        "ous": ["OU=Svc,DC=corp,DC=example"],
+        "users": users,
+        "dmsas": taken if pick(st.booleans()) else [],
+        "hosts": hosts,
+    }
+    return yaml.safe_dump(estate), [one["dn"] for one in users], [one["name"] for one in hosts]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(estates(), st.sampled_from([None, "OU=New one,DC=corp,DC=example"]))
+def test_whatever_an_estate_is_check_accepts_the_draft(estate, path):
+    text, accounts, hosts = estate
+    found = Asked(text).everything([*accounts, "CN=nobody,OU=Svc,DC=corp,DC=example"], hosts)
+    written = discovery_document(found, None)
+    Draft202012Validator(discovery_schema()).validate(written)
+    assert all("cannot be read" not in one["text"] for one in written["decisions"]), written["decisions"]
+    if not found.movable:
+        return
+    drafted = draft(found, ESTATE, "drafted", path)
+    plan = parse_plan(drafted.encode())
+    assert [one.account for one in plan.migrations()] == [one.asked for wave in waves(found) for one in wave.accounts]
+    taken = {one["dn"].split(",")[0][3:].lower() for one in yaml.safe_load(text)["dmsas"]}
+    assert not {one.dmsa.name.lower() for one in plan.migrations()} & taken
+    asked = {host.name for host in found.hosts if host.fault is None}
+    assert {host.name for one in plan.migrations() for host in one.hosts} <= asked
+    for host in found.hosts:
+        assert host.fault is None or host.name in flat(drafted)
+
+
 # What the draft of an estate says.
 
 ALL = ("svc-web", "svc-web2", "svc-app", "svc-reporting-daily", "svc-reporting-dusk", "svc-power", "svc-idle")
@@ -215,6 +305,7 @@ def test_the_pilot_is_the_smallest_and_what_is_doubtful_comes_last_of_those_it_s
         "- guard: no-unconstrained-delegation",
         "- guard: account-enabled",
         "- guard: no-cluster-role",
+        "c.corp.example is a node of a failover cluster that runs SQL Server (ONE) (SQL Server):",
         "SQL Server service MSSQL$ONE (c.corp.example)",
         "SPNs: HTTP/www.corp.example",
         "May delegate (Kerberos only) to: CIFS/fs.corp.example",
@@ -225,6 +316,18 @@ def test_the_pilot_is_the_smallest_and_what_is_doubtful_comes_last_of_those_it_s
 )
 def test_it_says_what_a_person_has_to_decide(found, said):
     assert said in flat(draft(found, ESTATE, "x"))
+
+
+def test_two_names_of_one_machine_and_names_that_only_the_domain_was_asked_for_are_told_at_the_top():
+    asked = Asked(ESTATE_YAML.replace("dcs: [{name: dc01.corp.example}]", DC_WITHOUT_CATALOG))
+    found = asked.everything([dn("svc-web2")], ["a.corp.example", "b.corp.example"])
+    twice = replace(found, hosts=(*found.hosts, replace(found.hosts[0], name="alias.corp.example")))
+    text = flat(draft(twice, ESTATE, "x"))
+    head = text[: text.index("estate:")]
+    assert "DECIDE: a.corp.example and alias.corp.example are one machine" in head
+    assert "DECIDE: the domain controller is no global catalog" in head
+    assert {one.text for one in decisions(found)}.isdisjoint({"are one machine"})
+    assert "global catalog" not in draft(Asked().everything([dn("svc-web2")]), ESTATE, "x")
 
 
 def test_every_decision_stands_in_the_draft(found):

@@ -278,7 +278,7 @@ def test_an_event_that_its_computer_logs_otherwise_is_missing(number: int, about
 def test_what_was_never_collected_is_said_once_and_is_not_missing(number: int):
     found = judged([one for one in run(QUICK).events if one["Id"] != number])
     assert found.findings == ()
-    assert [note.partition(" ")[0] for note in found.notes] == [str(number)]
+    assert [note.partition(" of ")[0] for note in found.notes] == [f"event {number}"]
 
 
 def test_a_restart_that_the_system_log_of_its_host_lacks_is_missing():
@@ -290,7 +290,7 @@ def test_a_restart_that_the_system_log_of_its_host_lacks_is_missing():
     assert classes(found) == {"event-missing"}
     assert {one.says.partition(" of ")[0] for one in found.findings} == {"Restart-Service"}
     assert judged([*once, log[1]]).findings == (), "a log that begins later says nothing of what was before"
-    assert any("not of that time" in note for note in judged([*once, log[1]]).notes)
+    assert any("is not of that time" in note for note in judged([*once, log[1]]).notes)
 
 
 # What is told of the export itself.
