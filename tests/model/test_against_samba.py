@@ -77,7 +77,7 @@ def test_samba_reads_the_same_entries_and_we_read_what_it_writes():
     for _ in range(400):
         owner, group = (chance.choice((None, *PEOPLE)) for _ in range(2))
         control = chance.choice([(), ("P",), ("AI",), ("P", "AI")])
-        dacl = Acl(control, tuple(entry(chance, allowing) for _ in range(chance.randrange(5))))
+        dacl = Acl(control, tuple(entry(chance, allowing) for _ in range(chance.randrange(1, 5))))
         sacl = Acl((), tuple(entry(chance, auditing) for _ in range(chance.randrange(1, 3))))
         made.append(Security(owner, group, dacl, chance.choice((None, sacl))))
     answers = asked([{"sddl": write(one, DOMAIN)} for one in made])
