@@ -111,7 +111,7 @@ def judged(total: Sum, staged: Staged, attacks: list[str], seed: int, count: int
     total.found += sum(any((ATTACKS[name][0], line) in named for line in lines[name]) for name in attacks)
     evil = set().union(*lines.values()) if lines else set()
     total.false += sum(bool({each.line for each in one.events} - evil) for one in found.findings)
-    total.missing += found.missing
+    total.missing += found.missing + found.events_missing
     return found
 
 
