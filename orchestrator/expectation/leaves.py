@@ -148,7 +148,7 @@ class Leaves:
     def _registering(self, sent: Sent) -> Expectation:
         hosts = ", ".join(host.name for host in self._migration.hosts)
         return self._row(
-            sent, events=(5136,), by="account", computer="any writable domain controller", on=On.DMSA,
+            sent, events=(5136, 4742), by="account", computer="any writable domain controller", on=On.DMSA,
             object=self._pair.dmsa, attribute=REGISTERS.attribute, old=Wanted(REGISTERS.old), new=Wanted(REGISTERS.new),
             sure=False, note=f"until Complete, as {hosts} log on as the account", source=_DS_CHANGES,
             frame=sent.frame if sent.done else Frame(),

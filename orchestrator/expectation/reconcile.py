@@ -139,10 +139,11 @@ class _Reconciling:
         if attribute in BY_THEMSELVES.get(object_.on, frozenset()):
             return None
         value = event.get("attributevalue")
-        lets_in = attribute == MEMBERSHIP.lower() and event.operation == ADDED
+        of_members = attribute == MEMBERSHIP.lower()
+        lets_in = of_members and event.operation == ADDED
         ours = any(user.is_(event.by) for user in self._case.operators)
         explained = self._matching.change(event, object_, attribute, value)
-        if explained or self._registers(event, object_, attribute):
+        if explained or (of_members and self._registers(event, object_)):
             if lets_in and ours:
                 self._kept(object_, value)
             return not lets_in or ours or self._only_hosts(event, object_)
@@ -152,9 +153,9 @@ class _Reconciling:
         self._incidents.own_change(event, object_, why, self._protected(object_, event))
         return False
 
-    def _registers(self, event: SeenEvent, object_: Object, attribute: str) -> bool:
+    def _registers(self, event: SeenEvent, object_: Object) -> bool:
         """Whether a host adds itself, as the account, while it may (who is let in is asked apart)."""
-        if attribute != MEMBERSHIP.lower() or object_.on is not On.DMSA or self._case.run is None:
+        if object_.on is not On.DMSA or self._case.run is None:
             return False
         assert event.at is not None
         spans = self._told.registering.get(object_.migration, [])
@@ -206,7 +207,8 @@ class _Reconciling:
             return None
         if event.id in {4742, 4738} and self._incidents.is_system(event.by, object_):
             return True
-        if self._matching.beside(event, object_):
+        registers = event.id == 4742 and self._registers(event, object_)
+        if self._matching.beside(event, object_) or registers:
             return True
         self._incidents.account(event, object_)
         return False

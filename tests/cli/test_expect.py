@@ -148,3 +148,48 @@ def test_what_is_no_wave_zone_or_format_is_refused(done: tuple[Path, list[Event]
     assert getattr(dmsa(done[0], "expect", "--wave", "nobody").exception, "exit_code", None) == 3
     assert dmsa(done[0], "reconcile", saved(tmp_path, []), "--zone", "Mars/Base").exit_code == 2
     assert dmsa(done[0], "expect", "--format", "xml").exit_code == 2
+
+
+VIEWER = (
+    "Keywords,Date and Time,Source,Event ID,Task Category\r\n"
+    "Audit Success,{at},Microsoft-Windows-Security-Auditing,4724,User Account Management,"
+    "\"An attempt was made to reset an account's password.\n\nSubject:\n\tAccount Name:\t\tmallory\n\n"
+    'Target Account:\n\tAccount Name:\t\tsvc-erp\n\tAccount Domain:\t\tCORP\n"\r\n'
+)
+
+
+def test_the_event_viewers_csv_is_read_once_it_is_said_what_it_leaves_out(
+    done: tuple[Path, list[Event]], tmp_path: Path
+):
+    folder, events = done
+    file = tmp_path / "viewer.csv"
+    file.write_bytes(VIEWER.format(at="3/5/2026 7:00:00 PM").encode("utf-8-sig"))
+    words = ["reconcile", saved(tmp_path, events), str(file)]
+    told = "--computer", "dc01.corp.example", "--zone", "Europe/Berlin", "--time-format", "%m/%d/%Y %I:%M:%S %p"
+    for lacking, said in ((told[2:], "--computer"), (told[:2], "--time-format"), ((*told[:2], *told[4:]), "--zone")):
+        ended = dmsa(folder, *words, *lacking)
+        assert getattr(ended.exception, "exit_code", None) == 3
+        assert said in str(ended.exception)
+    ended = dmsa(folder, *words, *told, "--json")
+    found = document(ended, reconciliation_schema())
+    assert [(one["id"], one["by"]) for one in found["findings"]] == [("password-reset", "mallory")]
+    assert found["findings"][0]["events"][0]["at"] == "2026-03-05T18:00:00Z"
+
+
+def test_what_is_not_logged_beside_a_step_is_not_waited_for(done: tuple[Path, list[Event]], tmp_path: Path):
+    folder, events = done
+    gone = [one for one in events if one["Id"] != 4725 or "svc-erp" not in str(one)]
+    ended = dmsa(folder, "reconcile", saved(tmp_path, gone))
+    assert ended.exit_code == 4
+    assert "event-missing: CN=svc-erp" in ended.stdout
+    assert "1 events beside them missing" in ended.stdout
+    assert dmsa(folder, "reconcile", saved(tmp_path, gone), "--not-logged", "4725").exit_code == 0
+
+
+@pytest.mark.parametrize("kind", ["utf-16-le", "latin-1"])
+def test_a_file_in_an_encoding_that_nobody_named_is_refused(done: tuple[Path, list[Event]], tmp_path: Path, kind: str):
+    file = tmp_path / "events.json"
+    file.write_bytes(json.dumps([{"Id": 1, "Name": "\u00e4"}], ensure_ascii=False).encode(kind))
+    ended = dmsa(done[0], "reconcile", str(file))
+    assert getattr(ended.exception, "exit_code", None) == 3
+    assert "UTF-16" in str(ended.exception)

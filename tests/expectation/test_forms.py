@@ -111,6 +111,12 @@ FORMS: dict[str, Callable[[list[Event]], str]] = {
             "_time": one["TimeCreated"], "EventCode": str(one["Id"]), "ComputerName": one["MachineName"], **data(one),
         }}) for one in rows
     ),
+    "Splunk's raw text": lambda rows: "\n".join(
+        json.dumps({"result": {
+            "_time": one["TimeCreated"], "EventCode": str(one["Id"]), "host": one["MachineName"],
+            "source": "WinEventLog:Security", "_raw": f"03/02/2026 06:00:00 PM\nMessage={message(one)}",
+        }}) for one in rows
+    ),
     "Splunk's raw XML": lambda rows: "\n".join(json.dumps({"result": {"_raw": whole_xml(one)}}) for one in rows),
     "Elastic": lambda rows: "\n".join(
         json.dumps({"_id": "x", "_source": {
