@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.expectation.attributes import BY_THEMSELVES, CLASS, LINKING, LINKS, shown_attribute
 from orchestrator.expectation.finding import Finding, Reference
+from orchestrator.expectation.links import Links
 from orchestrator.expectation.names import User
 from orchestrator.expectation.numbers import ADDED, DELETED
 from orchestrator.expectation.ours import Object, Ours
@@ -23,7 +24,6 @@ _ADDRESS = re.compile(
     r"^(?:\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|\[[0-9a-f:.%]+\](?::\d+)?)\s*$", re.IGNORECASE | re.MULTILINE
 )
 _ANONYMOUS = re.compile(r"\bS-1-5-7\b")
-_BUILT_IN = frozenset({"administrator", "krbtgt"})
 _OF_ACCOUNTS = {
     4720: "a user was created",
     4722: "it was enabled",
@@ -55,41 +55,9 @@ class _Incident:
 class Incidents:
     """Collects findings. One event may be part of several; several events of one kind on one object are one finding."""
 
-    def __init__(
-        self,
-        ours: Ours,
-        operators: Sequence[User],
-        known: Iterable[str],
-        privileged: Iterable[str],
-        events: Sequence[SeenEvent],
-    ) -> None:
-        self._ours, self._operators = ours, operators
-        self._known = frozenset(name.casefold().removesuffix("$") for name in known)
-        self._privileged = frozenset(name.casefold() for name in privileged)
-        self._privileged_dns = frozenset(filter(None, map(folded_dn, privileged)))
+    def __init__(self, ours: Ours, operators: Sequence[User], links: Links) -> None:
+        self._ours, self._operators, self._links = ours, operators, links
         self._found: dict[tuple[str, str | None, str, str], _Incident] = {}
-        self._forward: set[tuple[Dn, Dn]] = set()
-        self._back: set[tuple[Dn, Dn]] = set()
-        self._of_known: set[Dn] = set()
-        for event in events:
-            if event.id == 5136:
-                self._link(event)
-
-    def _link(self, event: SeenEvent) -> None:
-        """Remember a link that was written, as (dMSA, account)."""
-        side = LINKS.get(event.get("attributeldapdisplayname").lower())
-        if side is None:
-            return
-        there, named = folded_dn(event.get("objectdn")), folded_dn(event.get("attributevalue"))
-        if there is None or named is None:
-            return
-        if event.operation == ADDED:
-            (self._forward if side is On.DMSA else self._back).add(
-                (there, named) if side is On.DMSA else (named, there)
-            )
-        dmsa, account = (there, named) if side is On.DMSA else (named, there)
-        if self._is_known(dmsa) and not self._is_ours(account):
-            self._of_known.add(account)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return everything, in the order in which it was first seen."""
@@ -116,10 +84,9 @@ class Incidents:
         if of_class and attribute in BY_THEMSELVES[On.DMSA]:
             return None
         there, named = folded_dn(dn), folded_dn(event.get("attributevalue")) if attribute in LINKS else None
-        names_ours = named is not None and self._is_ours(named)
-        if not names_ours and there is not None and (self._is_known(there) or there in self._of_known):
+        migration = self._links.migration(named) if named else None
+        if migration is None and there is not None and self._links.of_others(there):
             return None
-        migration = self._migration(named) if names_ours and named else None
         says = self._said(event)
         self.add("foreign-dmsa", migration, dn, event, says, _STRANGE)
         if named is not None and there is not None and event.operation == ADDED:
@@ -129,11 +96,12 @@ class Incidents:
 
     def _linked(self, event: SeenEvent, migration: str | None, dn: str, dmsa: Dn, account: Dn) -> None:
         """Say whether both sides of a link were written, and whether it names somebody privileged."""
-        mutual = (dmsa, account) in self._forward and (dmsa, account) in self._back
         says = self._said(event)
         why = "no approved step links this pair"
-        self.add("mutual-link" if mutual else "one-sided-link", migration, dn, event, says, why)
-        if self._is_privileged(account):
+        self.add(
+            "mutual-link" if self._links.mutual(dmsa, account) else "one-sided-link", migration, dn, event, says, why
+        )
+        if self._links.is_privileged(account):
             self.add("privileged-link", migration, dn, event, says, "the linked account is privileged")
 
     def own_change(self, event: SeenEvent, object_: Object, why: str, protected: bool) -> None:
@@ -190,7 +158,7 @@ class Incidents:
             if there is not None and there in self._ours.containers and event.id in {5139, 5141}:
                 self.add("object-moved", None, dn, event, says, f"objects of the plan lie below it, and {why}")
                 return False
-            if not of_class or (there is not None and self._is_known(there)):
+            if not of_class or (there is not None and self._links.knows(there)):
                 return None
             self.add("foreign-creation" if event.id == 5137 else "foreign-dmsa", None, dn, event, says, _STRANGE)
         elif event.id == 5141:
@@ -234,7 +202,7 @@ class Incidents:
         """
         found = _ISSUED_FOR.search(said)
         there = folded_dn(found[0].strip()) if found else None
-        if not _ANONYMOUS.search(said) or (there is not None and self._is_known(there)):
+        if not _ANONYMOUS.search(said) or (there is not None and self._links.knows(there)):
             return None
         object_ = found[0].strip() if found else event.computer
         self.add("foreign-dmsa", None, object_, event, "its keys were issued", _STRANGE)
@@ -248,24 +216,6 @@ class Incidents:
             return found[1]
         alone = _ADDRESS.search(said)
         return alone[0].strip() if alone else ""
-
-    # Who is who.
-
-    def _is_ours(self, dn: Dn) -> bool:
-        return self._migration(dn) is not None
-
-    def _migration(self, dn: Dn) -> str | None:
-        found = self._ours.at(dn)
-        return found.migration if found else None
-
-    def _is_known(self, dn: Dn) -> bool:
-        return any(value.removesuffix("$") in self._known for kind, value in dn[0] if kind == "cn")
-
-    def _is_privileged(self, dn: Dn) -> bool:
-        leaf = {value for kind, value in dn[0] if kind == "cn"}
-        if leaf & (_BUILT_IN | self._privileged) or dn in self._privileged_dns:
-            return True
-        return frozenset({("ou", "domain controllers")}) in dn[1:]
 
     @staticmethod
     def _said(event: SeenEvent) -> str:

@@ -16,6 +16,7 @@ from orchestrator.expectation.expected import expected
 from orchestrator.expectation.finding import Reconciled
 from orchestrator.expectation.history import SKEW, History, Told, history
 from orchestrator.expectation.incidents import Incidents
+from orchestrator.expectation.links import Links
 from orchestrator.expectation.matching import Matching
 from orchestrator.expectation.missing import missing
 from orchestrator.expectation.names import Names, User, short
@@ -69,7 +70,8 @@ class _Reconciling:
         told = [one for one in everything if one.done or not journaled]
         self._matching = Matching(told, self._ours, case.operators)
         self._strangers = Strangers(self._ours, self._names, case.plan)
-        self._incidents = Incidents(self._ours, case.operators, case.known, case.privileged, events)
+        links = Links.of(self._ours, case.known, tuple(case.privileged), events)
+        self._incidents = Incidents(self._ours, case.operators, links)
         self._use = Use(self._ours, self._strangers, self._incidents, self._told if journaled else None)
         self._explained = self._not_ours = self._repeated = self._unexplained = 0
         self._let_in_by_us: dict[str, frozenset[str]] = {}
