@@ -8,7 +8,6 @@ that names its line: a row that is left out is an event that nobody has looked a
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 Row: TypeAlias = Mapping[str, Any]
 
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _SPACE = re.compile(r"[\s,]*")
 _DATE = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
 _NUMBER = re.compile(r"\d{9,13}(?:\.\d+)?")
@@ -106,7 +106,7 @@ def _unwrapped(value: Any, line: int) -> Iterator[tuple[int, Row]]:
 
 
 def _csv(text: str) -> Iterator[tuple[int, Row]]:
-    lines = list(io.StringIO(text, newline=""))
+    lines = _LINE.findall(text)
     first = next((n for n, one in enumerate(lines) if one.strip() and not one.startswith("#TYPE")), None)
     if first is None:
         return

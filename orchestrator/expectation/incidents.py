@@ -97,10 +97,8 @@ class Incidents:
     def _linked(self, event: SeenEvent, migration: str | None, dn: str, dmsa: Dn, account: Dn) -> None:
         """Say whether both sides of a link were written, and whether it names somebody privileged."""
         says = self._said(event)
-        why = "no approved step links this pair"
-        self.add(
-            "mutual-link" if self._links.mutual(dmsa, account) else "one-sided-link", migration, dn, event, says, why
-        )
+        id_ = "mutual-link" if self._links.mutual(dmsa, account) else "one-sided-link"
+        self.add(id_, migration, dn, event, says, "no approved step links this pair")
         if self._links.is_privileged(account):
             self.add("privileged-link", migration, dn, event, says, "the linked account is privileged")
 
