@@ -65,7 +65,7 @@ def missing(
         required = [n for n in numbers if expectations[n].required and expectations[n].events[0] in CHANGES]
         gone = [n for n in required if _gone(n, expectations[n], hits)]
         found, lacking = found + len(required) - len(gone), lacking + len(gone)
-        findings += beside.of([expectations[n] for n in numbers], [(n, hits) for n in numbers])
+        findings += beside.of(numbers, expectations, hits)
         torn = _torn(numbers, expectations, hits)
         if torn:
             findings.append(_half(torn, expectations))
@@ -86,13 +86,13 @@ class _Beside:
     uncollected: dict[int, dict[str, int]] = field(default_factory=dict)
     out_of_reach: dict[int, dict[str, int]] = field(default_factory=dict)
 
-    def of(self, expectations: Sequence[Expectation], hits: Sequence[tuple[int, Hits]]) -> Iterator[Finding]:
+    def of(self, numbers: Sequence[int], expectations: Sequence[Expectation], hits: Hits) -> Iterator[Finding]:
         """Yield the finding of one write, where something lacks."""
         gone = [
-            (one, event)
-            for one, (number, there) in zip(expectations, hits, strict=True)
-            for event in one.logged
-            if event not in self.not_logged and not self._there(number, event, there) and self._judged(one, event)
+            (expectations[n], event)
+            for n in numbers
+            for event in expectations[n].logged
+            if event not in self.not_logged and (n, str(event)) not in hits and self._judged(expectations[n], event)
         ]
         self.lacking += len(gone)
         if gone:
@@ -102,10 +102,6 @@ class _Beside:
                 NOT_LOGGED, first.migration, first.object or first.computer, "", f"{first.cmdlet}{_of(first)}",
                 f"not in the export: {lacks}",
             )  # fmt: skip
-
-    @staticmethod
-    def _there(number: int, event: int, hits: Hits) -> bool:
-        return (number, str(event)) in hits
 
     def _judged(self, one: Expectation, event: int) -> bool:
         """Whether its absence says something; where not, that is counted for a note."""
