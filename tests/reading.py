@@ -137,7 +137,10 @@ class FarSide:
     is in a group; ``people``: who there is, by name: ``sid`` (or RID), ``in`` which groups, ``primary`` group,
     ``class``; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``, ``encryption``, ``log_on`` of tasks and
     pools, ``exported`` tasks that the plan does not name, ``iis``, ``cluster``, and of the switch ``key``, ``parent``,
-    ``value``; ``descriptors``: SDDL by GUID or DN; ``faults``: endpoints that do not answer; ``unasked``: endpoints
+    ``value``; ``descriptors``: SDDL by GUID or DN; ``addresses``: of hosts by name, ``logs``: of DCs by name, each
+    ``found`` (events: ``id``, ``at``, ``record``, ``message``, and ``by``: a part of the query that finds it),
+    ``reach`` (null: no further than the window), ``error`` of the log itself; ``faults``: endpoints that do not answer;
+    ``unasked``: endpoints
     whose reads were never sent; ``refused``: cmdlets that are denied.
     """
 
@@ -149,6 +152,21 @@ class FarSide:
         unasked = self.facts.get("unasked", ())
         asked = [read for read in merge(reads) if read.endpoint.partition(".")[0] not in unasked]
         return (before or Seen(dmsa)).plus([(read, self.reply(read)) for read in asked])
+
+    def _log(self, dc: str, statement: Cmdlet) -> Iterator[Found | RemoteError]:
+        """Yield events, or the error that does not end the pipeline."""
+        log, query = self.facts.get("logs", {}).get(dc, {}), str(statement.parameters["FilterXPath"])
+        if "error" in log:
+            yield RemoteError(log["error"], "ObjectNotFound", "", "There is not an event log", cmdlet="Get-WinEvent")
+            return
+        reach = [{"id": 4768, "at": self.at - timedelta(days=8), "record": 1, "by": ">= "}]
+        events = [*([] if "reach" in log and log["reach"] is None else reach), *log.get("found", ())]
+        found = [event for event in events if event.get("by", "!=") in query and f"EventID={event['id']} " in query]
+        if not found:
+            yield RemoteError("NoMatchingEventsFound,x", "ObjectNotFound", "", "No events", cmdlet="Get-WinEvent")
+        for event in found:
+            shown = {"Id": event["id"], "RecordId": event["record"], "TimeCreated": event["at"]}
+            yield _found("EventLogRecord", {**shown, "Message": event.get("message", "")})
 
     def reply(self, read: Read) -> Reply:
         """Answer one pipeline: statement after statement, up to the first that ends it."""
@@ -164,7 +182,8 @@ class FarSide:
         errors: list[RemoteError] = []
         try:
             for statement in read.statements:
-                records += self._answer(read.endpoint, statement)
+                for one in self._answer(read.endpoint, statement):
+                    errors.append(one) if isinstance(one, RemoteError) else records.append(one)
                 errors += self._complaints(read.endpoint, statement)
         except Refusal as refusal:
             fault = Fault(FaultKind.PERMANENT, refusal.error.id, refusal.error.message)
@@ -178,7 +197,7 @@ class FarSide:
             id_ = facts.get("namespace", "HRESULT 0x8004100e") + ",CimCmdlets.GetCimInstanceCommand"
             yield RemoteError(id_, "ObjectNotFound", "", f"{id_} of root/MSCluster", cmdlet=statement.name)
 
-    def _answer(self, endpoint: str, statement: Cmdlet) -> Iterator[Found]:
+    def _answer(self, endpoint: str, statement: Cmdlet) -> Iterator[Found | RemoteError]:
         if statement.name in self.facts.get("refused", ()):
             raise Refusal("PermissionDenied", "Access is denied", statement.name)
         asks = statement.parameters
@@ -188,9 +207,11 @@ class FarSide:
             case "ldapsearch":
                 yield from self._by_ldap(endpoint.removeprefix("ldap:"), "Account" in asks, asks["Properties"])
             case "Get-ADComputer":
-                yield from self._computers(str(asks["LDAPFilter"]), asks["Properties"])
+                yield from self._computers(str(asks["LDAPFilter"]), _as_texts(asks.get("Properties", ())))
             case "Get-ADObject":
                 yield from self._searched(endpoint, asks)
+            case "Get-WinEvent":
+                yield from self._log(endpoint.partition(".")[0], statement)
             case "Get-DmsaDescriptor":
                 sddl = self.facts.get("descriptors", {}).get(str(asks["Identity"]), _SDDL)
                 yield _found("ActiveDirectorySecurity", {"Sddl": sddl})
@@ -297,13 +318,15 @@ class FarSide:
             shown = {name: _as_texts(values.get(name)) for name in names if values.get(name) not in (None, ABSENT)}
             yield Found("LdapEntry", {"dn": values["DistinguishedName"], **shown, "objectGUID": values["ObjectGUID"]})
 
-    def _computers(self, asked: str, properties: Any) -> Iterator[Found]:
+    def _computers(self, asked: str, properties: tuple[str, ...]) -> Iterator[Found]:
         known = self.facts.get("computers", [f"{name}.corp.example" for name in ("app01", "app02")])
         groups = self.facts.get("members", {})
         inside = [name for group, names in groups.items() if group in asked for name in names]
         for name in (*known, *inside):
             if f"={name})" in asked or computer(name) in asked or name in inside:
                 shown = {"DistinguishedName": computer(name), "dNSHostName": name}
+                if "IPv4Address" in properties:
+                    shown |= self.facts.get("addresses", {}).get(name.partition(".")[0], {"IPv4Address": "10.0.0.1"})
                 if _TYPES in properties:
                     given = self.facts.get("hosts", {}).get(name.partition(".")[0], {})
                     shown[_TYPES] = given.get("encryption", 28)

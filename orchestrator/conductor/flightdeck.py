@@ -131,9 +131,11 @@ class FlightDeck:
         self._agenda.stir(id_)
         if result is None:
             seen = self._seen.setdefault(id_, {})
-            before = seen.get(subject) if flight.more else Seen(id_)  # None: what it adds to was forgotten meanwhile
-            if before is not None and self.stage(flight.key) == flight.stage:
-                seen[subject] = before.plus(flight.replies, flight.guarded, flight.at)
+            before = seen.get(subject)
+            if not flight.more:
+                before = before.anew(flight.at) if before else Seen(id_)
+            if before is not None and self.stage(flight.key) == flight.stage:  # None: what it adds to was forgotten
+                seen[subject] = before.plus(flight.replies, flight.guarded, flight.at, self._clock.reckoned())
         elif subject not in self.state[id_].open:
             return  # another runner took over and has settled it
         elif isinstance(result, Reply):

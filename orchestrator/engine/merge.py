@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from orchestrator.model.call import Cmdlet, Read, Value
+from orchestrator.model.call import SLOW, Cmdlet, Read, Value
 from orchestrator.model.case import Seen
 from orchestrator.model.token import asks_token
 
@@ -16,13 +16,17 @@ def merge(reads: Iterable[Read]) -> tuple[Read, ...]:
     """Put the statements for one endpoint into one round trip, each once; the account last (its absence ends the rest).
 
     Statements whose output cannot be told apart (:data:`ALONE`, a second Test-Path, the same of another ``-Server``)
-    do not travel together.
+    do not travel together, and quick ones not with slow ones.
     """
     together: dict[tuple[str, Value], list[Cmdlet]] = {}
+    searches: dict[str, list[Cmdlet]] = {}
     alone: list[Read] = []
     for read in reads:
         for statement in read.statements:
-            batch = together.setdefault((read.endpoint, statement.parameters.get("Server")), [])
+            if statement.name in SLOW:
+                batch = searches.setdefault(read.endpoint, [])
+            else:
+                batch = together.setdefault((read.endpoint, statement.parameters.get("Server")), [])
             second_test = statement.name == "Test-Path" and any(one.name == "Test-Path" for one in batch)
             if statement in batch or Read(read.endpoint, (statement,)) in alone:
                 continue
@@ -30,7 +34,8 @@ def merge(reads: Iterable[Read]) -> tuple[Read, ...]:
                 alone.append(Read(read.endpoint, (statement,)))
             else:
                 batch.append(statement)
-    return (*(Read(endpoint, tuple(batch)) for endpoint, batch in _trips(together)), *alone)
+    batches = (*_trips(together), *searches.items())
+    return (*(Read(endpoint, tuple(batch)) for endpoint, batch in batches), *alone)
 
 
 def _trips(together: dict[tuple[str, Value], list[Cmdlet]]) -> Iterator[tuple[str, list[Cmdlet]]]:

@@ -37,12 +37,21 @@ def cmdlet(name: str, /, **parameters: Value) -> Cmdlet:
     return Cmdlet(name, parameters)
 
 
+SLOW = frozenset({"Get-WinEvent"})
+"""Cmdlets that search through a log; they never travel with a question that has a quick answer."""
+
+
 @dataclass(frozen=True)
 class Read:
     """Statements that change nothing, sent to *endpoint* (a host name of the plan) in one round trip."""
 
     endpoint: str
     statements: tuple[Cmdlet, ...]
+
+    @property
+    def slow(self) -> bool:
+        """Whether the answer may take minutes: a search through a whole log."""
+        return any(statement.name in SLOW for statement in self.statements)
 
 
 @dataclass(frozen=True)

@@ -150,26 +150,49 @@ class Case:
         return self.run.original(host, self.migration.id)
 
 
+SEARCH_HOLDS = timedelta(minutes=15)
+"""How long the answer to a slow question may be used, counted from when it came."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """What was read for one decision: each read with its reply.
 
     ``guarded``: the guards' probes are among them. ``since``: the estate time when the first of them was asked, if it
-    is known.
+    is known; ``searched``: when the last answer to a slow one came.
     """
 
     dmsa: str
     replies: tuple[tuple[Read, Reply], ...] = ()
     guarded: bool = False
     since: datetime | None = None
+    searched: datetime | None = None
     _read: dict[tuple[str, ...], PairSeen | HostSeen] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
     """What the replies were found to say: guards and steps ask for the same objects many times."""
 
-    def plus(self, replies: Sequence[tuple[Read, Reply]], guarded: bool = False, since: datetime | None = None) -> Seen:
-        """Return this observation with more in it, which was asked at *since*."""
-        return Seen(self.dmsa, (*self.replies, *replies), self.guarded or guarded, self.since or since)
+    def plus(
+        self,
+        replies: Sequence[tuple[Read, Reply]],
+        guarded: bool = False,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Seen:
+        """Return this observation with more in it, which was asked at *since* and answered at *until*."""
+        searched = until if any(read.slow for read, _ in replies) else self.searched
+        return Seen(self.dmsa, (*self.replies, *replies), self.guarded or guarded, self.since or since, searched)
+
+    def anew(self, at: datetime | None) -> Seen:
+        """Return what a new observation begins with: the answers to slow questions, while they are young.
+
+        What takes minutes to find out is older than a write may be decided on by the time it is known. So everything
+        else is read again after it, and it alone is not.
+        """
+        if at is None or self.searched is None or at - self.searched > SEARCH_HOLDS:
+            return Seen(self.dmsa)
+        slow = tuple((read, reply) for read, reply in self.replies if read.slow and reply.fault is None)
+        return Seen(self.dmsa, slow, searched=self.searched)
 
     def reply_to(self, statement: Cmdlet, endpoint: str) -> Reply | None:
         """Return the reply of the pipeline in which *endpoint* was asked exactly this; None if it was not."""

@@ -88,6 +88,7 @@ class Account:
     link: str | None
     spns: frozenset[str]
     watched: Mapping[str, Any]
+    upn: str | None = None
     aside: Mapping[str, Any] = field(default_factory=dict)
     """What of :data:`ASIDE` came back."""
 
@@ -272,6 +273,7 @@ def _account(record: Record) -> Account:
         link=_text(record, ACCOUNT_LINK),
         spns=frozenset(record.texts("servicePrincipalName")),
         watched=_watched(record, ACCOUNT_PROPERTIES),
+        upn=_text(record, "UserPrincipalName"),
         aside=_watched(record, ASIDE),
     )
 

@@ -63,6 +63,19 @@ def xpath(value: str) -> str:
     raise ValueError(f"{value!r} holds both quotes and cannot be written in an event-log query")
 
 
+def event_data(name: str, operator: str, value: str) -> str:
+    """Return the comparison of one named field of an event's data with *value*: ``Data[@Name='x']='y'``.
+
+    ``!=`` takes the place of ``not``, which the event log does not have (MS-EVEN6 2.2.15.1).
+
+    Raises:
+        ValueError: the operator is neither ``=`` nor ``!=``, or a text cannot be written.
+    """
+    if operator not in {"=", "!="}:
+        raise ValueError(f"{operator!r} does not compare the data of an event")
+    return f"Data[@Name={xpath(name)}]{operator}{xpath(value)}"
+
+
 def _refuse_control(value: str, language: str) -> None:
     if _CONTROL.search(value):
         raise ValueError(f"{value!r} holds a control character and cannot be written in {language}")

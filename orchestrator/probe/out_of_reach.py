@@ -59,6 +59,13 @@ OUT_OF_REACH: tuple[OutOfReach, ...] = (
         "with the names of the fields, of every event that it can log",
     ),
     OutOfReach(
+        "unequal_of_empty_field",
+        "Does a query with != find an event whose field is empty, as NTLM without a workstation leaves it?",
+        "it takes a log that holds such events, and the logs of a disposable forest hold few",
+        "on a domain controller compare how many events *[System[EventID=4776]] finds, and the same with "
+        "and EventData[Data[@Name='Workstation']!='no-such-name'] after System[...]; they should be equally many",
+    ),
+    OutOfReach(
         "realm_list_value",
         "In which registry value does the policy for dMSA log-ons keep its list of realms?",
         "of that key the catalogue reads DelegatedMSAEnabled and no other value",

@@ -131,7 +131,7 @@ READS = (
 
 LOGON_EVENTS = form(
     {"LogName": one_of("Security"), "FilterXPath": EVENT_QUERY, "MaxEvents": whole(1, 100_000)},
-).by()
+).by("no-other-use")
 """The form of Get-WinEvent that reads log-on events on a domain controller; its row is with the hosts'."""
 
 WRITES = (

@@ -127,8 +127,9 @@ class NotSeparable(ValueError):
 def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
     """Return the role of every machine that the plan has work for, by name in lower case.
 
-    The pinned endpoint is the only one that may write to the directory. Where the plan leaves it to the domain which
-    copies must agree, :data:`OTHER_CONTROLLERS` stands for the machines it will name.
+    The pinned endpoint is the only one that may write to the directory. :data:`OTHER_CONTROLLERS` stands for the domain
+    controllers that the plan does not name: they tell of themselves, and their copies are read where the plan leaves it
+    to the domain which of them must agree.
 
     Raises:
         NotSeparable: a host of the plan is also where the directory is reached.
@@ -138,11 +139,10 @@ def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
     asks = {"probe": any(migration.drill for migration in plan.migrations())}
     asks["discover"] = any(workloads.discovers for workloads in hosts.values())
     found = {domain.endpoint.lower(): _pinned(limits, one_of((domain.server,)), asks)}
-    if domain.converge_on is None:
-        found[OTHER_CONTROLLERS] = _copy(limits, Limit(pattern=rf"[a-z0-9-]+\.{literally(domain.name)}"))
-    else:
-        for name in domain.converge_on:
-            found.setdefault(name.lower(), _copy(limits, one_of((name,))))
+    for name in domain.converge_on or ():
+        found.setdefault(name.lower(), _copy(limits, one_of((name,)), _OF_COPIES))
+    others = _OF_COPIES if domain.converge_on is None else _OF_CONTROLLERS
+    found[OTHER_CONTROLLERS] = _copy(limits, Limit(pattern=rf"[a-z0-9-]+\.{literally(domain.name)}"), others)
     for name, workloads in hosts.items():
         if name in found:
             raise NotSeparable(f"{name} is an endpoint of the directory and a host of the plan")
@@ -151,28 +151,29 @@ def roles(plan: Plan, domain: Domain) -> dict[str, Role]:
 
 
 def _pinned(limits: Limits, server: Limit, asks: Mapping[str, bool]) -> Role:
-    """Return what the pinned endpoint shows: the directory, its own build and, where a pair may be probed, its logs.
+    """Return what the pinned endpoint shows: the directory, its own build, its log-ons and, for a probe, its logs.
 
     *asks* says whether those ask here who do not with every plan.
     """
-    rows = (*directory_cmdlets.ROWS, *_of_controllers("Get-ItemProperty", "Get-WinEvent"))
+    rows = (*directory_cmdlets.ROWS, *_THEIR_OWN)
     return Role(Part.DIRECTORY, _at(server, _asked(rows, lambda user: asks.get(user, True)), limits))
 
 
-def _copy(limits: Limits, server: Limit) -> Role:
-    """Return what another domain controller shows: the reads of the pair, which must agree, and of how it is."""
-    rows = (*directory_cmdlets.READS, *_of_controllers("Get-ItemProperty"))
-    return Role(Part.COPY, _at(server, _asked(rows, lambda user: user in _EVERYWHERE), limits))
+def _copy(limits: Limits, server: Limit, users: frozenset[str]) -> Role:
+    """Return what another domain controller shows to these users."""
+    rows = (*directory_cmdlets.READS, *_THEIR_OWN)
+    return Role(Part.COPY, _at(server, _asked(rows, lambda user: user in users), limits))
 
 
-_EVERYWHERE = frozenset({"every-step", "every-controller"})
-"""Who asks domain controllers that are not pinned, too."""
-_OF_CONTROLLERS = {"Get-ItemProperty": host_cmdlets.BUILD, "Get-WinEvent": host_cmdlets.LOG_NAMES}
-"""The forms in which rows of hosts are asked of domain controllers."""
-
-
-def _of_controllers(*names: str) -> Iterator[Row]:
-    return (replace(CATALOGUE[name], forms=(_OF_CONTROLLERS[name],)) for name in names)
+_OF_CONTROLLERS = frozenset({"every-controller", "no-other-use"})
+"""Who asks every domain controller of the domain: how it is, and who logged on."""
+_OF_COPIES = _OF_CONTROLLERS | {"every-step"}
+"""Who asks those whose copies must agree: for the pair, too."""
+_THEIR_OWN = (
+    replace(CATALOGUE["Get-ItemProperty"], forms=(host_cmdlets.BUILD,)),
+    replace(CATALOGUE["Get-WinEvent"], forms=(directory_cmdlets.LOGON_EVENTS, host_cmdlets.LOG_NAMES)),
+)
+"""Rows in the forms in which domain controllers are asked, beside those of the directory."""
 
 
 def _at(server: Limit, rows: Iterable[Row], limits: Limits) -> tuple[Shown, ...]:
@@ -204,7 +205,7 @@ def _host(workloads: Workloads) -> Role:
     return Role(Part.HOST, tuple(_shown(asked, host_limits(workloads))))
 
 
-_ELSEWHERE = frozenset({"probe", "every-controller"})
+_ELSEWHERE = _OF_CONTROLLERS | {"probe"}
 """Who asks domain controllers alone."""
 
 

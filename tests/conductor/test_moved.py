@@ -79,7 +79,7 @@ def test_a_migration_finds_its_account_wherever_it_was_moved_to(monkeypatch):
             names = sent(world, verb)
             # What arrived under the old name after the move found nothing, changed nothing, and was sent anew.
             assert names in ([ACCOUNT], [MOVED], [ACCOUNT, MOVED]), (at, verb)
-            soon = still.names[at - 1 : at + 3]
+            soon = [name for name in still.names[at - 1 :] if name != "Get-WinEvent"][:4]
             assert names != [ACCOUNT, MOVED] or f"{verb}-ADServiceAccountMigration" in soon
 
 

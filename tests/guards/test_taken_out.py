@@ -59,4 +59,5 @@ def test_every_guard_is_seeded_here():
     seeded = {*AT_PREFLIGHT, *(row[0] for row in (*LATER, *OF_THE_DOMAIN)), "change-ticket"}
     seeded |= {*(seed.partition(":")[0] for seed in OF_ACCOUNT_AND_HOSTS), "account-not-shared"}
     seeded |= {row[0] for row in LATER_OF_ACCOUNT_AND_HOSTS} | {guard for guard, _ in BAD_SUCCESSORS}
+    seeded.add("no-other-use")  # tests/guards/test_other_use.py
     assert {guard.id for guard in all_guards()} - seeded == {"original-present", "dwell-minimum"}

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from orchestrator.model.escape import guid_filter, ldap, sid_octets, wql, xpath
+from orchestrator.model.escape import event_data, guid_filter, ldap, sid_octets, wql, xpath
 from orchestrator.remote.queries import is_event_query, is_ldap_filter, is_wql_condition
 
+UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, which are refused, and half characters, which the gate refuses."""
 nasty = st.text(alphabet=st.sampled_from("ab*()\\'\"\x00\n\x7f|&=;[] é€😀") | st.characters(), max_size=30)
 
 
@@ -55,7 +57,7 @@ def test_what_is_no_sid_has_no_octets(text):
 
 @given(nasty)
 def test_wql_comes_back_and_stays_inside(text):
-    assume(not re.search(r"[\x00-\x1f\x7f-\x9f]", text))
+    assume(not UNWRITABLE.search(text))
     escaped = wql(text)
     assert re.sub(r"\\(.)", r"\1", escaped) == text
     assert is_wql_condition(f"StartName='{escaped}' OR Name='{escaped}'")
@@ -63,10 +65,24 @@ def test_wql_comes_back_and_stays_inside(text):
 
 @given(nasty)
 def test_xpath_stays_inside(text):
-    assume(not re.search(r"[\x00-\x1f\x7f-\x9f]", text) and not {"'", '"'} <= set(text))
+    assume(not UNWRITABLE.search(text) and not {"'", '"'} <= set(text))
     literal = xpath(text)
     assert literal[1:-1] == text
     assert is_event_query(f"*[EventData[Data[@Name='TargetUserName']={literal}]]")
+
+
+@given(nasty, nasty, st.sampled_from(["=", "!="]))
+def test_a_field_is_compared_and_nothing_else(name, value, operator):
+    assume(not UNWRITABLE.search(name + value))
+    assume(not any({"'", '"'} <= set(text) for text in (name, value)))
+    test = event_data(name, operator, value)
+    assert test == f"Data[@Name={xpath(name)}]{operator}{xpath(value)}"
+    assert is_event_query(f"*[EventData[({test} or {test}) and {test}]]")
+
+
+def test_a_field_is_compared_in_two_ways_only():
+    with pytest.raises(ValueError, match="does not compare"):
+        event_data("IpAddress", "or 1=", "x")
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "a\nb", "\x7f"])

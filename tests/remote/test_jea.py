@@ -78,12 +78,14 @@ def test_every_row_has_its_place_and_what_nobody_uses_has_none():
     assert "Namespace" in clusters.parameters
     assert "Get-ADDomain" in {each.name for each in discovering[DC].commands}
     health = {"Get-ADReplicationPartnerMetadata", "Get-ADReplicationFailure", "Get-ItemProperty"}
-    assert places[Part.COPY] == {"Get-ADUser", "Get-ADServiceAccount", *health}
+    assert places[Part.COPY] == {"Get-ADUser", "Get-ADServiceAccount", "Get-WinEvent", *health}
 
 
 def test_only_a_plan_with_a_disposable_pair_can_be_probed():
     more = shown("probe", DC).keys() - shown("quickstart", DC).keys()
-    assert more == {"Get-WinEvent"}
+    assert not more
+    logs = [shown(name, DC)["Get-WinEvent"].parameters.keys() for name in ("probe", "quickstart")]
+    assert logs == [{"LogName", "FilterXPath", "MaxEvents", "ListLog"}, {"LogName", "FilterXPath", "MaxEvents"}]
     allowed = "PrincipalsAllowedToRetrieveManagedPassword"
     assert allowed in shown("probe", DC)["Set-ADServiceAccount"].parameters
     assert allowed not in shown("quickstart", DC)["Set-ADServiceAccount"].parameters
@@ -93,6 +95,12 @@ def test_forms_that_nobody_uses_are_not_shown():
     for cmdlet in ("Get-ADServiceAccount", "Get-ADComputer"):
         assert "Identity" not in shown("quickstart", DC)[cmdlet].parameters
     assert limit("quickstart", "app01.corp.example", "Get-ItemProperty", "Name").choices == ("DelegatedMSAEnabled",)
+
+
+def test_log_ons_are_read_on_domain_controllers_only():
+    assert accepts("quickstart", DC, "Get-WinEvent", "LogName", "Security")
+    assert not accepts("quickstart", DC, "Get-WinEvent", "LogName", "Application")
+    assert "Get-WinEvent" not in shown("quickstart", "app01.corp.example")
 
 
 def test_a_missing_original_can_be_looked_for_among_the_deleted_by_its_guid():
@@ -161,7 +169,8 @@ def test_the_copies_of_the_directory_only_read():
     assert accepts("quickstart", OTHER_CONTROLLERS, "Get-ADUser", "Server", "dc02.corp.example")
     assert not accepts("quickstart", OTHER_CONTROLLERS, "Get-ADUser", "Server", "dc02.corp.example.evil")
     named = roles(plan(), Domain("corp.example", DC, DC, (DC, "DC02.corp.example")))
-    assert OTHER_CONTROLLERS not in named
+    assert {each.name for each in named[OTHER_CONTROLLERS].commands} & {"Get-ADUser", "Get-ADServiceAccount"} == set()
+    assert "Get-WinEvent" in {each.name for each in named[OTHER_CONTROLLERS].commands}
     assert named["dc02.corp.example"].part is Part.COPY
     assert named[DC].part is Part.DIRECTORY
 

@@ -59,14 +59,14 @@ class Estate:
             self.directory.begin_like(first_day)
         else:
             Genesis(self.spec, self.directory).run()
-        self.authority.begin_security_logs(
-            self.spec.clock.start, {dc.name.lower(): dc.security_log for dc in self.spec.dcs}
-        )
+        self.authority.begin_security_logs()
         for machine in self.machines.values():
             self.workloads.first_day(machine)
         self.every(self.spec.domain.ticket_lifetime, self._renew_tickets)
         for use in self.spec.other_use:
-            self.every(use.every, partial(self._other_use, use))
+            self._other_use(use, use.every if use.ended is None else use.ended)
+            if use.ended is None:
+                self.every(use.every, partial(self._other_use, use))
         for rule in self.spec.weather:
             if isinstance(rule, Event) and rule.at is not None:
                 self._schedule(rule, rule.at + rule.delay)
@@ -227,14 +227,16 @@ class Estate:
             if not migrating.isdisjoint(machine.accounts) and self.reachable(machine):
                 self.workloads.renew_tickets(machine, migrating)
 
-    def _other_use(self, use: OtherUse) -> None:
-        dc = next((dc for dc in self.authority.controllers.values() if self.reachable(dc)), None)
+    def _other_use(self, use: OtherUse, ago: timedelta = timedelta(0)) -> None:
+        controllers = self.authority.controllers.values()
+        dc = next((dc for dc in controllers if (use.dc or dc.name).lower() in dc.names and self.reachable(dc)), None)
         if dc is None:
             return
         if use.protocol == "ntlm":
             self.authority.note_ntlm(dc, use.account, use.workstation)
         else:
             self.authority.note_logon(dc, use.account, use.address)
+        self.authority.security[str(dc.dc)][-1].at -= ago
 
     def take_down(self, machine: Machine, until: datetime) -> None:
         """Let nothing answer on a machine before *until*; a DC exchanges no changes meanwhile."""

@@ -11,8 +11,8 @@ only at a log-on but at every renewal of a ticket too, which is what heals a lis
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import Enum
 
 from orchestrator.lab.estate import account_control as uac
@@ -81,12 +81,13 @@ class Authority:
         account = self.account(replica, name)
         if account is None:
             return None
-        self.note_logon(dc, account.sam, machine.address)
         disabled = account.number("userAccountControl") & uac.DISABLED
         if not disabled and self._shut_out(account):
             return None
         dmsa = self._superseding(replica, account)
+        self.note_logon(dc, account.sam, machine.address, revoked=bool(disabled))
         if not disabled:
+            self.note_service_ticket(dc, account.sam, machine)
             if dmsa is not None and account.number(SUPERSEDED_STATE) == 1 and machine.capable:
                 self._register(machine, account, dmsa)
             return Session.ACCOUNT
@@ -128,26 +129,61 @@ class Authority:
             return None
         return replica.account(sam)
 
-    def note_logon(self, dc: Machine, sam: str, address: str) -> None:
-        """Write a ticket request (4768) to a DC's Security log."""
-        data = {"TargetUserName": sam, "IpAddress": f"::ffff:{address}", "Status": "0x0"}
-        self._security_event(dc, 4768, "A Kerberos authentication ticket (TGT) was requested.", data)
+    def note_logon(self, dc: Machine, sam: str, address: str, *, revoked: bool = False) -> None:
+        """Write a ticket request (4768) to a DC's Security log; a failed one names no SID."""
+        account = self.directory.replicas[str(dc.dc)].account(sam)
+        sid = account.sid if account is not None and not revoked else "S-1-0-0"
+        status, client = "0x12" if revoked else "0x0", _client(dc, address)
+        data = {"TargetUserName": sam, "TargetSid": sid, "IpAddress": client, "Status": status}
+        message = (
+            "A Kerberos authentication ticket (TGT) was requested.\n\n"
+            f"Account Information:\n\tAccount Name:\t\t{sam}\n\tUser ID:\t\t\t{sid}\n\n"
+            f"Network Information:\n\tClient Address:\t\t{client}\n"
+        )
+        self._security_event(dc, 4768, message, data)
+
+    def note_service_ticket(self, dc: Machine, sam: str, machine: Machine) -> None:
+        """Write the service ticket (4769) that follows a log-on: for the machine where the account logs on."""
+        client, name = _client(dc, machine.address), f"{sam}@{self.directory.spec.domain.dns.upper()}"
+        data = {"TargetUserName": name, "ServiceName": f"{machine.short.upper()}$", "IpAddress": client}
+        message = (
+            "A Kerberos service ticket was requested.\n\n"
+            f"Account Information:\n\tAccount Name:\t\t{name}\n\n"
+            f"Network Information:\n\tClient Address:\t\t{client}\n"
+        )
+        self._security_event(dc, 4769, message, data)
 
     def note_ntlm(self, dc: Machine, sam: str, workstation: str) -> None:
         """Write a credential validation (4776) to a DC's Security log."""
         data = {"TargetUserName": sam, "Workstation": workstation, "Status": "0x0"}
-        message = "The computer attempted to validate the credentials for an account."
+        message = (
+            "The computer attempted to validate the credentials for an account.\n\n"
+            "Authentication Package:\tMICROSOFT_AUTHENTICATION_PACKAGE_V1_0\n"
+            f"Logon Account:\t{sam}\nSource Workstation:\t{workstation}\nError Code:\t0x0\n"
+        )
         self._security_event(dc, 4776, message, data)
 
     def _security_event(self, dc: Machine, number: int, message: str, data: dict[str, str]) -> None:
-        record = EventRecord("Security", number, self.clock.now, dc.name, message, data)
-        self.security.setdefault(str(dc.dc), []).append(record)
+        rows = self.security.setdefault(str(dc.dc), [])
+        rows.append(EventRecord("Security", number, self.clock.now, dc.name, message, data, len(rows) + 1))
 
-    def begin_security_logs(self, start: datetime, reach: dict[str, timedelta]) -> None:
-        """Put the oldest row into each DC's log: the DC's own ticket request, as far back as the log reaches."""
+    def begin_security_logs(self) -> None:
+        """Put the first row into each DC's log: the DC's own ticket request, as far back as the log reaches."""
         for dc in self.controllers.values():
             self.note_logon(dc, f"{dc.short.upper()}$", dc.address)
-            self.security[str(dc.dc)][-1].at = start - reach[str(dc.dc)]
+            self.security[str(dc.dc)][-1].at = self.clock.now - self._reach(dc)
+
+    def security_log(self, dc: Machine) -> list[EventRecord]:
+        """Return what a DC's Security log holds now: the oldest rows have made room for newer ones.
+
+        Machines log on all the time, so that there is always a ticket request as old as the log. One stands for all.
+        """
+        oldest = self.clock.now - self._reach(dc)
+        first, *rows = self.security[str(dc.dc)]
+        return [replace(first, at=oldest), *(row for row in rows if row.at >= oldest)]
+
+    def _reach(self, dc: Machine) -> timedelta:
+        return next(one.security_log for one in self.directory.spec.dcs if one.name.lower() == dc.dc)
 
     def _superseding(self, replica: Replica, account: Entry) -> Entry | None:
         """The dMSA of a mutual pair; since KB5063878 a one-sided link counts for nothing."""
@@ -192,3 +228,8 @@ class Authority:
         }[number]
         message = f"{said} Account: {account.sam}. dMSA: {dmsa.sam}."
         machine.events.append(EventRecord(KERBEROS_LOG, number, self.clock.now, machine.name, message))
+
+
+def _client(dc: Machine, address: str) -> str:
+    """Return a client's address as the DC writes it: its own is ``::1`` (Microsoft Learn, "4768(S, F)")."""
+    return "::1" if address == dc.address else f"::ffff:{address}"

@@ -24,6 +24,8 @@ class EventRecord:
     machine: str
     message: str
     data: Mapping[str, str] = field(default_factory=dict)
+    number: int = 1
+    """Its EventRecordID."""
 
 
 @dataclass

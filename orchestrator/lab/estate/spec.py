@@ -118,7 +118,9 @@ class DcSpec(Spec):
     latency: Duration = timedelta(seconds=15)
     """How long a change takes between this DC and another; of the two DCs' values the longer counts."""
     security_log: Duration = timedelta(days=90)
-    """How far back the Security log reaches at the clock's start."""
+    """How far back the Security log reaches."""
+    security_log_readable: bool = True
+    """Whether those who may log on may read the Security log."""
     global_catalog: bool = True
     clock_ahead: Duration = timedelta(0)
     """By how much its own clock is ahead of the estate's."""
@@ -261,6 +263,10 @@ class OtherUse(Spec):
     workstation: Name
     protocol: Literal["kerberos", "ntlm"] = "kerberos"
     every: Duration = timedelta(hours=1)
+    dc: Name | None = None
+    """The domain controller that lets it in; the first that answers by default."""
+    ended: Duration | None = None
+    """How long before the clock's start it was for the last time; by default it goes on."""
 
 
 class Switches(Spec):

@@ -1,8 +1,9 @@
 """The XPath that event queries use: conditions on ``System`` and ``EventData`` of one event.
 
 Source: Microsoft Learn, "Consuming Events": ``and``, ``or``, comparisons, ``timediff``, as its examples use
-them; a compound expression of more than 20 expressions needs a structured query, so it is refused here. A
-literal stands in single or double quotes, without escapes.
+them; a compound expression of more than 20 expressions needs a structured query, so it is refused here. Whether the
+test of a field's name is one of them is not said: here it counts. There is no ``not`` (MS-EVEN6 2.2.15.1). A literal
+stands in single or double quotes, without escapes.
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ class _Reader:
         if self.here == "[":
             self.take()
             self.take("@Name")
+            self._count()
             self.take("=")
             wanted = self.take()[1:-1]
             self.take("]")
@@ -155,6 +157,7 @@ def _data(row: EventRecord, name: str | None) -> list[str]:
 def _system(row: EventRecord, name: str) -> list[str]:
     known = {
         "EventID": str(row.id),
+        "EventRecordID": str(row.number),
         "Computer": row.machine,
         "Channel": row.log,
         "Level": "4",

@@ -129,7 +129,7 @@ class ForkedDirectory(Directory):
 
 
 class QuietAuthority(Authority):
-    """Log-ons that leave no row in a Security log: nobody reads one here, and it grows for ever."""
+    """Log-ons that leave no further row in a Security log: none here is by a stranger, and it would grow for ever."""
 
     def _security_event(self, *_row: object) -> None:
         """Keep nothing."""
@@ -157,7 +157,9 @@ class SmallEstate(Estate):
     def _wire(self) -> None:
         """Let log-ons and workloads belong to this estate."""
         controllers = {name: machine for name, machine in self.machines.items() if machine.dc is not None}
+        logs = self.authority.security
         self.authority = QuietAuthority(self.directory, self.clock, controllers, self.reachable)
+        self.authority.security = logs
         self.workloads = Workloads(self.authority, self.clock, self.reachable)
 
     def fork(self) -> SmallEstate:

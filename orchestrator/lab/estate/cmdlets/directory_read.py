@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID
 
 from orchestrator.lab.command import LabObject
@@ -182,8 +183,13 @@ def get_service_account(call: Invocation) -> Iterator[object]:
 
 @cmdlet("Get-ADComputer", _SEARCH, where="dc")
 def get_computer(call: Invocation) -> Iterator[object]:
-    """Computers."""
-    return _get(call, "ADComputer")
+    """Computers. What the domain's DNS knows of one comes along where it is asked for: the module looks it up."""
+    asked = {name.lower() for name in call.texts("Properties")}
+    for shown in _get(call, "ADComputer"):
+        assert isinstance(shown, LabObject)
+        machine = call.estate.machines.get(str(shown.properties.get("DNSHostName")).lower())
+        known = {"IPv4Address": machine.address} if machine and "ipv4address" in asked else {}
+        yield replace(shown, properties={**shown.properties, **known})
 
 
 @cmdlet("Get-ADGroup", _SEARCH, where="dc")

@@ -39,7 +39,7 @@ def _logs(call: Invocation) -> Iterator[object]:
             frozenset({"RecordCount"}),
         )
     if pattern in "security":
-        count = len(call.estate.authority.security.get(str(call.machine.dc), []))
+        count = len(_security(call))
         yield LabObject(types, {"LogName": "Security", "IsEnabled": True, "RecordCount": count}, "Security")
 
 
@@ -50,7 +50,10 @@ def _events(call: Invocation) -> Iterator[EventRecord]:
     if log.lower() not in {_KERBEROS, "security"}:
         raise call.fail(_no_log(call, log))
     if log.lower() == "security":
-        rows = call.estate.authority.security.get(str(call.machine.dc), [])
+        if not _may_read_security(call):
+            call.error(_denied(call))
+            raise call.fail(_no_log(call, log))
+        rows = _security(call)
     else:
         rows = call.machine.events
     wanted = _entry(table, "Id")
@@ -62,6 +65,23 @@ def _events(call: Invocation) -> Iterator[EventRecord]:
         late = isinstance(end, datetime) and row.at > end
         if (ids is None or row.id in ids) and not early and not late and test(row):
             yield row
+
+
+def _security(call: Invocation) -> list[EventRecord]:
+    """Members have a Security log too, in which nothing stands that anybody asks for."""
+    return call.estate.authority.security_log(call.machine) if call.machine.dc else []
+
+
+def _may_read_security(call: Invocation) -> bool:
+    dc = next((dc for dc in call.estate.spec.dcs if dc.name.lower() == call.machine.dc), None)
+    return dc is None or dc.security_log_readable
+
+
+def _denied(call: Invocation) -> LabError:
+    message = (
+        "Could not retrieve information about the Security log. Error: Attempted to perform an unauthorized operation.."
+    )
+    return refusals.record(call.name, "LogInfoUnavailable", "NotSpecified", "System.Exception", message, "Security")
 
 
 def _test(call: Invocation) -> xpath.Condition:
@@ -100,6 +120,7 @@ def _shown(event: EventRecord) -> LabObject:
         ),
         {
             "Id": event.id,
+            "RecordId": event.number,
             "LogName": event.log,
             "ProviderName": "Microsoft-Windows-Security-Auditing"
             if event.log == "Security"
