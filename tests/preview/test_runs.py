@@ -21,7 +21,7 @@ def test_prediction_is_trace():
     came = of_plans(range(1, SEEDS + 1))
     assert {one.seed: one.wrong for one in came if one.wrong} == {}
     assert sum(one.changes for one in came) > 30 * SEEDS, "much was compared"
-    assert {one.begun for one in came} > {"planned"}, "plans in progress, too"
+    assert len({one.begun for one in came}) > 2, "plans in progress, too"
 
 
 @pytest.mark.parametrize("seed", range(1, 4))
