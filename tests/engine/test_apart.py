@@ -108,6 +108,22 @@ def test_every_read_is_in_one_trip(reads: list[Read]):
         )
 
 
+@pytest.mark.parametrize(
+    ("names", "trips"),
+    [
+        (["groups a", "rights a", "groups b", "rights b"], [[0, 1, 2, 3]]),
+        (["groups a", "dmsa a", "groups b"], [[0, 1], [2]]),
+        (["groups a", "groups b"], [[0], [1]]),
+        (["service a", "service b", "system", "every service"], [[0, 1, 2, 3]]),
+        (["service a", "every service"], [[0], [1]]),
+        (["hosts of a", "user a", "hosts of b"], [[0, 1, 2]]),
+        (["key", "pool", "parent"], [[0, 2], [1]]),
+    ],
+)
+def test_what_looks_alike_has_something_certain_between_or_goes_apart(names: list[str], trips: list[list[int]]):
+    assert packed([Read("dc", (statement(name),)) for name in names]) == trips
+
+
 def test_two_domain_controllers_are_asked_apart():
     reads = [Read("dc1", (statement("user a"),)), Read("dc2", (statement("user b"),))]
     assert packed(reads) == [[0], [1]]
