@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.cli.compose import clock_for, estate_of, transport_for
+from orchestrator.cli.conversations import Separately
 from orchestrator.cli.history import open_existing, refuse_other_plan, replay
 from orchestrator.cli.readings import Readings
 from orchestrator.cli.signals import Signals
@@ -35,14 +36,15 @@ def reached(loaded: Loaded, place: str, signals: Signals) -> Iterator[Reached]:
     """Reach the estate of a plan; a signal ends its readings, and every session is closed afterwards."""
     stops: list[bool] = []
     with estate_of(loaded, place) as resolved:
-        transport = transport_for(resolved.plan, Connections(resolved.plan.estate, resolved.base))
-        with contextlib.closing(transport):
-            clock = clock_for(resolved.plan, transport)
+        plan, connections = resolved.plan, Connections(resolved.plan.estate, resolved.base)
+        with contextlib.closing(Separately(lambda: transport_for(plan, connections))) as transport:
+            clock = clock_for(plan, transport)
             clock.ask()
             pool: CallPool[int] = CallPool(transport)
             try:
-                with signals.stopping(lambda: stops.append(True)):
-                    yield Reached(resolved.plan, clock, Readings(transport, pool, lambda: bool(stops)))
+                readings = Readings(transport, pool, lambda: bool(stops))
+                with signals.stopping(lambda: stops.append(True)), contextlib.closing(readings):
+                    yield Reached(plan, clock, readings)
             finally:
                 pool.close(0.0 if stops else PATIENCE)
 

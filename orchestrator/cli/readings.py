@@ -1,22 +1,21 @@
 """Reading all that is asked of many migrations: rounds of reads, those of a round side by side.
 
-What several of them want to know of one endpoint is asked once.
-
-A read that came to nothing because its session had died, or for a fault that may pass, is repeated once. What cannot be
-read then is an answer too: nobody knows.
+What several of them want to know of one endpoint is asked once, and what each wants for himself goes in the same
+pipeline as far as the answers can be told apart. What cannot be read is an answer too: nobody knows.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from orchestrator.engine.merge import merge
+from orchestrator.cli.trips import Trip, Wanted, settled, trips
 from orchestrator.model.call import Read, Ticket
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.observation import FaultKind, Outcome, Reply
+from orchestrator.model.observation import Reply
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.remote.pool import Pool
@@ -25,19 +24,14 @@ from orchestrator.verification import Finding, Verified, asks, findings, in_moti
 
 LOOKS = 3
 """How often a migration is read that a runner moves meanwhile."""
-TRIES = 2
-"""How often a read is sent that may work the next time."""
+AT_ONCE = 32
+"""Trips in the air. A trip that waits for a thread would hold its session, and its endpoint would get another."""
+KEPT = 64
+"""Endpoints whose session stays open for the next round; of more, those that were asked last."""
 ASK_AGAIN_FOR_A_SESSION = 0.1
 """Seconds after which an endpoint whose sessions are all lent is asked for one again."""
-
-
-@dataclass
-class _Wanted:
-    """One read, for one migration or for several; ``tries``: how often it was sent."""
-
-    ids: tuple[str, ...]
-    read: Read
-    tries: int = 0
+PATIENCE = 5.0
+"""Seconds for which endpoints are waited for that are hung up on."""
 
 
 class Readings:
@@ -45,7 +39,8 @@ class Readings:
 
     def __init__(self, transport: Transport, pool: Pool[int], stopped: Callable[[], bool] = lambda: False) -> None:
         self._transport, self._pool, self._stopped = transport, pool, stopped
-        self._under_way: dict[int, _Wanted] = {}
+        self._under_way: dict[int, Trip | None] = {}
+        self._shells: dict[str, UUID] = {}
         self._numbers = 0
 
     def all_of(
@@ -64,63 +59,71 @@ class Readings:
         seen = {id_: Seen(id_, since=since) for id_ in ids}
         left = set(ids)
         while left and not self._stopped():
-            wanted = {id_: asks(id_, seen[id_]) for id_ in ids if id_ in left}
-            left = {id_ for id_, reads in wanted.items() if reads}
-            for for_, read, reply in self._round(_once(wanted)):
-                for id_ in for_:
-                    seen[id_] = seen[id_].plus([(read, reply)])
+            asked = {id_: asks(id_, seen[id_]) for id_ in ids if id_ in left}
+            left = {id_ for id_, reads in asked.items() if reads}
+            came: dict[str, list[tuple[Read, Reply]]] = {id_: [] for id_ in left}
+            for one, reply in self._round(trips(asked)):
+                for id_ in one.ids:
+                    came[id_].append((one.read, reply))
+            seen |= {id_: seen[id_].plus(replies) for id_, replies in came.items()}
         return None if self._stopped() else seen
 
-    def _round(self, wanted: Iterable[_Wanted]) -> Iterator[tuple[tuple[str, ...], Read, Reply]]:
-        waiting = deque(wanted)
-        while (waiting or self._under_way) and not self._stopped():
+    def close(self) -> None:
+        """Hang up on everybody who was asked; once it was stopped nobody is waited for."""
+        deadline = time.monotonic() + PATIENCE
+        for endpoint in [] if self._stopped() else list(self._shells):
+            self._hang_up(endpoint)
+        while self._under_way and not self._stopped() and time.monotonic() < deadline:
+            if (finished := self._pool.next_finished(ASK_AGAIN_FOR_A_SESSION)) is not None:
+                self._under_way.pop(finished[0])
+                deadline = time.monotonic() + PATIENCE
+
+    def _round(self, asked: Iterable[Trip]) -> Iterator[tuple[Wanted, Reply]]:
+        waiting = deque(asked)
+        while (waiting or any(self._under_way.values())) and not self._stopped():
             self._begin(waiting)
             finished = self._pool.next_finished(ASK_AGAIN_FOR_A_SESSION)
             if finished is None:
                 continue
             token, result = finished
-            one = self._under_way.pop(token)
+            trip = self._under_way.pop(token)
             if isinstance(result, Exception):
                 raise result
-            assert isinstance(result, Reply)
-            if one.tries < TRIES and _worth_repeating(result):
-                waiting.append(one)
-            else:
-                yield one.ids, one.read, result
+            if trip is not None:
+                assert isinstance(result, Reply)
+                answers, again = settled(trip, result)
+                waiting.extend(again)
+                yield from answers
+                self._keep_few()
 
-    def _begin(self, waiting: deque[_Wanted]) -> None:
+    def _begin(self, waiting: deque[Trip]) -> None:
         """Send what an endpoint has a session for; the rest goes on waiting."""
         for _ in range(len(waiting)):
-            one = waiting.popleft()
-            ticket: Ticket | None = self._transport.ticket(one.read.endpoint)
+            if len(self._under_way) >= AT_ONCE:
+                return
+            trip = waiting.popleft()
+            ticket: Ticket | None = self._transport.ticket(trip.endpoint)
             if ticket is None:
-                waiting.append(one)
+                waiting.append(trip)
                 continue
-            one.tries += 1
+            trip.tries += 1
+            self._shells.pop(trip.endpoint, None)
+            self._shells[trip.endpoint] = ticket.shell
             self._numbers += 1
-            self._under_way[self._numbers] = one
-            self._pool.start(self._numbers, one.read, ticket)
+            self._under_way[self._numbers] = trip
+            self._pool.start(self._numbers, trip.read, ticket)
 
+    def _keep_few(self) -> None:
+        """Hang up on whom nobody has asked for longest, so that hundreds of hosts cost few sessions at a time."""
+        if len(self._shells) > KEPT:
+            busy = {trip.endpoint for trip in self._under_way.values() if trip is not None}
+            for endpoint in [one for one in self._shells if one not in busy][: len(self._shells) - KEPT]:
+                self._hang_up(endpoint)
 
-def _once(wanted: Mapping[str, tuple[Read, ...]]) -> Iterator[_Wanted]:
-    """Yield the reads of a round: a statement that the same migrations want of an endpoint travels with its like."""
-    wanting: dict[tuple[str, str], tuple[Read, list[str]]] = {}
-    for id_, reads in wanted.items():
-        for read in reads:
-            for one in read.statements:
-                _, ids = wanting.setdefault((read.endpoint, repr(one)), (Read(read.endpoint, (one,)), []))
-                ids.append(id_)
-    together: dict[tuple[str, ...], list[Read]] = {}
-    for read, ids in wanting.values():
-        together.setdefault(tuple(ids), []).append(read)
-    for for_, alike in together.items():
-        yield from (_Wanted(for_, read) for read in merge(alike))
-
-
-def _worth_repeating(reply: Reply) -> bool:
-    if reply.again or reply.outcome is Outcome.UNKNOWN:
-        return True
-    return reply.fault is not None and not reply.errors and reply.fault.kind is FaultKind.TRANSIENT
+    def _hang_up(self, endpoint: str) -> None:
+        self._numbers += 1
+        self._under_way[self._numbers] = None
+        self._pool.end_shell(self._numbers, endpoint, self._shells.pop(endpoint))
 
 
 def looked_at(

@@ -129,7 +129,7 @@ class MemoryTransport:
         return self._reply(result, request)
 
     def _reply(self, result: Result, request: Request) -> Reply:
-        asks_descriptor = all(statement[0].name == "Get-DmsaDescriptor" for statement in request.statements)
+        asks_descriptor = any(statement[0].name == "Get-DmsaDescriptor" for statement in request.statements)
         records = tuple(self._record(item, asks_descriptor) for item in result.output)
         errors = tuple(_error(error) for error in result.errors)
         if result.failure is None:

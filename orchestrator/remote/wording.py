@@ -65,10 +65,11 @@ def _descriptor(statement: Cmdlet) -> tuple[Command, ...]:
 def understood(record: Record, statements: tuple[Cmdlet, ...]) -> Record:
     """Return a record as it would have come from a plain endpoint.
 
-    The role function for descriptors returns their SDDL as a string; where a read asked for nothing but
-    descriptors, such a string is given the type and property it has elsewhere.
+    The role function for descriptors returns their SDDL as a string; where a read asked for descriptors, such a string
+    is given the type and property it has elsewhere.
     """
-    only_descriptors = all(statement.name == "Get-DmsaDescriptor" for statement in statements)
-    if only_descriptors and isinstance(record.properties.get(""), str):
-        return Record(DESCRIPTOR, {"Sddl": record.properties[""]})
+    asked = {statement.name for statement in statements}
+    text = record.properties.get("")
+    if "Get-DmsaDescriptor" in asked and isinstance(text, str) and (len(asked) == 1 or text.startswith("O:")):
+        return Record(DESCRIPTOR, {"Sddl": text})
     return record

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypsrp.serializer import Serializer
 
-from orchestrator.model.observation import Unreadable
+from orchestrator.model.call import cmdlet
+from orchestrator.model.observation import Record, Unreadable
 from orchestrator.remote.clixml import duration, moment, text
 from orchestrator.remote.objects import CATEGORIES, record, remote_error
+from orchestrator.remote.wording import DESCRIPTOR, understood
 
 
 class Loader(yaml.SafeLoader):
@@ -140,3 +142,22 @@ def test_categories_are_numbered_as_documented():
         "PermissionDenied",
         "NotEnabled",
     ]
+
+
+ASKED = cmdlet("Get-DmsaDescriptor", Identity="CN=a", Attribute="nTSecurityDescriptor", Server="dc")
+EXPORTED = cmdlet("Export-ScheduledTask")
+
+
+@pytest.mark.parametrize(
+    ("came", "statements", "is_descriptor"),
+    [
+        ("O:DAG:DAD:", (ASKED,), True),
+        ("D:", (ASKED, ASKED), True),
+        ("O:DAG:DAD:", (cmdlet("Get-KdsRootKey"), ASKED), True),
+        ("<Task/>", (EXPORTED, ASKED), False),
+        ("O:DAG:DAD:", (EXPORTED,), False),
+    ],
+)
+def test_a_descriptor_that_comes_as_text_is_known_among_others(came, statements, is_descriptor):
+    found = understood(Record("System.String", {"": came}), statements)
+    assert found == (Record(DESCRIPTOR, {"Sddl": came}) if is_descriptor else Record("System.String", {"": came}))

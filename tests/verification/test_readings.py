@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.cli.readings import TRIES, Readings
+from orchestrator.cli.readings import Readings
+from orchestrator.cli.trips import TRIES
 from orchestrator.errors import Exit
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Call, Read, Ticket
