@@ -174,7 +174,7 @@ def _begun(world: TrueWorld, chance: random.Random) -> str:
     try:
         world.run(life=Doom(chance.randint(5, 60 * len(world.ids))))
     except Crash:
-        world.estate.advance(timedelta(minutes=1))
+        world.estate.advance(timedelta(minutes=10))  # a host that was told to reboot answers again
         return "in the middle of something, the process dead"
     return "everything has ended"
 
