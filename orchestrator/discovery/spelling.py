@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from orchestrator.model.call import Cmdlet, cmdlet
 from orchestrator.model.escape import wql
 from orchestrator.model.host import wql_or
+from orchestrator.model.spelling import qualified
 
 SENSED = ("W3SVC", "ClusSvc")
 """Services that say what else a machine is: a web server, a node of a failover cluster."""
@@ -61,7 +62,7 @@ class Spellings:
             if account.upn:
                 self._add(account.upn, Owner(account.key))
         for account in accounts:
-            for text in _qualified(domain, account.sam):
+            for text in qualified(domain.dns, domain.netbios, account.sam):
                 self._add(text, Owner(account.key))
             self._owners.setdefault(account.sid.lower(), Owner(account.key))
         for account in accounts:
@@ -85,13 +86,6 @@ class Spellings:
 
     def _writable(self) -> list[str]:
         return [text for text in self._texts if _has_a_spelling(text)]
-
-
-def _qualified(domain: Domain, sam: str) -> Iterator[str]:
-    yield f"{domain.netbios}\\{sam}"
-    yield f"{domain.dns}\\{sam}"
-    yield f"{sam}@{domain.dns}"
-    yield f"{sam}@{domain.netbios}"
 
 
 def _parts(texts: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -15,6 +15,7 @@ from orchestrator.guards.guard import Guard
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.event import GuardSaid
+from orchestrator.model.found_there import with_found
 from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.observation import Unreadable
 
@@ -72,6 +73,7 @@ def probes(case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
 
     A guard that cannot go on from what it read asks nothing more, and keeps no other from asking.
     """
+    case = with_found(case, seen)
     return tuple(read for guard in guards_at(stage) for read in _probe(guard, case, stage, seen))
 
 
@@ -83,7 +85,11 @@ def _probe(guard: Guard, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ..
 
 
 def ask(case: Case, stage: Stage, seen: Seen, about_host: bool = False) -> tuple[Answer, ...]:
-    """Return every guard's verdicts (or of those alone that look at hosts). What could not be read refuses too."""
+    """Return every guard's verdicts (or of those alone that look at hosts). What could not be read refuses too.
+
+    Where the plan says ``workloads: discover`` they judge what the host reports, or has reported.
+    """
+    case = with_found(case, seen)
     return tuple(
         Answer(guard.id, verdict, verdict.passed is not True and verdict.waivable and case.waived(guard.id, stage))
         for guard in guards_at(stage)
@@ -94,7 +100,7 @@ def ask(case: Case, stage: Stage, seen: Seen, about_host: bool = False) -> tuple
 
 def probes_about_host(case: Case, host: str, seen: Seen) -> tuple[Read, ...]:
     """Return what the guards of preflight want to read of one host that joins later."""
-    alone, stage = _alone(case, host), Stage.PREFLIGHT
+    alone, stage = with_found(_alone(case, host), seen), Stage.PREFLIGHT
     return tuple(read for guard in guards_at(stage) if guard.of_host for read in _probe(guard, alone, stage, seen))
 
 

@@ -12,6 +12,7 @@ from orchestrator.model.guard_ids import Stage
 from orchestrator.model.host import ENABLED, FIRST_BUILD, host_reads
 from orchestrator.model.observation import Outcome
 from orchestrator.model.plan import Host
+from orchestrator.model.users_of import users_reads
 
 DOMAIN_CONTROLLER_ROLES = frozenset({4, 5})
 """Win32_ComputerSystem.DomainRole: backup and primary domain controller (Microsoft Learn, the class's page)."""
@@ -121,10 +122,19 @@ class WorkloadSupported(Guard):
     id = "workload-supported"
     of_host = True
 
+    def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
+        """Ask a host about itself, and what runs there, where that is for the host to say."""
+        asked = tuple(host.name for host in case.migration.hosts if host.discovers)
+        users = (read for name in asked for read in users_reads(name, seen, names_pools=False))
+        return (*super().probe(case, stage, seen), *([pair_read(case)] if asked else ()), *users)
+
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Services pass; the others need a waiver from somebody who has rehearsed them."""
         del stage, seen
         for host in case.migration.hosts:
+            if host.discovers:
+                yield Verdict.unknown(host.name, "what runs there under the account is not known", _ASK_IT)
+                continue
             odd = [f"task {task.path}" for task in host.tasks] + [f"application pool {n}" for n in host.app_pools]
             odd += [f"SQL Server service {n}" for n in host.services if n.upper().startswith(("MSSQL", "SQLAGENT"))]
             yield Verdict.of(
@@ -133,3 +143,6 @@ class WorkloadSupported(Guard):
                 ", ".join(odd) or "services only",
                 "rehearse it in a test forest, then waive `workload-supported` with reason and approver",
             )
+
+
+_ASK_IT = "host-inventory-complete says what keeps it from being known; or list its workloads in the plan"

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from orchestrator.guards.guard import Guard, account, pair_read
+from orchestrator.guards.guard import Guard, pair_read
 from orchestrator.model.call import Read, cmdlet
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.directory import complaint
+from orchestrator.model.found_there import NotListed, as_list, used
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.host import absent, host_reads
 from orchestrator.model.observation import Outcome, Unreadable
 from orchestrator.model.plan import Host
-from orchestrator.model.users_of import NO_NAMESPACE, Used, spellings, used_by, users_reads
+from orchestrator.model.users_of import NO_NAMESPACE, Used, users_reads
 
 
 class HostInventoryComplete(Guard):
@@ -23,7 +24,7 @@ class HostInventoryComplete(Guard):
     of_host = True
 
     def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
-        """Ask for the account's names, and each host for what the plan names and for what runs as anybody."""
+        """Ask for the account's names, and each host for what is meant there and for what runs as anybody."""
         del stage
         reads = [pair_read(case)]
         for name in case.host_names:
@@ -32,43 +33,91 @@ class HostInventoryComplete(Guard):
         return tuple(reads)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
-        """Every service, task and pool of the account is in the plan; what the plan names and is not there, no waiver
-        brings back.
+        """Every service, task and pool of the account is meant; what is meant and is not there, no waiver brings back.
+
+        What is meant stands in the plan, or is what the host reported before it was written down.
         """
         del stage
-        names = spellings(account(case, seen), case.plan.estate.domain or "")
         for name in case.host_names:
-            yield _complete(case.migration.host(name), used_by(names, name, seen), seen)
+            host, known = case.migration.host(name), used(case, name, seen)
+            if host.discovers:
+                yield _no_list(case, name, known)
+            elif case.discovers(name):
+                yield _as_found(host, known, seen)
+            else:
+                yield _complete(host, known, seen)
 
 
-def _complete(host: Host, used: Used, seen: Seen) -> Verdict:
-    if host.workloads == "discover":
-        return Verdict.of(True, host.name, "whatever runs there under the account is meant")
-    missing, more = absent(host, seen.host(host.name)), _not_planned(host, used)
+def _complete(host: Host, known: Used, seen: Seen) -> Verdict:
+    missing, more = absent(host, seen.host(host.name)), _not_meant(host, known)
     said = [f"{host.name} has no {', no '.join(missing)}"] if missing else []
     said += [f"{', '.join(more)} of {host.name} runs under the account and is not in the plan"] if more else []
-    idle = f"; disabled, and so left alone: {', '.join(used.disabled)}" if used.disabled else ""
     verdict = Verdict.of(
         not said,
         host.name,
-        "; ".join(said) or f"everything of the account is in the plan ({used.looked_at} tasks looked at){idle}",
+        "; ".join(said)
+        or f"everything of the account is in the plan ({known.looked_at} tasks looked at){_idle(known)}",
         "correct the plan (`dmsa amend PLAN`), or install what is missing, or give what is not meant another account",
     )
     return replace(verdict, waivable=not missing)
 
 
-def _not_planned(host: Host, used: Used) -> list[str]:
-    planned = {
-        *(f"service {name}".lower() for name in host.services),
-        *(f"task {task.path}".lower() for task in host.tasks),
-        *(f"application pool {name}".lower() for name in host.app_pools),
-    }
-    found = [
-        *(f"service {name}" for name in used.services),
-        *(f"task {path}" for path in used.tasks),
-        *(f"application pool {name}" for name in used.app_pools),
-    ]
-    return [one for one in found if one.lower() not in planned]
+def _no_list(case: Case, name: str, known: Used) -> Verdict:
+    """Refuse what makes no list: without one nothing would be restarted, and everything would seem to be healthy."""
+    try:
+        as_list(case, name, known)
+    except NotListed as why:
+        return replace(Verdict.of(False, name, str(why), why.remedy), waivable=False)
+    return Verdict.unknown(name, f"what runs on {name} under the account was not read to its end")
+
+
+def _as_found(host: Host, known: Used, seen: Seen) -> Verdict:
+    """Hold what runs now against what the host reported: another list than that one only a person can accept."""
+    gone = absent(host, seen.host(host.name))
+    left = _words(host).keys() - {one.lower() for one in (*known.words, *(f"service {n}" for n in known.disabled))}
+    gone += [f"{one} under the account" for key, one in _words(host).items() if key in left and one not in gone]
+    more = [*_not_meant(host, known), *known.bare]
+    said = [f"{host.name} no longer has {', '.join(gone)}, which was found there"] if gone else []
+    said += (
+        [f"{', '.join(more)} of {host.name} runs under the account and was not found when it was asked"] if more else []
+    )
+    there = f"runs there under the account: {', '.join(_words(host).values())}"
+    verdict = Verdict.of(
+        not said,
+        host.name,
+        "; ".join(said) or f"{there} ({known.looked_at} tasks looked at){_idle(known)}",
+        f"list what is meant in the plan in place of `workloads: discover`: {_as_in_a_plan(known)}; then `dmsa amend "
+        "PLAN`, and what joins is written down and catches up; or bring back what is gone, and give what is not meant "
+        "another account",
+    )
+    return replace(verdict, waivable=not gone)
+
+
+def _idle(known: Used) -> str:
+    return f"; disabled, and so left alone: {', '.join(known.disabled)}" if known.disabled else ""
+
+
+def _words(host: Host) -> dict[str, str]:
+    """Return everything that is meant at a host, with its kind, by the same in small letters."""
+    words = (
+        *(f"service {name}" for name in host.services),
+        *(f"task {task.path}" for task in host.tasks),
+        *(f"application pool {name}" for name in host.app_pools),
+    )
+    return {one.lower(): one for one in words}
+
+
+def _not_meant(host: Host, known: Used) -> list[str]:
+    meant = _words(host)
+    return [one for one in known.words if one.lower() not in meant]
+
+
+def _as_in_a_plan(known: Used) -> str:
+    kinds = {"services": known.services, "tasks": known.tasks, "app_pools": known.app_pools}
+    return (
+        ", ".join(f"{kind}: [{', '.join(sorted(names))}]" for kind, names in kinds.items() if names)
+        or "nothing is left"
+    )
 
 
 RESOURCES = cmdlet(

@@ -18,16 +18,18 @@ from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.host import HostSeen, host_seen
 from orchestrator.model.lifecycle import Intention, Trigger
 from orchestrator.model.observation import Fault, Outcome, Reply, Unreadable
-from orchestrator.model.plan import Directory, Host, Migration, Plan, Policy, Task
+from orchestrator.model.plan import Directory, Host, Migration, Plan, Policy
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 from orchestrator.model.token import only_no_token
+from orchestrator.model.written_down import as_written_down, listed
 
 
 @dataclass(frozen=True)
 class Case:
     """One migration at one moment of estate time.
 
+    ``migration`` is the plan's, with what was found in place of each ``workloads: discover`` once it was written down.
     ``apart``: by how much the domain controller's clock was ahead of the journal's when estate time was read last; None
     if it never was.
     """
@@ -42,7 +44,8 @@ class Case:
     @classmethod
     def of(cls, run: RunState, plan: Plan, id_: str, at: datetime | None, apart: timedelta | None = None) -> Case:
         """Return the case of a migration by its id."""
-        return cls(run, plan, plan.migration(id_), run[id_], at, apart)
+        state = run[id_]
+        return cls(run, plan, as_written_down(plan.migration(id_), state), state, at, apart)
 
     @property
     def policy(self) -> Policy:
@@ -114,13 +117,13 @@ class Case:
         before = self.state.snapshot.hosts.get(name) if self.state.snapshot else None
         if before is None or (not self.goes_back and name in self.planned_hosts):
             return self.migration.host(name)
-        run = {task.path for host in self.migration.hosts if host.name == name for task in host.tasks if task.run}
-        return Host(
-            name=name,
-            services=tuple(before.services),
-            tasks=tuple(Task(path=path, run=path in run) for path in before.tasks),
-            app_pools=tuple(before.app_pools),
-        )
+        tasks = (task for host in self.migration.hosts if host.name == name for task in host.tasks)
+        return listed(name, before, (task.path for task in tasks if task.run))
+
+    def discovers(self, name: str) -> bool:
+        """Whether the plan leaves it to a host to say what runs there, whether or not it was asked by now."""
+        planned = self.plan.migration(self.migration.id).hosts
+        return any(host.discovers for host in planned if host.name == name)
 
     def waived(self, guard: str, stage: Stage) -> bool:
         """Whether a waiver of the plan counts for a guard at a stage.

@@ -83,8 +83,16 @@ def pool_log_ons(seen: Seen, host: str) -> Mapping[str, str | None]:
     Raises:
         Unreadable: it was not asked for, or an answer names no pool.
     """
-    found = (pool_log_on(record, host) for record in _answer(seen, host, POOLS, "its application pools").records)
-    return {name.lower(): log_on for name, log_on in found}
+    return {name.lower(): log_on for name, log_on in pools_seen(seen, host)}
+
+
+def pools_seen(seen: Seen, host: str) -> tuple[tuple[str, str | None], ...]:
+    """Return every application pool of a host as it spells it, and whom it runs as; None: as itself.
+
+    Raises:
+        Unreadable: it was not asked for, or an answer names no pool.
+    """
+    return tuple(pool_log_on(record, host) for record in _answer(seen, host, POOLS, "its application pools").records)
 
 
 def exporting(path: str) -> Cmdlet:

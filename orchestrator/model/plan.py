@@ -143,6 +143,11 @@ class Host(Model):
         None, description="discover: whatever the host reports as running under the account."
     )
 
+    @property
+    def discovers(self) -> bool:
+        """Whether the host itself says what runs there, and has not said it yet."""
+        return self.workloads == "discover"
+
 
 class Dmsa(Model):
     """The delegated Managed Service Account that supersedes the account."""

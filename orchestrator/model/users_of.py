@@ -15,8 +15,9 @@ from orchestrator.model.case import Seen
 from orchestrator.model.directory import PRINCIPAL_NAME, Account, complaint
 from orchestrator.model.escape import wql
 from orchestrator.model.host import SERVICE_PROPERTIES
-from orchestrator.model.log_on import POOLS, path_in, pool_log_ons, principal_of
+from orchestrator.model.log_on import POOLS, path_in, pools_seen, principal_of
 from orchestrator.model.observation import Outcome, Record, Reply, Unreadable
+from orchestrator.model.spelling import qualified
 
 POOL_SERVICE = "WAS"
 """Windows Process Activation Service: without it there are no application pools (Microsoft Learn, IIS, WAS)."""
@@ -37,7 +38,11 @@ _TASK = re.compile(r"(?:<!--\s*(?P<comment>\\[^>]*?)\s*-->\s*)?<Task[\s>].*?</Ta
 
 @dataclass(frozen=True)
 class Used:
-    """What of a host runs under an account. ``disabled`` are services that nothing starts."""
+    """What of a host runs under an account. ``disabled`` are services that nothing starts.
+
+    ``bare``: what runs under its name without a domain, which may be an account of the machine's own (the same order
+    of kinds, in words).
+    """
 
     services: tuple[str, ...]
     disabled: tuple[str, ...]
@@ -45,6 +50,16 @@ class Used:
     app_pools: tuple[str, ...]
     looked_at: int
     """How many tasks were looked at: that there are no others the host alone can say."""
+    bare: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Everything that is not disabled, each with its kind."""
+        return (
+            *(f"service {name}" for name in self.services),
+            *(f"task {path}" for path in self.tasks),
+            *(f"application pool {name}" for name in self.app_pools),
+        )
 
 
 def users_reads(host: str, seen: Seen, *, names_pools: bool) -> tuple[Read, ...]:
@@ -74,31 +89,46 @@ def spellings(account: Account, domain: str) -> frozenset[str]:
     if not isinstance(short, str) or "\\" not in short:
         raise Unreadable(f"{PRINCIPAL_NAME} of {account.dn} did not come back")
     netbios = short.partition("\\")[0]
-    names = [short, f"{domain}\\{account.sam}", f"{account.sam}@{domain}", f"{account.sam}@{netbios}", account.sid]
+    names = [short, *qualified(domain, netbios, account.sam), account.sid]
     own = account.aside.get("userPrincipalName")
     return frozenset(name.lower() for name in (*names, *([str(own)] if own else [])))
 
 
-def used_by(names: frozenset[str], host: str, seen: Seen) -> Used:
+def used_by(names: frozenset[str], host: str, seen: Seen, sam: str = "") -> Used:
     """Return what of a host runs under any of these names.
+
+    Args:
+        names: the account's names, as :func:`spellings` has them.
+        host: the host that was asked for :func:`users_reads`.
+        seen: what was read.
+        sam: the account's name without a domain; what runs under that is told apart.
 
     Raises:
         Unreadable: the host did not answer.
     """
-    services = [record for record in _services(host, seen) if str(record.get("StartName") or "").lower() in names]
+    everybody = [(record, str(record.get("StartName") or "").lower()) for record in _services(host, seen)]
+    services = [record for record, who in everybody if who in names]
     tasks = list(_tasks(host, seen))
-    pools = pool_log_ons(seen, host) if has_pools(host, seen) else {}
+    pools = [(name, (who or "").lower()) for name, who in (pools_seen(seen, host) if has_pools(host, seen) else ())]
+    alone = sam.lower() or None
     return Used(
         services=tuple(r.text("Name") for r in services if r.text("StartMode") != "Disabled"),
         disabled=tuple(r.text("Name") for r in services if r.text("StartMode") == "Disabled"),
         tasks=tuple(path for path, who in tasks if who in names),
-        app_pools=tuple(name for name, who in pools.items() if (who or "").lower() in names),
+        app_pools=tuple(name for name, who in pools if who in names),
         looked_at=len(tasks),
+        bare=(
+            *(f"service {record.text('Name')}" for record, who in everybody if who == alone),
+            *(f"task {path}" for path, who in tasks if who == alone),
+            *(f"application pool {name}" for name, who in pools if who == alone),
+        ),
     )
 
 
 def _services(host: str, seen: Seen) -> list[Record]:
-    return list(_answer(seen, host, SERVICES, "the accounts of its services").of("Win32_Service"))
+    """Return each service once: one that was asked for by its name in the same round trip comes twice."""
+    found = _answer(seen, host, SERVICES, "the accounts of its services").of("Win32_Service")
+    return list({record.text("Name").lower(): record for record in found}.values())
 
 
 def _tasks(host: str, seen: Seen) -> Iterator[tuple[str, str]]:

@@ -15,10 +15,11 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import Event, Moved, SubjectDone, WorkloadSeen
 from orchestrator.model.guard_ids import Stage
-from orchestrator.model.host import HostSeen, host_reads
+from orchestrator.model.host import HostSeen
 from orchestrator.model.ledger import LedgerSeen, ledger_reads, ledger_seen
 from orchestrator.model.lifecycle import PATH, Pair, Phase, Trigger
 from orchestrator.model.plan import Host
+from orchestrator.steps.inventory import host_reads_of
 from orchestrator.steps.prepare import controllers_found, controllers_read, protect, written_down
 from orchestrator.steps.step import (
     Step,
@@ -59,7 +60,7 @@ class Adopt(Step):
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
         """Ask every domain controller for the pair, the pinned one for the ledger, and every host."""
         reads = [] if case.controllers else [controllers_read(case)]
-        hosts = [read for host in case.migration.hosts for read in host_reads(host)]
+        hosts = [read for host in case.migration.hosts for read in host_reads_of(case, host)]
         return (*reads, *ledger_reads(case), *pair_reads_everywhere(case), *hosts)
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:

@@ -1,8 +1,11 @@
 """How a host is before anything is changed there: what a way back must find again.
 
 Shared by prepare, which writes down every host of the plan, and by registry, which writes down a host that joined
-later. A workload that the plan names and the host does not have is left out here: the guard host-inventory-complete is
-asked on the same reading, before it is written down, and refuses it.
+later. Where the plan says ``workloads: discover``, the host is asked here which are meant, and what is written down of
+it is the list from then on (:mod:`orchestrator.model.written_down`).
+
+A workload that is meant and that the host does not have is left out here: the guard host-inventory-complete is asked on
+the same reading, before it is written down, and refuses it.
 """
 
 from __future__ import annotations
@@ -12,24 +15,77 @@ import json
 
 from orchestrator.model.action import Observe, Record, Stop
 from orchestrator.model.before import HostBefore, HostSnapshotTaken, PoolBefore, ServiceBefore, TaskBefore
+from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.host import HostSeen, services_read
+from orchestrator.model.found_there import NotListed, account_names, there
+from orchestrator.model.host import HostSeen, host_reads, services_read
 from orchestrator.model.log_on import log_on_reads, pool_log_ons, task_log_on
 from orchestrator.model.observation import Unreadable
 from orchestrator.model.plan import Host
+from orchestrator.model.users_of import users_reads
+from orchestrator.steps.step import original_missing, pair_read
 
 
-def inventory(host: Host, found: HostSeen, seen: Seen) -> HostBefore | Observe | Stop:
-    """Return the host with those workloads of the plan that it has, or what must be read first, or why it cannot be."""
-    if host.workloads == "discover":
-        return _not_discovered(host)
+def host_reads_of(case: Case, host: Host) -> tuple[Read, ...]:
+    """Ask a host of the plan about itself and what is meant there; or about everybody's, where it says what that is."""
+    own = host_reads(host)
+    return (*own, *users_reads(host.name, Seen(case.migration.id), names_pools=False)) if host.discovers else own
+
+
+def meant(case: Case, host: Host, seen: Seen) -> Host | Observe:
+    """Return a host with the workloads that are meant there, which were read; or what must be read for that.
+
+    Raises:
+        Unreadable: the host did not say what runs there.
+        NotListed: what it says makes no list.
+    """
+    if not host.discovers:
+        return host
+    asked = seen.unasked((pair_read(case), *users_reads(host.name, seen, names_pools=False)))
+    if asked:
+        return Observe(asked, more=True)
+    found = there(case, host.name, seen)
+    asked = seen.unasked(host_reads(found))
+    return Observe(asked, more=True) if asked else found
+
+
+def inventory(case: Case, host: Host, seen: Seen) -> HostBefore | Observe:
+    """Return a host with those workloads that it has of those that are meant there, or what must be read first.
+
+    Raises:
+        Unreadable: what must be known of it was not read.
+        NotListed: what it says runs there makes no list.
+    """
+    which = meant(case, host, seen)
+    if isinstance(which, Observe):
+        return which
+    found = seen.host(host.name)
     unseen = {n for s in found.services.values() for n in s.dependents or () if n.lower() not in found.services}
     if unseen:
         read = services_read(host.name, unseen)
         if seen.reply_to(read.statements[0], host.name) is not None:
             raise Unreadable(f"{host.name} does not show {', '.join(sorted(unseen))}, on which others depend")
         return Observe((read,), more=True)
-    return host_before(host, found, seen)
+    before = host_before(which, found, seen)
+    if host.discovers and isinstance(before, HostBefore):
+        _tasks_are_its_own(case, host.name, before, seen)
+    return before
+
+
+def _tasks_are_its_own(case: Case, name: str, before: HostBefore, seen: Seen) -> None:
+    """Look once more whom each task runs as: all together they were told apart by what their texts say of themselves.
+
+    Raises:
+        NotListed: a task asked for by its path runs as somebody else.
+    """
+    names = account_names(case, seen)
+    others = [path for path, task in before.tasks.items() if (task.log_on or "").lower() not in names]
+    if others:
+        raise NotListed(
+            f"a task of {name} that runs under the account says that it is {', '.join(others)}, and that one runs as "
+            "somebody else",
+            "find out which task it is (its text names another one in its URI), and register it anew",
+        )
 
 
 def read_too_early(case: Case, name: str, seen: Seen) -> bool:
@@ -43,9 +99,9 @@ def read_too_early(case: Case, name: str, seen: Seen) -> bool:
 
 def host_before(host: Host, found: HostSeen, seen: Seen) -> HostBefore | Observe:
     """Return a host with those workloads of the plan that it has, or what must be read first."""
-    there = _there(host, found)
-    reads = seen.unasked(log_on_reads(there))
-    return Observe(reads, more=True) if reads else _before(there, found, seen)
+    has = _there(host, found)
+    reads = seen.unasked(log_on_reads(has))
+    return Observe(reads, more=True) if reads else _before(has, found, seen)
 
 
 def is_known(case: Case, name: str) -> bool:
@@ -61,9 +117,17 @@ def is_known(case: Case, name: str) -> bool:
     )
 
 
-def join(case: Case, name: str, found: HostSeen, seen: Seen) -> Record | Observe | Stop:
+def join(case: Case, name: str, seen: Seen) -> Record | Observe | Stop:
     """Write down a host that joined since the snapshot; of one that only runs more, what was known before stays."""
-    answer = inventory(case.migration.host(name), found, seen)
+    host = case.migration.host(name)
+    try:
+        if host.discovers and seen.asked(case.endpoint) and seen.pair(case.endpoint, case.server).account is None:
+            return original_missing(case, seen)
+        answer = inventory(case, host, seen)
+    except NotListed as why:
+        return Stop(
+            "guard:host-inventory-complete", f"{why}. Nothing was changed there.", f"{why.remedy}; then {_THEN}"
+        )
     if not isinstance(answer, HostBefore):
         return answer
     known = case.state.snapshot.hosts.get(name) if case.state.snapshot else None
@@ -82,14 +146,7 @@ def _merged(known: HostBefore, more: HostBefore) -> HostBefore:
     )
 
 
-def _not_discovered(host: Host) -> Stop:
-    # Without a list nothing would be restarted there, and everything would seem to be healthy.
-    return Stop(
-        "guard:host-inventory-complete",
-        f"{host.name} says `workloads: discover`, and in this version a run cannot discover. Nothing was changed.",
-        "list its services, tasks and app_pools in the plan (`dmsa discover` finds them), and accept it with "
-        "`dmsa amend PLAN`",
-    )
+_THEN = "`dmsa release` looks again"
 
 
 def _there(host: Host, found: HostSeen) -> Host:

@@ -17,11 +17,10 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import ACCOUNT_BACK_LINK, ACCOUNT_DISABLED, ACCOUNT_LINK, ACCOUNT_STATE, PairSeen
 from orchestrator.model.event import DIRECTORY, ControllersFound
 from orchestrator.model.guard_ids import Stage
-from orchestrator.model.host import host_reads
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
 from orchestrator.model.observation import Outcome, Unreadable
 from orchestrator.steps import snapshot
-from orchestrator.steps.inventory import inventory, read_too_early
+from orchestrator.steps.inventory import host_reads_of, inventory, read_too_early
 from orchestrator.steps.step import Step, original_missing, pair_read
 
 
@@ -42,7 +41,7 @@ class Prepare(Step):
         if not case.controllers:
             reads.insert(0, controllers_read(case))
         if case.state.snapshot is None:
-            reads += [read for host in case.migration.hosts for read in host_reads(host)]
+            reads += [read for host in case.migration.hosts for read in host_reads_of(case, host)]
         return tuple(reads)
 
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
@@ -136,7 +135,7 @@ def written_down(case: Case, seen: Seen, pair: PairSeen, again: tuple[Read, ...]
         return Observe(again)
     hosts = {}
     for host in case.migration.hosts:
-        answer = inventory(host, seen.host(host.name), seen)
+        answer = inventory(case, host, seen)
         if not isinstance(answer, HostBefore):
             return answer
         hosts[host.name] = answer

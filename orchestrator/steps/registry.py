@@ -19,13 +19,12 @@ from orchestrator.model.host import (
     KERBEROS_KEY,
     KERBEROS_PARENT,
     HostSeen,
-    host_reads,
     parent_read,
 )
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.model.observation import Fault, FaultKind
 from orchestrator.model.plan import Host
-from orchestrator.steps.inventory import is_known, join, read_too_early
+from orchestrator.steps.inventory import host_reads_of, is_known, join, read_too_early
 from orchestrator.steps.step import LOOK_AGAIN, Groups, Step, did
 
 REBOOT_TAKES = timedelta(minutes=30)
@@ -46,7 +45,7 @@ class Registry(Step):
 
     def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
         """Ask the host about itself and its switch; one that joined since the snapshot about its workloads too."""
-        return host_reads(Host(name=subject) if is_known(case, subject) else case.migration.host(subject))
+        return host_reads_of(case, Host(name=subject) if is_known(case, subject) else case.migration.host(subject))
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Write a host that joined down; make the key, set the value, reboot; each read back before the next."""
@@ -55,7 +54,7 @@ class Registry(Step):
             return in_flux
         host = seen.host(subject)
         if not is_known(case, subject):
-            return join(case, subject, host, seen)
+            return join(case, subject, seen)
         if not host.enabled:
             return enable(host, 1)
         known = case.state.hosts[subject].registry

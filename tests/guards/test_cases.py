@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.guards import Answer, all_guards, ask
 from orchestrator.model.case import Seen
+from orchestrator.model.found_there import with_found
 from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.observation import Unreadable
 from tests.cases import MIGRATION, Situation, files, ident, load
@@ -27,7 +28,7 @@ def asked(guard: str, given: Situation) -> tuple[Answer, ...]:
     stage, seen = Stage(given.facts["stage"]), Seen(MIGRATION, guarded=True)
     for _ in range(6):
         try:
-            reads = BY_ID[guard].probe(case, stage, seen)
+            reads = BY_ID[guard].probe(with_found(case, seen), stage, seen)
         except Unreadable:
             break
         new = tuple(read for read in reads if any(seen.reply_to(one, read.endpoint) is None for one in read.statements))
