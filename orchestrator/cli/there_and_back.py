@@ -16,7 +16,7 @@ from orchestrator.engine.drill import ENDS, is_over, not_free, turned
 from orchestrator.engine.outcome import waiting_of
 from orchestrator.engine.waves import admissible
 from orchestrator.errors import PersonNeeded
-from orchestrator.model.case import Case
+from orchestrator.model.case import Case, Seen
 from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned, Origin, SteadyStateSeen
 from orchestrator.model.event import Event, Released, WayBackAsked
 from orchestrator.model.lifecycle import Intention, Phase, Way
@@ -86,7 +86,13 @@ class ThereAndBack:
         self, conductor: Conductor, when: Literal["before", "after"], number: int, ids: tuple[str, ...]
     ) -> list[SteadyStateSeen]:
         cases = {id_: Case.of(conductor.state, conductor.plan, id_, conductor.state.last_at) for id_ in ids}
-        looked = conductor.look({id_: steady_reads(case) for id_, case in cases.items()})
+        looked: dict[str, Seen] = {}
+        wanted = {id_: steady_reads(case) for id_, case in cases.items()}
+        while wanted:
+            more = conductor.look(wanted)
+            looked |= {id_: looked[id_].plus(one.replies) if id_ in looked else one for id_, one in more.items()}
+            asked = {id_: steady_reads(cases[id_], looked[id_]) for id_ in more}
+            wanted = {id_: reads for id_, reads in asked.items() if reads} if conductor.going_on else {}
         found = {id_: steady_state(cases[id_], seen) for id_, seen in looked.items()}
         return [
             SteadyStateSeen(

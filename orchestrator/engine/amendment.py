@@ -25,6 +25,7 @@ Kind = Literal[
     "returns-to-linked",
     "duties-stay",
     "workloads-change",
+    "as-found",
     "approvals-fall",
     "stays-held",
 ]
@@ -78,7 +79,10 @@ def amendment(run: RunState, before: Mapping[str, Any], after: Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Pair:
-    """One migration in both plans: None where a plan does not have it."""
+    """One migration in both plans: None where a plan does not have it.
+
+    ``hosts`` have what was found there in place of ``workloads: discover``, where it was written down.
+    """
 
     state: MigrationState
     was: Mapping[str, Any] | None
@@ -86,11 +90,31 @@ class _Pair:
 
     @property
     def hosts(self) -> tuple[dict[str, Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
-        return hosts_of(self.was) if self.was else {}, hosts_of(self.now) if self.now else {}
+        was, now = (hosts_of(one) if one else {} for one in (self.was, self.now))
+        return _as_found(was, self.state), _as_found(now, self.state)
 
     @property
     def only(self) -> str:
         return f"--only {self.state.id}"
+
+
+def _as_found(hosts: dict[str, Mapping[str, Any]], state: MigrationState) -> dict[str, Mapping[str, Any]]:
+    known = state.snapshot.hosts if state.snapshot else {}
+    return {
+        name: {
+            **host,
+            "services": list(known[name].services),
+            "tasks": [{"path": path} for path in known[name].tasks],
+            "app_pools": list(known[name].app_pools),
+        }
+        if _discovers(host) and name in known
+        else host
+        for name, host in hosts.items()
+    }
+
+
+def _discovers(host: Mapping[str, Any]) -> bool:
+    return bool(host.get("workloads") == "discover")
 
 
 def _pairs(run: RunState, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[_Pair]:
@@ -126,12 +150,18 @@ def _more(one: _Pair) -> dict[str, list[str]]:
     if one.was is None or one.now is None or _at_rest(one.state):
         return {}
     old, new = one.hosts
-    more = {name: sorted(_workloads(new[name]) - _workloads(old[name])) for name in new if name in old}
+    more = {name: _but(_workloads(new[name]), _workloads(old[name])) for name in new if name in old}
     return {name: names for name, names in more.items() if names}
 
 
-def _workloads(host: Mapping[str, Any]) -> set[str]:
-    return {*host["services"], *(task["path"] for task in host["tasks"]), *host["app_pools"]}
+def _workloads(host: Mapping[str, Any]) -> dict[str, str]:
+    """Return the workloads of a host by their names in small letters: Windows knows them in any case."""
+    names = (*host["services"], *(task["path"] for task in host["tasks"]), *host["app_pools"])
+    return {name.lower(): name for name in names}
+
+
+def _but(some: Mapping[str, str], others: Mapping[str, str]) -> list[str]:
+    return sorted(name for key, name in some.items() if key not in others)
 
 
 # What is refused.
@@ -233,6 +263,7 @@ def _follows(run: RunState, one: _Pair) -> Iterator[Follows]:
             "and the dwell begins anew with the last read-back",
         )
     yield from _duties(run, one)
+    yield from _listed_as_found(one)
     if state.held is not None:
         yield Follows(
             id_, "stays-held", f"{state.held.reason}; `dmsa release PLAN {one.only} --reason TEXT` lets it go on"
@@ -243,11 +274,11 @@ def _duties(run: RunState, one: _Pair) -> Iterator[Follows]:
     state = one.state
     old, new = one.hosts
     for name, host in old.items():
-        left = _workloads(host) if name not in new else _workloads(host) - _workloads(new[name])
+        left = _but(_workloads(host), _workloads(new[name]) if name in new else {})
         before = state.snapshot.hosts.get(name) if state.snapshot else None
         if before is None or (name in new and not left):
             continue
-        looks = f"looks at {', '.join(sorted(left))}" if left else "looks at it"
+        looks = f"looks at {', '.join(left)}" if left else "looks at it"
         if name in new:
             yield Follows(
                 state.id,
@@ -257,6 +288,17 @@ def _duties(run: RunState, one: _Pair) -> Iterator[Follows]:
         else:
             switch = "restores its registry value, " if run.needs(name, state.id) else ""
             yield Follows(state.id, "duties-stay", f"{name}: a way back still {switch}{looks}")
+
+
+def _listed_as_found(one: _Pair) -> Iterator[Follows]:
+    """Say of a host whose list takes the place of ``workloads: discover``, or the other way, that it means the same."""
+    old, new = one.hosts
+    for name in old:
+        if name not in new or _discovers(old[name]) is _discovers(new[name]):
+            continue
+        if _workloads(old[name]).keys() == _workloads(new[name]).keys():
+            meant = ", ".join(sorted(_workloads(old[name]).values()))
+            yield Follows(one.state.id, "as-found", f"{name}: {meant}, as written down before; nothing changes there")
 
 
 def _approvals(run: RunState, after: Mapping[str, Any]) -> Iterator[Follows]:

@@ -25,6 +25,7 @@ from orchestrator.model.lifecycle import FINAL, Pair, Phase, Trigger, Way, move,
 from orchestrator.model.plan import Host, Migration, Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
+from orchestrator.model.written_down import as_written_down
 from orchestrator.steps import effects
 from orchestrator.steps.effects import REGISTERS, REPAIRS, SENDS, TRACES, Creation, Effect, Is, On
 
@@ -107,8 +108,8 @@ def expected(plan: Plan, ids: Sequence[str], run: RunState | None, told: History
 class _Predicting:
     def __init__(self, plan: Plan, id_: str, run: RunState | None, told: History) -> None:
         self._plan, self._id, self._told = plan, id_, told
-        self._migration = plan.migration(id_)
         self._state = run[id_] if run is not None else MigrationState(id=id_)
+        self._migration = as_written_down(plan.migration(id_), self._state)
         self._pair = pair_known(plan, self._migration, self._state)
         directory = plan.estate.directory
         self._server = directory.server if directory else ""
@@ -337,14 +338,18 @@ class _Predicting:
 def _workloads(cmdlet: str, host: Host, before: HostBefore | None) -> Iterator[tuple[str, str]]:
     """Yield the workloads that a cmdlet is sent for at a host."""
     if cmdlet in {"Restart-Service", "Start-Service"}:
-        names = host.services or tuple(before.services if before else ())
-        yield from ((name, "" if before else "where it runs") for name in names)
-        if host.workloads is not None and not names:
-            yield "", "whatever is found there"
+        yield from ((name, "" if before else "where it runs") for name in host.services)
+        if host.discovers:
+            yield "", _NOT_ASKED
     elif cmdlet == "Restart-WebAppPool":
-        yield from ((name, "") for name in host.app_pools or tuple(before.app_pools if before else ()))
+        yield from ((name, "") for name in host.app_pools)
+        if host.discovers:
+            yield "", _NOT_ASKED
     else:
         yield from ((task.path, "") for task in host.tasks if task.run)
+
+
+_NOT_ASKED = "not asked yet: whatever the host reports as running under the account"
 
 
 def _path(state: MigrationState, rollback_by: Way) -> Iterator[tuple[Trigger, Phase]]:

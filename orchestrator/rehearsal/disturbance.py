@@ -13,7 +13,8 @@ from datetime import timedelta
 from typing import Any
 
 from orchestrator.lab.estate import weather_spec as w
-from orchestrator.lab.estate.spec import EstateSpec
+from orchestrator.lab.estate.machine import folded_account
+from orchestrator.lab.estate.spec import EstateSpec, HostSpec
 from orchestrator.model.plan import Plan
 
 ACTS: dict[str, str] = {
@@ -115,8 +116,16 @@ class _Draws:
     def __init__(self, chance: random.Random, plan: Plan, spec: EstateSpec, ids: Sequence[str]) -> None:
         self._chance, self._plan, self._spec, self._ids = chance, plan, spec, ids
         self._hosts = sorted({host.name for one in plan.migrations() for host in one.hosts})
+        there = {host.name.lower(): host for host in spec.hosts}
         self._services = sorted(
-            {(host.name, name) for one in plan.migrations() for host in one.hosts for name in host.services}
+            {
+                (host.name, name)
+                for one in plan.migrations()
+                for host in one.hosts
+                for name in (
+                    _run_as(there.get(host.name.lower()), _sam(spec, one.account)) if host.discovers else host.services
+                )
+            }
         )
         self._others = sorted({host.name for host in spec.hosts} - set(self._hosts))
 
@@ -256,6 +265,12 @@ _MAKE: dict[str, Callable[[random.Random, str, w.Trigger, _About], w.WeatherSpec
     "registry-changed": _registry,
     "original-moved": _moved,
 }
+
+
+def _run_as(host: HostSpec | None, log_on: str) -> tuple[str, ...]:
+    """Return the services that run as an account, where the plan leaves it to the host to say which."""
+    services = host.services if host is not None else ()
+    return tuple(one.name for one in services if folded_account(one.log_on) == folded_account(log_on))
 
 
 def _said(rule: w.WeatherSpec) -> str:

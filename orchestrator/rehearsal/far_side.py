@@ -14,6 +14,7 @@ from uuid import UUID
 from orchestrator.lab.command import Request, Result
 from orchestrator.lab.estate.cmdlets import is_write
 from orchestrator.lab.estate.estate import Estate
+from orchestrator.lab.estate.machine import folded_account
 from orchestrator.lab.estate.migration import MEMBERSHIP, PRECEDED_BY, STATE, SUPERSEDED_BY, SUPERSEDED_STATE
 from orchestrator.lab.estate.replica import Entry, Replica
 from orchestrator.model.plan import Host, Plan
@@ -87,8 +88,11 @@ class FarSide(Protocol):
     def restarting(self, host: str) -> bool:
         """Say whether the host is on its way up again, so that nothing runs there for a moment."""
 
-    def running(self, host: Host) -> Mapping[str, bool]:
-        """Return for each service and application pool that the plan names whether it runs."""
+    def running(self, host: Host, id_: str) -> Mapping[str, bool]:
+        """Return for each service and application pool that the plan names whether it runs.
+
+        Where the plan leaves it to the host, these are all that log on as the migration's account.
+        """
 
 
 DECLARED = frozenset(
@@ -111,6 +115,7 @@ class EstateFarSide:
         self.controllers = (pinned, *(name for name in agreeing if name != pinned))
         self._pinned = estate.directory.replicas[pinned]
         self._accounts = {one.id: _guid(self._pinned, one.account) for one in plan.migrations()}
+        self._named = {one.id: _names(self._pinned, one.account) for one in plan.migrations()}
         hosts = {host.name for one in plan.migrations() for host in one.hosts}
         self._machines = {name: estate.machine(name) for name in sorted(hosts) if name.lower() in estate.machines}
 
@@ -184,17 +189,29 @@ class EstateFarSide:
         until = self._estate.machine(host).down_until
         return until is not None and until > self._estate.now
 
-    def running(self, host: Host) -> Mapping[str, bool]:
-        """Return for each service and application pool of the plan whether it runs."""
+    def running(self, host: Host, id_: str) -> Mapping[str, bool]:
+        """Return for each service and application pool that is meant whether it runs."""
         machine = self._estate.machine(host.name)
-        services = {name: machine.services.get(name.lower()) for name in host.services}
-        pools = {name: machine.pools.get(name.lower()) for name in host.app_pools}
+        names, pool_names = host.services, host.app_pools
+        if host.discovers:
+            named = self._named[id_]
+            names = tuple(one.name for one in machine.spec.services if folded_account(one.log_on) in named)
+            pool_names = tuple(one.name for one in machine.spec.app_pools if folded_account(one.log_on) in named)
+        services = {name: machine.services.get(name.lower()) for name in names}
+        pools = {name: machine.pools.get(name.lower()) for name in pool_names}
         return {name: one.running for name, one in services.items() if one} | {
             name: one.started for name, one in pools.items() if one
         }
 
     def _account(self, id_: str, replica: Replica) -> Entry | None:
         return replica.live(self._accounts[id_])
+
+
+def _names(replica: Replica, dn: str) -> frozenset[str]:
+    """Return the names of an account without a domain, folded, under which something may log on."""
+    entry = replica.at_dn(dn)
+    given = (entry.get("sAMAccountName"), entry.get("userPrincipalName")) if entry is not None else ()
+    return frozenset(folded_account(str(name)) for name in given if name)
 
 
 def _guid(replica: Replica, dn: str) -> UUID | None:

@@ -64,7 +64,7 @@ def before_of(plan: Plan, far: FarSide, id_: str, courses: Collection[Course]) -
     hosts = plan.migration(id_).hosts
     return Before(
         account=dict(far.account(id_, far.controllers[0]) or {}),
-        running={host.name: None if far.restarting(host.name) else dict(far.running(host)) for host in hosts},
+        running={host.name: None if far.restarting(host.name) else dict(far.running(host, id_)) for host in hosts},
         switches={host.name: _switch_before(far, id_, host.name, courses) for host in hosts},
     )
 
@@ -94,8 +94,8 @@ def as_before(
             continue
         ran = before.running[host.name]
         # Another migration may restart the whole host between the last look and the move.
-        if ran is not None and not far.restarting(host.name) and dict(far.running(host)) != ran:
-            said = f"rolled back, and {host.name} runs {far.running(host)}, ran {ran}"
+        if ran is not None and not far.restarting(host.name) and dict(far.running(host, course.id)) != ran:
+            said = f"rolled back, and {host.name} runs {far.running(host, course.id)}, ran {ran}"
             yield Violation("rolled-back-equals-snapshot", course.id, said)
         needed = any(host.name in one.switched for one in courses if one is not course)
         if not needed and far.switch(host.name) != before.switches[host.name]:

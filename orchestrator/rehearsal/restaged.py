@@ -28,6 +28,7 @@ from orchestrator.model.directory import DELEGATED_BY, SILOS
 from orchestrator.model.drilled import Origin
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
+from orchestrator.model.written_down import as_written_down
 from orchestrator.rehearsal.stage import drawn_up
 
 _ALWAYS_MADE_UP = (
@@ -54,7 +55,7 @@ def restaged(plan: Plan, run: RunState, start: datetime) -> tuple[EstateSpec, Or
         ValueError: the plan's names fit into no single domain.
     """
     taken = {one.id: snapshot for one in plan.migrations() if (snapshot := run[one.id].snapshot) is not None}
-    spec = drawn_up(plan)
+    spec = drawn_up(plan, [as_written_down(one, run[one.id]) for one in plan.migrations()])
     sams = {id_: sam for id_, snapshot in taken.items() if (sam := _sam(snapshot)) is not None}
     netbios = _netbios(taken) or spec.domain.netbios
     users = tuple(_users(plan, spec, taken, sams))
@@ -77,6 +78,11 @@ def _made_up(plan: Plan, taken: Snapshots, others: tuple[UserSpec, ...]) -> Iter
     drawn = [one.id for one in plan.migrations() if one.id not in taken]
     if drawn:
         yield f"everything of {', '.join(drawn)}: no snapshot was taken, so it is drawn up from the plan"
+    unasked = sorted(
+        {host.name for one in plan.migrations() if one.id in drawn for host in one.hosts if host.discovers}
+    )
+    if unasked:
+        yield f"what runs on {', '.join(unasked)}: nobody has asked there yet, so one service stands for it"
     for id_, snapshot in taken.items():
         left_out = [name for name in _NOT_SHOWN if snapshot.account.get(name)]
         if left_out:

@@ -6,10 +6,11 @@ nothing of what the real ones are like.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.errors import InputInvalid
 from orchestrator.lab.estate import dn as names
+from orchestrator.lab.estate.machine import folded_account
 from orchestrator.lab.estate.spec import (
     DcSpec,
     DomainSpec,
@@ -24,7 +25,7 @@ from orchestrator.lab.estate.spec import (
     load_spec,
 )
 from orchestrator.lab.jea import Registered
-from orchestrator.model.plan import Host, Plan
+from orchestrator.model.plan import Host, Migration, Plan
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.rehearsal.rehearsed import Rehearsed
 from orchestrator.rehearsal.world import World
@@ -53,8 +54,14 @@ def staged(loaded: Loaded) -> Rehearsed:
     return rehearsed
 
 
-def drawn_up(plan: Plan) -> EstateSpec:
+def drawn_up(plan: Plan, known: Sequence[Migration] = ()) -> EstateSpec:
     """Return an estate in which everything that the plan names is there and well.
+
+    On a host that says itself what runs there, a service runs under each account: the plan knows of none.
+
+    Args:
+        plan: the plan.
+        known: its migrations, where more is known of their hosts than the plan says.
 
     Raises:
         ValueError: the plan names no domain controller, or names that fit into no single domain.
@@ -76,7 +83,7 @@ def drawn_up(plan: Plan) -> EstateSpec:
         ous=tuple(dict.fromkeys((*_above(domain.dn, inside), *_with_above(domain.dn, paths)))),
         users=users,
         groups=groups,
-        hosts=tuple(_hosts(plan, domain, controllers)),
+        hosts=tuple(_hosts(known or tuple(plan.migrations()), domain, controllers)),
     )
 
 
@@ -104,13 +111,13 @@ def _with_above(root: str, containers: list[str]) -> Iterator[str]:
             parts = parts[1:]
 
 
-def _hosts(plan: Plan, domain: DomainSpec, controllers: dict[str, None]) -> Iterator[HostSpec]:
+def _hosts(migrations: Sequence[Migration], domain: DomainSpec, controllers: dict[str, None]) -> Iterator[HostSpec]:
     """Yield each host once, with the workloads of every migration that names it."""
     services: dict[str, dict[str, ServiceSpec]] = {}
     tasks: dict[str, dict[str, TaskSpec]] = {}
     pools: dict[str, dict[str, PoolSpec]] = {}
     spelled: dict[str, str] = {}
-    for migration in plan.migrations():
+    for migration in migrations:
         log_on = f"{domain.netbios}\\{_sam(migration.account)}"
         for host in migration.hosts:
             key = host.name.lower()
@@ -131,7 +138,8 @@ def _enter(
     tasks: dict[str, TaskSpec],
     pools: dict[str, PoolSpec],
 ) -> None:
-    for name in host.services:
+    made_up = (f"What runs as {folded_account(log_on)}",) if host.discovers else ()
+    for name in (*host.services, *made_up):
         services.setdefault(name.lower(), ServiceSpec(name=name, log_on=log_on))
     for task in host.tasks:
         tasks.setdefault(

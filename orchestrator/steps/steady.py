@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
+from orchestrator.model.found_there import there, with_found
 from orchestrator.model.host import HostSeen, ServiceSeen, TaskSeen, host_reads
 from orchestrator.model.lifecycle import Pair
 from orchestrator.model.observation import Unreadable
 from orchestrator.model.plan import Host
+from orchestrator.model.users_of import users_reads
 from orchestrator.steps.step import pair_read
 
 _TASK_IS_WELL = frozenset({None, 0, 0x41300, 0x41301, 0x41303, 0x41325})
@@ -36,18 +38,35 @@ class SteadyState:
     troubles: tuple[str, ...] = ()
 
 
-def steady_reads(case: Case) -> tuple[Read, ...]:
-    """Ask for the pair on the pinned domain controller, and every host about its workloads."""
-    return (pair_read(case), *(read for host in _hosts(case) for read in host_reads(host)))
+def steady_reads(case: Case, seen: Seen | None = None) -> tuple[Read, ...]:
+    """Return what must still be read: the pair on the pinned domain controller, and every host about its workloads.
+
+    A host that says itself which are meant is asked that first; nothing is left once everything was asked that can be.
+    """
+    seen = seen or Seen(case.migration.id)
+    return seen.unasked(
+        (pair_read(case), *(read for host in _hosts(with_found(case, seen)) for read in _of(host, seen)))
+    )
+
+
+def _of(host: Host, seen: Seen) -> tuple[Read, ...]:
+    if not host.discovers:
+        return host_reads(host)
+    try:
+        return (*host_reads(host), *users_reads(host.name, seen, names_pools=False))
+    except Unreadable:
+        return ()
 
 
 def steady_state(case: Case, seen: Seen) -> SteadyState:
     """Judge what was read for :func:`steady_reads`; what could not be read is a trouble too."""
     account, troubles = _account(case, seen)
     workloads = {}
-    for host in _hosts(case):
+    for host in _hosts(with_found(case, seen)):
         try:
             found = seen.host(host.name)
+            if host.discovers:
+                there(case, host.name, seen)
         except Unreadable as unreadable:
             said = str(unreadable)
             troubles.append(said if host.name in said else f"{host.name}: {said}")

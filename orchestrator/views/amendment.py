@@ -28,6 +28,7 @@ _SAYS: dict[str, str] = {
     "returns-to-linked": "returns to linked",
     "duties-stay": "restore duties stay",
     "workloads-change": "restore duties stay",
+    "as-found": "means the same",
     "approvals-fall": "approvals fall",
     "stays-held": "stays held",
 }

@@ -110,6 +110,7 @@ def _host(case: Case, host: Host) -> dict[str, Any]:
         "rebooted": progress.rebooted,
         "restarted": progress.restarted,
         "allowed": _allowed(case.state, host.name),
+        "discovered": not host.discovers if case.discovers(host.name) else None,
         "workloads": [{"kind": w.kind, "name": w.name, "state": w.state} for w in _workloads(host, progress)],
         "lost": _lost(case, host.name, progress),
     }

@@ -50,6 +50,7 @@ def status_schema() -> dict[str, Any]:
         rebooted={"type": ["boolean", "null"]},
         restarted={"type": ["boolean", "null"]},
         allowed={"type": ["boolean", "null"]},
+        discovered={"type": ["boolean", "null"]},
         workloads={"type": "array", "items": workload},
         lost=or_null(lost),
     )

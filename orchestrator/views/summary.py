@@ -61,6 +61,9 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"
     yield from _by_others(migration)
     yield from (_lost(host) for host in migration["hosts"] if host["lost"])
+    unasked = [host["name"] for host in migration["hosts"] if host["discovered"] is False]
+    if unasked:
+        yield f"    not asked yet: what runs under the account on {', '.join(unasked)}"
     for host in migration["hosts"]:
         if host["kept_for"]:
             yield f"    kept: DelegatedMSAEnabled at {host['name']}, for {', '.join(host['kept_for'])}"

@@ -112,6 +112,7 @@ def test_the_status_document_is_the_contract(finished):
             "rebooted": None,
             "restarted": True,
             "allowed": True,
+            "discovered": None,
             "workloads": [
                 {"kind": "service", "name": "ReportServer", "state": "running"},
                 {"kind": "task", "name": "\\Reports\\Nightly", "state": "idle"},

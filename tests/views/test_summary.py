@@ -44,15 +44,15 @@ def test_what_others_changed_meanwhile_is_named():
 def test_a_lost_host_is_named_with_what_is_left_there():
     lost = {"by": "ann", "reason": "scrapped", "since": None, "before": "0", "left": "set"}
     seen = [{"kind": "service", "name": "App", "state": "running"}]
-    host = {"name": "app01", "kept_for": [], "lost": lost, "workloads": seen}
-    other = {"name": "app02", "kept_for": [], "lost": None, "workloads": []}
+    host = {"name": "app01", "kept_for": [], "lost": lost, "discovered": None, "workloads": seen}
+    other = {"name": "app02", "kept_for": [], "lost": None, "discovered": None, "workloads": []}
     assert "    lost: app01 (says ann: scrapped); DelegatedMSAEnabled was 0, left at 1; last seen App running" in lines(
         one(phase="restarted", hosts=[host, other])
     )
 
 
 def test_a_value_that_was_kept_is_named_with_whom_it_was_kept_for():
-    kept = {"name": "app02", "kept_for": ["dmsa-b", "mail/dmsa-c"], "lost": None, "workloads": []}
+    kept = {"name": "app02", "kept_for": ["dmsa-b", "mail/dmsa-c"], "lost": None, "discovered": None, "workloads": []}
     assert "    kept: DelegatedMSAEnabled at app02, for dmsa-b, mail/dmsa-c" in lines(one(phase="linked", hosts=[kept]))
 
 

@@ -178,7 +178,12 @@ class Law:
         if state.phase is Phase.COMPLETED:
             shown = {self._far.pair(migration.id, name) for name in self._far.controllers}
             must(shown == {(2, 2)}, "completed", migration.id, f"is completed, and the copies show {shown}")
-            down = [name for host in migration.hosts for name, runs in self._far.running(host).items() if not runs]
+            down = [
+                name
+                for host in migration.hosts
+                for name, runs in self._far.running(host, migration.id).items()
+                if not runs
+            ]
             must(not down, "completed", migration.id, f"is completed, and {down} are down")
             return "completed"
         waiting = waiting_of(state, answers[migration.id])
