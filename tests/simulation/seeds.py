@@ -20,8 +20,10 @@ from orchestrator.rehearsal.stage import staged
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL, RESET, QUICK = "tests/simulation/plans/small.yaml", "tests/simulation/plans/reset.yaml", "plans/quickstart.yaml"
-QUICK_EVERY = 50
-"""Every fiftieth seed is played on the quick start, every third of the others on the second small world."""
+FOUND = "tests/simulation/plans/found.yaml"
+QUICK_EVERY, FOUND_EVERY = 50, 5
+"""Every fiftieth seed is played on the quick start, every fifth of the others on the small world whose hosts say
+themselves what runs there, every third of what is left on the second small world."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ def plan_of(seed: int) -> str:
     """Return the plan that a seed is played on."""
     if seed % QUICK_EVERY == 0:
         return QUICK
+    if seed % FOUND_EVERY == 0:
+        return FOUND
     return RESET if seed % 3 == 0 else SMALL
 
 

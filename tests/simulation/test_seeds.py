@@ -11,7 +11,7 @@ import yaml
 
 from orchestrator.rehearsal.disturbance import KINDS, draw, selected
 from orchestrator.rehearsal.play import play
-from tests.simulation.seeds import QUICK, RESET, ROOT, SMALL, failures, played, rehearsed
+from tests.simulation.seeds import FOUND, QUICK, RESET, ROOT, SMALL, failures, played, rehearsed
 
 SEEDS, CHUNK = 1000, 25
 PINNED = yaml.safe_load((ROOT / "tests/simulation/pinned.yaml").read_text(encoding="utf-8"))
@@ -30,7 +30,7 @@ def test_what_a_seed_once_found_stays_mended(case):
     assert not came.violations, case["found"]
 
 
-@pytest.mark.parametrize("plan", [SMALL, RESET, QUICK])
+@pytest.mark.parametrize("plan", [SMALL, RESET, FOUND, QUICK])
 def test_in_fair_weather_everything_is_completed_by_one_process(plan):
     came = play(rehearsed(plan), 1)
     assert not came.violations

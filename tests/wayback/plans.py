@@ -6,7 +6,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, get_args
+
+import yaml
 
 from orchestrator.lab.estate.spec import EstateSpec, Switches
 from orchestrator.lab.estate.weather_spec import ObjectMoved, RegistryChanged, ServiceBroken
@@ -24,6 +27,11 @@ from orchestrator.rehearsal.world import World
 from tests.wayback.shapes import ACCOUNT, ACCOUNTS, DC, MANAGED, POLICY, ROOT, SECOND, SWITCHES
 from tests.wayback.witness import About, Witnessed, unequal
 
+PINNED = {
+    case["plan"]: case["found"]
+    for case in yaml.safe_load((Path(__file__).parent / "pinned.yaml").read_text(encoding="utf-8"))
+}
+"""What seeds once found: their plans are played as they were then."""
 RELEASES = 10
 """How often an operator releases what is held on the way back before it counts as still held."""
 LATER = timedelta(hours=24)
@@ -196,10 +204,20 @@ def _moved_to(came: Played) -> frozenset[str]:
 
 
 def rehearsed(seed: int) -> Rehearsed:
-    """Return the plan of a seed with its estate."""
+    """Return the plan of a seed with its estate; some hosts of it say themselves what runs there."""
     drawn = _Drawn(random.Random(f"plan {seed}"))
-    plan = Plan.model_validate(drawn.plan())
+    data = drawn.plan()
+    if seed not in PINNED:
+        _leave_it_to_hosts(data, random.Random(f"discover {seed}"))
+    plan = Plan.model_validate(data)
     return Rehearsed(plan, digest(plan), canonical(plan), EstateSpec.model_validate(drawn.estate(seed)))
+
+
+def _leave_it_to_hosts(plan: dict[str, Any], chance: random.Random) -> None:
+    for migration in (one for wave in plan["waves"] for one in wave["migrations"]):
+        for number, host in enumerate(migration["hosts"]):
+            if chance.random() < 0.3:
+                migration["hosts"][number] = {"name": host["name"], "workloads": "discover"}
 
 
 class _Drawn:
