@@ -17,6 +17,7 @@ from orchestrator.discovery import (
     names_course,
 )
 from orchestrator.lab.estate import Estate, load_spec
+from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Read
 from orchestrator.model.dn import domain_dn
@@ -41,8 +42,8 @@ OBRIEN = r"CN=O'Brien\, app,OU=Svc,DC=corp,DC=example"
 class Asked:
     """An estate that is asked; ``reads`` is all that it was asked. Every read passes the gate, as on the wire."""
 
-    def __init__(self, estate: str = ESTATE) -> None:
-        self.estate = Estate(load_spec(estate))
+    def __init__(self, estate: str | EstateSpec = ESTATE) -> None:
+        self.estate = Estate(load_spec(estate) if isinstance(estate, str) else estate)
         self.transport = MemoryTransport(self.estate, "CORP\\operator")
         self.reads: list[Read] = []
 

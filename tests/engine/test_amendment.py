@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.engine.amendment import amendment
 from orchestrator.engine.difference import differences
-from orchestrator.model.before import HostBefore, SnapshotTaken
+from orchestrator.model.before import HostBefore, PoolBefore, ServiceBefore, SnapshotTaken, TaskBefore
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.plan import Plan
 from orchestrator.planfile import canonical
@@ -170,3 +170,55 @@ def test_what_follows_is_said_for_approvals_and_holds():
         (None, "approvals-fall"),
     ]
     assert found.follows[-1].detail.endswith("start needs 1, complete needs 2")
+
+
+# A host that says itself what runs there.
+
+FOUND = HostBefore(
+    computer_name="H1",
+    key_exists=True,
+    value=None,
+    services={"App": ServiceBefore(state="Running", start_mode="Auto", start_name="x")},
+    tasks={"\\Nightly": TaskBefore(state="Ready")},
+    app_pools={"Web": PoolBefore(state="Started")},
+)
+KNOWS = SNAPSHOT.model_copy(update={"hosts": {"h1.corp.example": FOUND}})
+ASKS = migration(hosts=[{"name": "h1.corp.example", "workloads": "discover"}])
+
+
+def listing(**workloads: Any) -> dict[str, Any]:
+    return migration(hosts=[{"name": "h1.corp.example", **workloads}])
+
+
+SAME = {"services": ["App"], "tasks": ["\\Nightly"], "app_pools": ["Web"]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "follows", "moves"),
+    [
+        (ASKS, listing(**SAME), ["as-found"], 0),
+        (
+            ASKS,
+            listing(services=["APP"], tasks=[{"path": "\\nightly", "run": True}], app_pools=["web"]),
+            ["as-found"],
+            0,
+        ),
+        (listing(**SAME), ASKS, ["as-found"], 0),
+        (ASKS, listing(**SAME | {"services": ["App", "More"]}), ["host-joins", "returns-to-linked"], 1),
+        (ASKS, listing(services=["App"], app_pools=["Web"]), ["workloads-change"], 0),
+        (listing(services=["App"], app_pools=["Web"]), ASKS, ["host-joins", "returns-to-linked"], 1),
+    ],
+    ids=["the-same", "in-other-letters", "back-again", "one-more", "one-less", "what-had-left"],
+)
+def test_a_list_in_place_of_what_was_found_is_held_against_that(before, after, follows, moves):
+    state = run(a=replace(at(Phase.RESTARTED), snapshot=KNOWS))
+    found = amendment(state, plan(before), plan(after))
+    assert found.changes, "the plan is another one, and says so"
+    assert not found.refusals
+    assert [one.what for one in found.follows] == follows
+    assert len(found.moves) == moves
+
+
+def test_before_anything_was_asked_a_list_takes_its_place_without_a_word():
+    found = amendment(run(), plan(ASKS), plan(listing(**SAME)))
+    assert (found.follows, found.moves, found.refusals) == ((), (), ())

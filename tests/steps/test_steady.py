@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.model.case import Seen
 from orchestrator.remote.gate import check
 from orchestrator.steps.steady import steady_reads, steady_state
 from tests.cases import MIGRATION, files, ident, load
@@ -14,9 +15,12 @@ CASES = files(Path(__file__).parent / "steady")
 @pytest.mark.parametrize("path", CASES, ids=ident)
 def test_case(path):
     facts, case, far, _ = load(path)
-    for read in steady_reads(case):
-        check(read)
-    found = steady_state(case, far.seen(MIGRATION, steady_reads(case)))
+    seen = Seen(MIGRATION)
+    while reads := steady_reads(case, seen):
+        for read in reads:
+            check(read)
+        seen = far.seen(MIGRATION, reads, seen)
+    found = steady_state(case, seen)
     assert list(found.troubles) == facts["troubles"], facts["why"]
     assert found.account == facts.get("account", found.account)
     assert found.workloads == facts.get("workloads", found.workloads)
