@@ -16,7 +16,10 @@ from tests.expectation.attacks import Target
 from tests.expectation.stream import Event, Recorder
 
 ROOT = Path(__file__).parents[2]
-PLANS = ("plans/quickstart.yaml", "plans/shared-host.yaml", "plans/web-farm.yaml", "plans/reboot.yaml")
+PLANS = (
+    *("plans/quickstart.yaml", "plans/shared-host.yaml", "plans/web-farm.yaml", "plans/reboot.yaml"),
+    "plans/what-runs-there.yaml",
+)
 
 
 @dataclass(frozen=True)
