@@ -213,12 +213,12 @@ def _has_use_for(row: Row, workloads: Workloads) -> bool:
     """Say whether the plan can need this row on this host."""
     if row.cmdlet == "Restart-Computer":
         return workloads.reboots
+    if row.cmdlet == "Start-ScheduledTask":
+        return bool(workloads.tasks(run_only=True))  # of what was found the next scheduled run is the proof
     if workloads.discovers:
         return True
     if row.cmdlet == "Export-ScheduledTask":
         return True  # without a name, for every task: who runs what is asked of each host
-    if row.cmdlet == "Start-ScheduledTask":
-        return bool(workloads.tasks(run_only=True))
     if module_of(row.cmdlet) == "ScheduledTasks":
         return bool(workloads.tasks())
     if module_of(row.cmdlet) == "WebAdministration":

@@ -15,6 +15,8 @@ from orchestrator.model.case import Case
 from orchestrator.model.event import GuardsAsked
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.plan import Host
+from tests.endpoints import lay_out, registered
+from tests.lab.courses import Run
 from tests.world import World
 
 ID = "dmsa-jobs"
@@ -250,3 +252,9 @@ def test_the_plan_is_the_same_whatever_was_found():
     one.run()
     assert one.state().digest == before
     assert one.state().plan == one.canonical
+
+
+@pytest.mark.parametrize("way", [Way.UNDO, Way.RESET])
+def test_an_operator_without_any_right_has_it_all_done_by_jea_endpoints(tmp_path, way):
+    endpoints = registered(lay_out(tmp_path, "what-runs-there"), "what-runs-there")
+    assert Run("what-runs-there", (way, Way.ROLLBACK)).ends_well(endpoints)

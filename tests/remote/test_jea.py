@@ -246,6 +246,11 @@ def test_a_task_may_be_started_only_where_the_plan_runs_it():
     assert commands["Get-ScheduledTask"].parameters["TaskName"].choices == ("B", "D")
 
 
+def test_no_task_is_run_on_a_host_that_says_itself_what_runs_there():
+    found = roles(changed(lambda host: host.update(workloads="discover", services=[], tasks=[])), DOMAIN)
+    assert "Start-ScheduledTask" not in {each.name for each in found["app01.corp.example"].commands}
+
+
 def test_what_is_to_be_discovered_is_not_narrowed():
     found = roles(changed(lambda host: host.update(workloads="discover", services=[], tasks=[])), DOMAIN)
     commands = {each.name: each for each in found["app01.corp.example"].commands}
