@@ -140,7 +140,7 @@ class Host(Model):
     tasks: tuple[Task, ...] = Field((), description="Scheduled tasks.")
     app_pools: tuple[ExactName, ...] = Field((), description="IIS application pools.")
     workloads: Literal["discover"] | None = Field(
-        None, description="discover: whatever the host reports as running under the account."
+        None, description="discover: whatever the host reports as running under the account, in place of the lists."
     )
 
     @property

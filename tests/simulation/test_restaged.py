@@ -22,11 +22,12 @@ DC, APP01, APP02 = "dc01.corp.example", "app01.corp.example", "app02.corp.exampl
 REPORT = "CN=Report service,OU=Accounts,DC=corp,DC=example"
 
 
-def plan() -> Plan:
+def plan(discovers: bool = False) -> Plan:
     def migration(account: str, dmsa: str, *hosts: dict[str, Any]) -> dict[str, Any]:
         return {"account": account, "dmsa": {"name": dmsa, "dns_host_name": f"{dmsa}.corp.example"}, "hosts": hosts}
 
-    report = migration(REPORT, "dmsa-report", {"name": APP01, "services": ["Report"], "tasks": [r"\R\Nightly"]})
+    listed = {"name": APP01, "services": ["Report"], "tasks": [r"\R\Nightly"]}
+    report = migration(REPORT, "dmsa-report", {"name": APP01, "workloads": "discover"} if discovers else listed)
     batch = migration("CN=svc-batch,CN=Users,DC=corp,DC=example", "dmsa-batch", {"name": APP02, "services": ["Batch"]})
     estate = {"domain": "corp.example", "directory": {"endpoint": DC, "server": DC, "converge_on": [DC]}}
     return Plan.model_validate(
@@ -48,12 +49,12 @@ def taken(hosts: dict[str, HostBefore], **account: Any) -> SnapshotTaken:
     )
 
 
-def built(*snapshots: SnapshotTaken) -> tuple[EstateSpec, Origin]:
+def built(*snapshots: SnapshotTaken, discovers: bool = False) -> tuple[EstateSpec, Origin]:
     """Return the estate, as whoever serves it reads it from its file."""
     run = RunState("real")
     for snapshot in snapshots:
         run.apply(snapshot, START)
-    spec, origin = restaged(plan(), run, START)
+    spec, origin = restaged(plan(discovers), run, START)
     read = load_spec(yaml.safe_dump(spec.model_dump(mode="json", exclude_unset=True), allow_unicode=True))
     assert read.model_dump() == spec.model_dump(), "what is written is what was meant"
     Estate(read)  # and an estate can be made of it
@@ -74,6 +75,16 @@ def test_without_a_snapshot_everything_is_made_up_and_said_to_be():
     assert origin.made_up[0].startswith("everything of dmsa-report, dmsa-batch: no snapshot was taken")
     assert {one.name for one in spec.hosts} == {APP01, APP02}
     assert spec.clock.start == START
+
+
+def test_a_host_that_says_itself_what_runs_there_has_what_it_said_or_one_service_that_stands_for_it():
+    spec, origin = built(discovers=True)
+    assert [one.name for one in machine(spec).services] == ["What runs as report service"]
+    assert f"what runs on {APP01}: nobody has asked there yet, so one service stands for it" in origin.made_up
+
+    spec, origin = built(taken({APP01: host(services={"Report": service(r"CONTOSO\svc-rep")})}), discovers=True)
+    assert [one.name for one in machine(spec).services] == ["Report"]
+    assert not [said for said in origin.made_up if APP01 in said]
 
 
 def test_the_account_is_as_its_snapshot_has_it():
