@@ -136,11 +136,11 @@ class FarSide:
     (``partners``, ``failures``) of domain controllers; ``computers``: DNS names of existing computers, ``members``: who
     is in a group; ``people``: who there is, by name: ``sid`` (or RID), ``in`` which groups, ``primary`` group,
     ``class``; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``, ``encryption``, ``log_on`` of tasks and
-    pools, ``exported`` tasks that the plan does not name, ``iis``, ``cluster``, and of the switch ``key``, ``parent``,
-    ``value``; ``descriptors``: SDDL by GUID or DN; ``addresses``: of hosts by name, ``logs``: of DCs by name, each
-    ``found`` (events: ``id``, ``at``, ``record``, ``message``, and ``by``: a part of the query that finds it),
-    ``reach`` (null: no further than the window), ``error`` of the log itself; ``faults``: endpoints that do not answer;
-    ``unasked``: endpoints
+    pools, ``exported`` tasks that the plan does not name (``alone``: not told with all texts), ``iis``, ``cluster``,
+    and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or DN; ``addresses``: of hosts by
+    name, ``logs``: of DCs by name, each ``found`` (events: ``id``, ``at``, ``record``, ``message``, and ``by``: a part of
+    the query that finds it), ``reach`` (null: no further than the window), ``error`` of the log itself; ``faults``:
+    endpoints that do not answer; ``unasked``: endpoints
     whose reads were never sent; ``refused``: cmdlets that are denied.
     """
 
@@ -399,6 +399,12 @@ class FarSide:
             )
 
     def _task(self, facts: Mapping[str, Any], statement: Cmdlet) -> Iterator[Found]:
+        if not statement.parameters:
+            for path in (*facts.get("tasks", {}), *facts.get("exported", {})):
+                folder, _, name = path.rpartition("\\")
+                shown = {"TaskPath": f"{folder}\\", "TaskName": name, "State": "Ready"}
+                yield _found("MSFT_ScheduledTask", shown)
+            return
         folder, name = str(statement.parameters["TaskPath"]), str(statement.parameters["TaskName"])
         task = facts.get("tasks", {}).get(folder + name, {})
         if task is None:
@@ -417,11 +423,15 @@ def _log_ons(facts: Mapping[str, Any], statement: Cmdlet) -> Iterator[Found]:
     asked, log_on = statement.name, facts.get("log_on", r"CORP\svc-app")
     if asked == "Export-ScheduledTask" and not statement.parameters:
         for path, task in {**{key: {} for key in facts.get("tasks", {})}, **facts.get("exported", {})}.items():
+            if task.get("alone"):
+                continue
             who = task.get("log_on", log_on)
             uri = "" if task.get("nameless") else f"<RegistrationInfo><URI>{path}</URI></RegistrationInfo>"
             yield _found("String", {"": f"<Task>{uri}<Principals><UserId>{who}</UserId></Principals></Task>"})
         return
     if asked == "Export-ScheduledTask":
+        path = f"{statement.parameters['TaskPath']}{statement.parameters['TaskName']}"
+        log_on = facts.get("exported", {}).get(path, {}).get("log_on", log_on)
         yield _found("String", {"": f"<Task><Principals><UserId>{log_on}</UserId></Principals></Task>"})
         return
     for pool in facts.get("pools", {"Web": "Started"}):

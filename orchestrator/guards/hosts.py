@@ -125,7 +125,7 @@ class WorkloadSupported(Guard):
     def probe(self, case: Case, stage: Stage, seen: Seen) -> tuple[Read, ...]:
         """Ask a host about itself, and what runs there, where that is for the host to say."""
         asked = tuple(host.name for host in case.migration.hosts if host.discovers)
-        users = (read for name in asked for read in users_reads(name, seen, names_pools=False))
+        users = (read for name in asked for read in users_reads(name, seen, each=True))
         return (*super().probe(case, stage, seen), *([pair_read(case)] if asked else ()), *users)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:

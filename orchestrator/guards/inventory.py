@@ -29,7 +29,7 @@ class HostInventoryComplete(Guard):
         reads = [pair_read(case)]
         for name in case.host_names:
             host = case.migration.host(name)
-            reads += [*host_reads(host), *users_reads(name, seen, names_pools=bool(host.app_pools))]
+            reads += [*host_reads(host), *_users(case, host, seen)]
         return tuple(reads)
 
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
@@ -46,6 +46,10 @@ class HostInventoryComplete(Guard):
                 yield _as_found(host, known, seen)
             else:
                 yield _complete(host, known, seen)
+
+
+def _users(case: Case, host: Host, seen: Seen) -> tuple[Read, ...]:
+    return users_reads(host.name, seen, names_pools=bool(host.app_pools), each=case.discovers(host.name))
 
 
 def _complete(host: Host, known: Used, seen: Seen) -> Verdict:

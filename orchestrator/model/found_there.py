@@ -52,7 +52,7 @@ def used(case: Case, name: str, seen: Seen) -> Used:
     Raises:
         Unreadable: it did not say, or the directory did not say how the account is spelled.
     """
-    return used_by(account_names(case, seen), name, seen, _account(case, seen).sam)
+    return used_by(account_names(case, seen), name, seen, _account(case, seen).sam, each=case.discovers(name))
 
 
 def account_names(case: Case, seen: Seen) -> frozenset[str]:
@@ -91,11 +91,6 @@ def as_list(case: Case, name: str, what: Used) -> Host:
             "otherwise there (an account of the machine's own, another domain), or whether the runner may not see it "
             "(tasks show only to those who may read them)",
         )
-    if len({path.lower() for path in what.tasks}) < len(what.tasks):
-        raise NotListed(
-            f"two tasks of {name} that run under the account say that they are the same one: {', '.join(what.tasks)}",
-            "find out which is which (a task's text names it in its URI), and register the other one anew",
-        )
     try:
         return Host(
             name=name,
@@ -107,7 +102,7 @@ def as_list(case: Case, name: str, what: Used) -> Host:
         raise NotListed(
             f"{', '.join(what.words)} of {name} runs under the account, and not all of it has a name that a plan can "
             "list and a cmdlet takes for itself",
-            "give it another name (one without * ? [ ] `; a task's text must name it), or another account",
+            "give it another name (one without * ? [ ] `), or another account",
         ) from None
 
 

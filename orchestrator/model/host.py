@@ -209,7 +209,7 @@ def host_seen(name: str, replies: Sequence[tuple[Read, Reply]]) -> HostSeen:
         key_exists=key_exists,
         value=value,
         services=_services(records),
-        tasks=_tasks(records),
+        tasks=_tasks(records, _asked_for(replies)),
         app_pools=_app_pools(replies),
         processes={
             record.number("ProcessId"): _moment(record, "CreationDate")
@@ -288,14 +288,20 @@ def _names(record: Record, name: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _tasks(records: Sequence[Record]) -> dict[str, TaskSeen]:
+def _asked_for(replies: Sequence[tuple[Read, Reply]]) -> set[str]:
+    """Return the paths of the tasks that were asked for their last run: others that are named were only counted."""
+    asked = (one for read, _ in replies for one in read.statements if one.name == "Get-ScheduledTaskInfo")
+    return {f"{one.parameters['TaskPath']}{one.parameters['TaskName']}".lower() for one in asked}
+
+
+def _tasks(records: Sequence[Record], asked: set[str]) -> dict[str, TaskSeen]:
     states: dict[str, Record] = {}
     runs: dict[str, Record] = {}
     for record in records:
         if record.kind in {"MSFT_ScheduledTask", "MSFT_TaskDynamicInfo"}:
             path = record.text("TaskPath") + record.text("TaskName")
             (states if record.kind == "MSFT_ScheduledTask" else runs)[path.lower()] = record
-    return {key: _task(record, runs.get(key)) for key, record in states.items()}
+    return {key: _task(record, runs.get(key)) for key, record in states.items() if key in asked}
 
 
 def _task(record: Record, run: Record | None) -> TaskSeen:

@@ -29,7 +29,7 @@ from orchestrator.steps.step import original_missing, pair_read
 def host_reads_of(case: Case, host: Host) -> tuple[Read, ...]:
     """Ask a host of the plan about itself and what is meant there; or about everybody's, where it says what that is."""
     own = host_reads(host)
-    return (*own, *users_reads(host.name, Seen(case.migration.id), names_pools=False)) if host.discovers else own
+    return (*own, *users_reads(host.name, Seen(case.migration.id), each=True)) if host.discovers else own
 
 
 def meant(case: Case, host: Host, seen: Seen) -> Host | Observe:
@@ -41,7 +41,7 @@ def meant(case: Case, host: Host, seen: Seen) -> Host | Observe:
     """
     if not host.discovers:
         return host
-    asked = seen.unasked((pair_read(case), *users_reads(host.name, seen, names_pools=False)))
+    asked = seen.unasked((pair_read(case), *users_reads(host.name, seen, each=True)))
     if asked:
         return Observe(asked, more=True)
     found = there(case, host.name, seen)

@@ -53,7 +53,7 @@ def _of(host: Host, seen: Seen) -> tuple[Read, ...]:
     if not host.discovers:
         return host_reads(host)
     try:
-        return (*host_reads(host), *users_reads(host.name, seen, names_pools=False))
+        return (*host_reads(host), *users_reads(host.name, seen, each=True))
     except Unreadable:
         return ()
 
