@@ -138,8 +138,8 @@ class FarSide:
     ``class``; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``, ``encryption``, ``log_on`` of tasks and
     pools, ``exported`` tasks that the plan does not name (``alone``: not told with all texts), ``iis``, ``cluster``,
     and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or DN; ``addresses``: of hosts by
-    name, ``logs``: of DCs by name, each ``found`` (events: ``id``, ``at``, ``record``, ``message``, and ``by``: a part of
-    the query that finds it), ``reach`` (null: no further than the window), ``error`` of the log itself; ``faults``:
+    name, ``logs``: of DCs by name, each ``found`` (events: ``id``, ``at``, ``record``, ``message``, and ``by``: a part
+    of the query that finds it), ``reach`` (null: no further than the window), ``error`` of the log itself; ``faults``:
     endpoints that do not answer; ``unasked``: endpoints
     whose reads were never sent; ``refused``: cmdlets that are denied.
     """
