@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,8 +48,10 @@ def question(asked: Asked, readings: Readings, at: datetime, apart: timedelta | 
     run = RunState(asked.plan.name)
     for row in asked.rows:
         fold_in(run, row)
-    cases = {id_: Case.of(run, asked.plan, id_, at, apart) for id_ in asked.chosen if not _rests(run[id_])}
-    seen = readings.all_of(tuple(cases), lambda id_, known: _asks(cases[id_], known), at)
+    moving = [id_ for id_ in asked.chosen if not _rests(run[id_])]
+    cases = {id_: Case.of(run, asked.plan, id_, at, apart) for id_ in (*moving, *_neighbours(asked.plan, moving))}
+    gates = {id_: _gate(cases[id_]) for id_ in moving}
+    seen = readings.all_of(tuple(cases), lambda id_, known: _asks(cases[id_], gates.get(id_), known), at)
     if seen is None:
         return None
     found: dict[str, Looked] = {}
@@ -58,6 +60,8 @@ def question(asked: Asked, readings: Readings, at: datetime, apart: timedelta | 
         answer = _looked(case, seen[id_])
         if isinstance(answer, Looked):
             found[id_] = answer
+        if id_ not in gates:
+            continue  # it is not moved: what is in its way concerns nobody
         obstacle = answer if isinstance(answer, Obstacle) else _refused(case, seen[id_])
         if obstacle is not None:
             obstacles[id_] = obstacle
@@ -74,6 +78,14 @@ def question(asked: Asked, readings: Readings, at: datetime, apart: timedelta | 
     )
 
 
+def _neighbours(plan: Plan, moving: Sequence[str]) -> Iterator[str]:
+    """Yield the migrations that are not moved, and have workloads where others are: a reboot takes these along."""
+    hosts = {host.name.lower() for id_ in moving for host in plan.migration(id_).hosts}
+    for one in plan.migrations():
+        if one.id not in moving and any(host.name.lower() in hosts for host in one.hosts):
+            yield one.id
+
+
 def _rests(state: MigrationState) -> bool:
     """Whether a run would not move it, whatever is there: it has ended, or a person is needed."""
     return state.held is not None or (state.phase in FINAL and state.intention is _last(state))
@@ -88,9 +100,8 @@ def _gate(case: Case) -> Stage | None:
     return _GATES.get(case.state.phase) if forward and not case.state.performed else None
 
 
-def _asks(case: Case, seen: Seen) -> tuple[Read, ...]:
+def _asks(case: Case, gate: Stage | None, seen: Seen) -> tuple[Read, ...]:
     """Return what must still be read, guards' questions included; a host that does not answer is not asked more."""
-    gate = _gate(case)
     return asks(case, seen) or (preflight.asks(case, gate, seen) if gate else ())
 
 
