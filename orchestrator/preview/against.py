@@ -111,6 +111,9 @@ class _Shared:
 
 
 _OF_HOST = frozenset({Trigger.REGISTRY, Trigger.RESTORE})
+RESTARTS = frozenset({Trigger.RESTART, Trigger.CONFIRM})
+"""Steps that restart what was not restarted since they began: a reboot for another migration may have done it."""
+_REBOOT = "Restart-Computer"
 
 
 def _compared(id_: str, sends: Sequence[Sent], history: History, shared: _Shared, *, went_back: bool) -> Iterator[Held]:
@@ -126,6 +129,11 @@ def _compared(id_: str, sends: Sequence[Sent], history: History, shared: _Shared
             ended = (sent.step, sent.subject) in history.ended
             if sent.step in _OF_HOST and (sent.subject.lower(), sent.cmdlet) in shared.done:
                 yield Held(id_, sent.step, write, Verdict.AS_PREDICTED, "another migration on that host sent it")
+                continue
+            if ended and sent.step in RESTARTS and (sent.subject.lower(), _REBOOT) in shared.done:
+                yield Held(
+                    id_, sent.step, write, Verdict.AS_PREDICTED, "another migration rebooted that host meanwhile"
+                )
                 continue
             verdict = Verdict.OTHERWISE if ended else Verdict.TAKEN_BACK if went_back else Verdict.NOT_YET
             yield Held(id_, sent.step, write, verdict, "the step ended without it" if ended else "")
@@ -146,6 +154,10 @@ def _compared(id_: str, sends: Sequence[Sent], history: History, shared: _Shared
             continue
         if started.step in _OF_HOST and (started.subject.lower(), started.cmdlet) in shared.predicted:
             yield Held(id_, started.step, _written(started), Verdict.AS_PREDICTED, "predicted of another on that host")
+        elif started.step in RESTARTS and (started.subject.lower(), _REBOOT) in shared.predicted:
+            yield Held(
+                id_, started.step, _written(started), Verdict.AS_PREDICTED, "another's reboot came at another time"
+            )
         else:
             yield Held(id_, started.step, _written(started), Verdict.UNFORESEEN, "no write like it was predicted")
     yield from _strangers(id_, sends, history)

@@ -48,7 +48,7 @@ GIVEN = (
     "approvals: they count as given",
     "time: windows and hold times pass at once; nobody else changes anything meanwhile",
     "other domain controllers, logs, groups and policies: those of an ordinary, healthy domain",
-    "of several migrations on one host, which of them comes first: it sets the value there, or reboots the host",
+    "of several migrations on one host, which comes first: it sets the value, or reboots, and restarts what runs there",
     "ways back: everything goes back at once; a host's value goes back with the last migration that needs it",
     "what Undo and Reset give back by themselves: nobody documents it; what they do not, the way back restores",
 )

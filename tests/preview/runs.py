@@ -6,7 +6,7 @@ import gc
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from orchestrator.model.lifecycle import PATH, Phase, Trigger, Way
 from orchestrator.model.run import RunState
 from orchestrator.planfile import canonical, digest
 from orchestrator.preview import Prediction, Sent, unknown_guid
-from orchestrator.preview.against import LIKE
+from orchestrator.preview.against import LIKE, RESTARTS
 from orchestrator.rehearsal.predicted import predicted
 from orchestrator.rehearsal.rehearsed import Rehearsed
 from orchestrator.rehearsal.watched import Watched
@@ -208,9 +208,12 @@ def differences(predicted_: Iterable[Sent], done: Iterable[Sent]) -> Iterator[st
     The runner's writes are compared one by one, in their order, by migration and subject. Two things are compared as
     sets, because nothing that can be read decides them: which of two migrations that share a host sets its value, or
     reboots it (replication decides who comes first), and how often a host adds itself (where two domain controllers
-    write the list at once, one addition is lost, and made again).
+    write the list at once, one addition is lost, and made again). And one is not compared: whether a migration still
+    restarts what another's reboot of that host may have restarted already.
     """
-    mine, theirs = _by_subject(predicted_), _by_subject(done)
+    predicted_, done = list(predicted_), list(done)
+    rebooted = {(one.subject, one.migration) for one in (*predicted_, *done) if one.cmdlet == "Restart-Computer"}
+    mine, theirs = (_by_subject(one for one in trace if _decided(one, rebooted)) for trace in (predicted_, done))
     for key in sorted({*mine, *theirs}, key=str):
         one, other = mine[key], theirs[key]
         for at in range(max(len(one), len(other))):
@@ -218,6 +221,10 @@ def differences(predicted_: Iterable[Sent], done: Iterable[Sent]) -> Iterator[st
             second = other[at] if at < len(other) else None
             if first != second:
                 yield f"{key} {at}: predicted {first}\n      done {second}"
+
+
+def _decided(one: Sent, rebooted: Collection[tuple[str, str]]) -> bool:
+    return one.step not in RESTARTS or all(host != one.subject or who == one.migration for host, who in rebooted)
 
 
 def _by_subject(sends: Iterable[Sent]) -> dict[tuple[str, str], list[Any]]:
