@@ -109,6 +109,24 @@ class _Shared:
             ),
         )
 
+    def why_not_done(self, sent: Sent, *, ended: bool) -> str:
+        """Return why a write was rightly left out though it was predicted; empty if nothing here says so."""
+        host = sent.subject.lower()
+        if sent.step in _OF_HOST and (host, sent.cmdlet) in self.done:
+            return "another migration on that host sent it"
+        if ended and sent.step in RESTARTS and (host, _REBOOT) in self.done:
+            return "another migration rebooted that host meanwhile"
+        return ""
+
+    def why_not_predicted(self, started: AttemptStarted) -> str:
+        """Return why a write was rightly sent though it was not predicted; empty if nothing here says so."""
+        host = started.subject.lower()
+        if started.step in _OF_HOST and (host, started.cmdlet) in self.predicted:
+            return "predicted of another on that host"
+        if started.step in RESTARTS and (host, _REBOOT) in self.predicted:
+            return "the reboot for another migration came at another time"
+        return ""
+
 
 _OF_HOST = frozenset({Trigger.REGISTRY, Trigger.RESTORE})
 RESTARTS = frozenset({Trigger.RESTART, Trigger.CONFIRM})
@@ -127,16 +145,11 @@ def _compared(id_: str, sends: Sequence[Sent], history: History, shared: _Shared
         done = _match(sent, left)
         if done is None:
             ended = (sent.step, sent.subject) in history.ended
-            if sent.step in _OF_HOST and (sent.subject.lower(), sent.cmdlet) in shared.done:
-                yield Held(id_, sent.step, write, Verdict.AS_PREDICTED, "another migration on that host sent it")
-                continue
-            if ended and sent.step in RESTARTS and (sent.subject.lower(), _REBOOT) in shared.done:
-                yield Held(
-                    id_, sent.step, write, Verdict.AS_PREDICTED, "another migration rebooted that host meanwhile"
-                )
-                continue
-            verdict = Verdict.OTHERWISE if ended else Verdict.TAKEN_BACK if went_back else Verdict.NOT_YET
-            yield Held(id_, sent.step, write, verdict, "the step ended without it" if ended else "")
+            why, verdict = shared.why_not_done(sent, ended=ended), Verdict.AS_PREDICTED
+            if not why:
+                verdict = Verdict.OTHERWISE if ended else Verdict.TAKEN_BACK if went_back else Verdict.NOT_YET
+                why = "the step ended without it" if ended else ""
+            yield Held(id_, sent.step, write, verdict, why)
             continue
         left.remove(done)
         left = [one for one in left if one.matters or one.started.cmdlet != sent.cmdlet]
@@ -148,19 +161,14 @@ def _compared(id_: str, sends: Sequence[Sent], history: History, shared: _Shared
             yield _value(id_, sent, change, history, ends)
         for again in sent.restarts:
             yield _restart(id_, sent, again, history)
-    for one in left:
-        started = one.started
-        if not one.matters:
-            continue
-        if started.step in _OF_HOST and (started.subject.lower(), started.cmdlet) in shared.predicted:
-            yield Held(id_, started.step, _written(started), Verdict.AS_PREDICTED, "predicted of another on that host")
-        elif started.step in RESTARTS and (started.subject.lower(), _REBOOT) in shared.predicted:
-            yield Held(
-                id_, started.step, _written(started), Verdict.AS_PREDICTED, "another's reboot came at another time"
-            )
-        else:
-            yield Held(id_, started.step, _written(started), Verdict.UNFORESEEN, "no write like it was predicted")
+    yield from (_unforeseen(id_, one.started, shared) for one in left if one.matters)
     yield from _strangers(id_, sends, history)
+
+
+def _unforeseen(id_: str, started: AttemptStarted, shared: _Shared) -> Held:
+    why = shared.why_not_predicted(started)
+    verdict = Verdict.AS_PREDICTED if why else Verdict.UNFORESEEN
+    return Held(id_, started.step, _written(started), verdict, why or "no write like it was predicted")
 
 
 def _match(sent: Sent, left: Sequence[Done]) -> Done | None:
