@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.security.access import Wish, granted
@@ -17,6 +17,11 @@ from tests.model.test_sddl import DOMAIN, descriptors
 DMSA, OTHER = "0feb936f-47b3-49f2-9386-1dedc2c23765", "bf967aba-0de6-11d0-a285-00aa003049e2"
 WAY = Inherit.CI | Inherit.OI | Inherit.NP | Inherit.IO | Inherit.ID
 CREATORS = {"S-1-3-0", "S-1-3-1"}
+EACH_KIND = read(
+    f"O:DAD:(A;;GA;;;WD)(A;CIIO;GA;;;CO)(A;CI;GA;;;CG)(OA;CIIO;GA;;{OTHER};WD)(D;CINP;WP;;;WD)(OA;CIIO;GA;;{DMSA};WD)"
+    "(A;OI;GA;;;WD)(A;CIIOID;WD;;;AU)",
+    DOMAIN,
+)
 
 
 def entries(security: Security):
@@ -48,6 +53,7 @@ def containers(draw):
 
 @settings(deadline=None)
 @given(containers())
+@example(EACH_KIND)
 def test_a_child_inherits_what_is_inheritable_and_nothing_else(security):
     meant = [
         one
@@ -65,6 +71,7 @@ def test_a_child_inherits_what_is_inheritable_and_nothing_else(security):
 
 @settings(deadline=None)
 @given(containers())
+@example(EACH_KIND)
 def test_what_goes_one_level_down_goes_no_further(security):
     child = inherited(security, DMSA)
     stopped = [one for one in entries(security) if not one.flags & Inherit.NP]
@@ -74,6 +81,7 @@ def test_what_goes_one_level_down_goes_no_further(security):
 
 @settings(deadline=None)
 @given(containers())
+@example(EACH_KIND)
 def test_what_an_entry_says_of_the_container_changes_nothing_below(security):
     for flag in (Inherit.IO, Inherit.ID):
         assert inherited(changed(security, lambda one, flag=flag: replace(one, flags=one.flags ^ flag)), DMSA) == (
