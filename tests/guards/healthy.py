@@ -29,6 +29,10 @@ from tests.wayback.shapes import MANAGED, ROOT
 OTHERS = f"OU=Others,{ROOT}"
 _TELEPHONE = "bf967a49-0de6-11d0-a285-00aa003049e2"
 """telephoneNumber's schemaIDGUID (MS-ADA3)."""
+_USER = "bf967aba-0de6-11d0-a285-00aa003049e2"
+"""user's schemaIDGUID (MS-ADSC)."""
+_KEYS = "5b47d60f-6090-40b2-9f37-2a4de88f3063"
+"""msDS-KeyCredentialLink's schemaIDGUID (MS-ADA2), which Key Admins may write on everything in a domain."""
 
 
 def estate(seed: int) -> Rehearsed:
@@ -56,6 +60,8 @@ def _around(spec: EstateSpec, chance: random.Random) -> dict[str, object]:
     ]
     helpdesk = GroupSpec(dn=f"CN=helpdesk,{OTHERS}", members=tuple(user.dn for user in others))
     delegated = [_harmless(of, helpdesk.dn, kind) for of, kind in chance.sample(_harmless_for(everybody), 2)]
+    below = chance.sample(_INHERITABLE, chance.randint(0, len(_INHERITABLE)))
+    delegated += [DescriptorSpec(of=MANAGED, entries=tuple(_inheritable(kind, helpdesk.dn) for kind in below))]
     return {
         "ous": (*spec.ous, OTHERS),
         "users": (*spec.users, *others, done),
@@ -81,6 +87,20 @@ def _harmless(of: str, to: str, kind: str) -> DescriptorSpec:
         case _:
             entry = AceSpec(kind="OA", rights="WP", about=_TELEPHONE, to=to)
     return DescriptorSpec(of=of, entries=(entry,))
+
+
+_INHERITABLE = ("users", "reads", "keys")
+
+
+def _inheritable(kind: str, to: str) -> AceSpec:
+    """Delegate, where dMSAs will lie, what a new dMSA does not inherit, or what does no harm there."""
+    match kind:
+        case "users":
+            return AceSpec(kind="OA", flags="CIIO", rights="GA", inherited_by=_USER, to=to)
+        case "reads":
+            return AceSpec(flags="CI", rights="GR", to=to)
+        case _:
+            return AceSpec(kind="OA", flags="CI", rights="RPWP", about=_KEYS, to="RID:526")
 
 
 def _service(user: UserSpec) -> ServiceSpec:

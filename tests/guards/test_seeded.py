@@ -68,6 +68,7 @@ AT_PREFLIGHT = {
 
 BAD_SUCCESSORS = {
     **{("ou-not-open", why): change for why, change in seeded_descriptors.OPEN.items()},
+    **{("ou-not-open", f"handed down: {why}"): change for why, change in seeded_descriptors.HANDED_DOWN.items()},
     **{("link-attributes-guarded", why): change for why, change in seeded_descriptors.WRITABLE.items()},
 }
 """What BadSuccessor needs or leaves: many ways, each caught by the one guard."""

@@ -118,12 +118,13 @@ def write(security: Security, domain: str) -> str:
             parts.append(f"{letter}:{word_for(sid, domain)}")
     for letter, acl in (("D", security.dacl), ("S", security.sacl)):
         if acl is not None:
-            shown = [_NONE] if acl.entries is None else [_entry(one, domain) for one in acl.entries]
+            shown = [_NONE] if acl.entries is None else [write_entry(one, domain) for one in acl.entries]
             parts.append(f"{letter}:{''.join((*acl.control, *shown))}")
     return "".join(parts)
 
 
-def _entry(one: Entry, domain: str) -> str:
+def write_entry(one: Entry, domain: str) -> str:
+    """Write one entry, with its parentheses."""
     flags = "".join(str(flag.name) for flag in Inherit if one.flags & flag)
     fields = (
         one.kind.value,
