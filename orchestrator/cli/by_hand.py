@@ -103,7 +103,7 @@ def adopt(
     """
     from orchestrator import __version__
     from orchestrator.cli.backwards import append_words
-    from orchestrator.cli.history import refuse_other_plan
+    from orchestrator.cli.history import refuse_collisions, refuse_other_plan
     from orchestrator.cli.logs import configure
     from orchestrator.cli.selection import speaker
     from orchestrator.errors import PersonNeeded
@@ -115,6 +115,7 @@ def adopt(
     configure(verbose, log_format)
     loaded = load_plan(plan)
     id_, by = _one(loaded, only), speaker(loaded.plan, as_)
+    refuse_collisions(loaded, journal, (id_,))
 
     def words(state: RunState) -> list[Event]:
         refuse_other_plan(state, loaded)

@@ -109,9 +109,11 @@ def _drilled(
 ) -> int:
     """Drill, or go on with the drill that is under way; return its number once it has ended."""
     from orchestrator.cli.drive import conduct
+    from orchestrator.cli.history import refuse_collisions
     from orchestrator.cli.there_and_back import ThereAndBack
 
     order = _order(staged, only, to, as_json=as_json)
+    refuse_collisions(staged.loaded, staged.place, order.ids)
     duty = ThereAndBack(order)
     state, signalled = conduct(
         staged.loaded,

@@ -60,6 +60,7 @@ def run(
 
     Example: dmsa run plans/quickstart.yaml
     """
+    from orchestrator.cli.history import refuse_collisions
     from orchestrator.cli.logs import configure
     from orchestrator.cli.selection import select
     from orchestrator.engine.outcome import exit_of
@@ -69,6 +70,7 @@ def run(
     loaded = load_plan(plan)
     phase = _phase(until)
     chosen = select(loaded.plan, only)
+    refuse_collisions(loaded, journal, chosen)
     state, signalled = conduct(loaded, journal, chosen, phase, watch=watch, quiet=json, mirror=mirror)
     typed = as_typed(plan, journal, mirror)
     if state.digest != loaded.digest and not signalled:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import InputInvalid
 from orchestrator.journal import Journal, journal_file, open_journal
-from orchestrator.model.replay import fold_in
+from orchestrator.model.plan import Plan
+from orchestrator.model.replay import RowUnreadable, fold_in
 from orchestrator.model.run import RunState
-from orchestrator.planfile import Loaded
+from orchestrator.planfile import Loaded, plan_of
+
+
+@dataclass(frozen=True)
+class OneRun:
+    """One run of a journal, as its own rows tell it: where it stands, and its plan.
+
+    ``unread`` says why that cannot be told; then ``plan`` is None, and ``state`` is that of the rows before.
+    """
+
+    state: RunState
+    plan: Plan | None
+    unread: str | None = None
 
 
 def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
@@ -48,4 +64,57 @@ def refuse_other_plan(state: RunState, loaded: Loaded) -> None:
             f"{loaded.path} is not the plan that the run {loaded.plan.name} goes by (digest {loaded.digest[:12]}, "
             f"the journal has {state.digest[:12]}). Nothing was done. `dmsa amend {loaded.path}` shows the difference "
             "and accepts it; or use the plan as it was, or another --journal."
+        )
+
+
+def runs_of(journal: Journal) -> tuple[OneRun, ...]:
+    """Return every run of a journal, in the order in which they began, each from its own rows alone.
+
+    Who else needs a host's switch, and who else has an account, is therefore not in their states.
+    """
+    states: dict[str, RunState] = {}
+    unread: dict[str, str] = {}
+    for row in journal.read():
+        state = states.setdefault(row.run, RunState(row.run))
+        if row.run not in unread:
+            try:
+                fold_in(state, row)
+            except RowUnreadable as error:
+                unread[row.run] = str(error)
+    return tuple(_one(state, unread.get(name)) for name, state in states.items() if state.plan or name in unread)
+
+
+def _one(state: RunState, unread: str | None) -> OneRun:
+    if unread is None and state.plan is not None:
+        try:
+            return OneRun(state, plan_of(state.plan))
+        except ValueError as error:
+            unread = f"its plan is none of this version: {error}"
+    return OneRun(state, None, unread)
+
+
+def refuse_collisions(loaded: Loaded, place: str, chosen: Collection[str]) -> None:
+    """Refuse to begin what a migration of another plan of the journal has begun with.
+
+    Raises:
+        InputInvalid: names each.
+    """
+    from orchestrator.engine.collisions import collisions
+
+    opened = open_existing(place)
+    if opened is None:
+        return
+    with contextlib.closing(opened):
+        if set(opened.runs()) <= {loaded.plan.name}:
+            return
+        runs = runs_of(opened)
+    own = next((one.state for one in runs if one.state.run == loaded.plan.name), RunState(loaded.plan.name))
+    others = [(one.plan, one.state) for one in runs if one.plan is not None and one.state is not own]
+    found = collisions(loaded.plan, own, others, chosen)
+    if found:
+        lines = "\n".join(f"  {one}" for one in found)
+        raise InputInvalid(
+            f"{loaded.path} collides with what other plans of this journal have begun:\n{lines}\n"
+            "Nothing was done. Take it out of one of the plans (`dmsa amend`), or end it there first (`dmsa "
+            "rollback`); `--only` leaves it out of this command; `dmsa status` without a plan shows every run."
         )

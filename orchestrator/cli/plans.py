@@ -20,6 +20,7 @@ class Document(StrEnum):
     PLAN = "plan"
     CHECK = "check"
     STATUS = "status"
+    RUNS = "runs"
     SNAPSHOT = "snapshot"
     JOURNAL = "journal"
     EXPORT = "export"
@@ -72,17 +73,18 @@ def schema(
         Document,
         typer.Argument(
             metavar="[DOCUMENT]",
-            help="plan, check, status, snapshot, journal, export, verify, restore, probe, amend, rehearse, jea, "
-            "preflight, preview, foretold, verification, certificate, drills, discovery, expect or reconcile.",
+            help="plan, check, status, runs, snapshot, journal, export, verify, restore, probe, amend, rehearse, "
+            "jea, preflight, preview, foretold, verification, certificate, drills, discovery, expect or reconcile.",
         ),
     ] = (Document.PLAN),
 ) -> None:
     """Print the JSON Schema of the plan, or of what a verb prints with --json.
 
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
-    check, status (also the end of run), status --snapshot, journal show, export (each line), verify, restore,
-    probe-windows, amend, rehearse, jea, preflight, preview, preview --against (foretold), verify (verification),
-    drill (and its certificate), drill --history, discover (discovery), expect or reconcile may rely on.
+    check, status (also the end of run), status without a plan (runs), status --snapshot, journal show, export (each
+    line), verify, restore, probe-windows, amend, rehearse, jea, preflight, preview, preview --against (foretold),
+    verify (verification), drill (and its certificate), drill --history, discover (discovery), expect or reconcile may
+    rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -102,6 +104,7 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.views.preview_schema import foretold_schema, preview_schema
     from orchestrator.views.probe_schema import probe_schema
     from orchestrator.views.rehearsal import rehearsal_schema
+    from orchestrator.views.runs import runs_schema
     from orchestrator.views.snapshot import snapshot_schema
     from orchestrator.views.status_schema import status_schema
     from orchestrator.views.verification_schema import verification_schema
@@ -110,6 +113,7 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.PLAN: json_schema,
         Document.CHECK: check_schema,
         Document.STATUS: status_schema,
+        Document.RUNS: runs_schema,
         Document.SNAPSHOT: snapshot_schema,
         Document.JOURNAL: history_schema,
         Document.EXPORT: line_schema,

@@ -40,6 +40,7 @@ def preflight(
 
     Example: dmsa preflight plans/quickstart.yaml
     """
+    from orchestrator.cli.history import refuse_collisions
     from orchestrator.cli.logs import configure
     from orchestrator.cli.selection import select
     from orchestrator.cli.signals import Signals
@@ -50,6 +51,7 @@ def preflight(
     configure(verbose, log_format)
     loaded = load_plan(plan)
     chosen = select(loaded.plan, only)
+    refuse_collisions(loaded, journal, chosen)
     signals = Signals()
     with signals.heard():
         document = _asked(loaded, journal, chosen, signals)

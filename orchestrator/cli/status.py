@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json, Only, PlanFile, as_typed
+from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json, Only, as_typed
 from orchestrator.views.output import say, say_document
 
 
 def status(
-    plan: PlanFile,
+    plan: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN]", help="The plan file; without it, every run of the journal.")
+    ] = None,
     snapshot: Annotated[
         bool, typer.Option("--snapshot", help="Show the snapshots instead: what a way back finds again.")
     ] = False,
@@ -24,6 +27,8 @@ def status(
     With --snapshot: both objects, their security descriptors, every host value and every workload as they were before
     the first write and right before Complete, and what a way back found at its end. --only narrows that.
 
+    Without PLAN: every run of the journal, one paragraph each.
+
     Example: dmsa status plans/quickstart.yaml --json
     """
     import contextlib
@@ -35,6 +40,11 @@ def status(
     from orchestrator.views.status import status_document
     from orchestrator.views.summary import summary
 
+    if plan is None:
+        if snapshot or only is not None:
+            raise typer.BadParameter("--snapshot and --only need a PLAN")
+        _every_run(journal, as_json=json)
+        return
     if only is not None and not snapshot:
         raise typer.BadParameter("--only goes with --snapshot; status shows the whole plan")
     loaded = load_plan(plan)
@@ -53,3 +63,18 @@ def status(
         say_document(document)
         return
     say(summary(document, as_typed(plan, journal), driver.holder if driver else None))
+
+
+def _every_run(place: str, *, as_json: bool) -> None:
+    import contextlib
+
+    from orchestrator.cli.history import open_existing, runs_of
+    from orchestrator.views.runs import runs_document, runs_text
+
+    opened = open_existing(place)
+    with contextlib.closing(opened) if opened else contextlib.nullcontext():
+        runs = runs_of(opened) if opened else ()
+        driver = opened.holder() if opened else None
+    told = ((one.state, one.plan, one.unread) for one in runs)
+    document = runs_document(told, driver.holder if driver else None)
+    say_document(document) if as_json else say(runs_text(document, place))

@@ -1,6 +1,6 @@
 """A plan file -> a valid plan, or every problem in it at once with its position. Opens nothing else."""
 
-from orchestrator.planfile.digest import canonical, digest
+from orchestrator.planfile.digest import canonical, digest, plan_of
 from orchestrator.planfile.load import Loaded, load_plan, parse_plan
 from orchestrator.planfile.problem import PlanInvalid, Problem
 from orchestrator.planfile.schema import json_schema
@@ -14,4 +14,5 @@ __all__ = [
     "json_schema",
     "load_plan",
     "parse_plan",
+    "plan_of",
 ]

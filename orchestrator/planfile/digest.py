@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import rfc8785
 
-from orchestrator.model.plan import Migration, Occasion, Plan, Policy, Wave
+from orchestrator.model.plan import Approvals, Migration, Occasion, Plan, Policy, Retry, Wave
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL_OCCASIONS = Occasion.__args__  # type: ignore[attr-defined]
 _ONE_SITE = [{"name": "main", "match": ["*"]}]
+_DURATIONS = frozenset(
+    name
+    for model in (Policy, Retry, Approvals)
+    for name, field in model.model_fields.items()
+    if field.annotation is timedelta
+)
+"""The keys whose values are seconds in a canonical plan; each has one meaning wherever it stands."""
 
 
 def digest(plan: Plan) -> str:
@@ -61,3 +70,23 @@ def _wave(plan: Plan, wave: Wave) -> dict[str, Any]:
 def _migration(plan: Plan, migration: Migration) -> dict[str, Any]:
     policy = plan.policy_of(migration.id).model_dump(mode="json")
     return {**migration.model_dump(mode="json", by_alias=True), **policy}
+
+
+def plan_of(whole: Mapping[str, Any]) -> Plan:
+    """Return the plan that a canonical one tells; its :func:`canonical` is that again.
+
+    How hosts are reached is not in it, nor its description. What is written down of a run tells its plan so.
+
+    Raises:
+        ValueError: it is no canonical plan of this version.
+    """
+    return Plan.model_validate(_durations(whole))
+
+
+def _durations(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: timedelta(seconds=one) if key in _DURATIONS and isinstance(one, int) else _durations(one)
+            for key, one in value.items()
+        }
+    return [_durations(one) for one in value] if isinstance(value, list) else value

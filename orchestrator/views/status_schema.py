@@ -32,6 +32,7 @@ HELD_REASONS = (
 )
 REGISTRY = ("pending", "set", "was-set", "kept", "restored", "lost")
 TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
+WAITING = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
 
 
 def status_schema() -> dict[str, Any]:
@@ -54,7 +55,6 @@ def status_schema() -> dict[str, Any]:
         workloads={"type": "array", "items": workload},
         lost=or_null(lost),
     )
-    waiting = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
     down = {"type": "array", "items": closed(host=text, name=text)}
     held = closed(reason=one_of(HELD_REASONS), detail=text, since=TIME, release=text, down=down)
     names = list_of(TEXT)
@@ -66,7 +66,7 @@ def status_schema() -> dict[str, Any]:
         attempt={"type": "integer", "minimum": 1},
         adopted={"type": "boolean"},
         held=or_null(held),
-        waiting=waiting,
+        waiting=WAITING,
         dwell=or_null(closed(started=TIME, due=TIME)),
         compared=or_null(closed(equal=COUNT, declared=names, foreign=names, failed=names)),
         hosts={"type": "array", "items": host},
@@ -74,7 +74,7 @@ def status_schema() -> dict[str, Any]:
     wave = closed(
         name={"type": "string"},
         state=one_of(get_args(WaveState)),
-        waiting=waiting,
+        waiting=WAITING,
         migrations={"type": "array", "items": migration},
     )
     return {

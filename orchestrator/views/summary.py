@@ -41,7 +41,7 @@ def _lines(document: dict[str, Any], command: str, driver: str | None) -> Iterat
     width = max(len(migration["dmsa"]) for migration in _migrations(document))
     for wave in document["waves"]:
         yield ""
-        yield f"wave {wave['name']}: {wave['state']}{_until(wave['waiting'])}"
+        yield f"wave {wave['name']}: {wave['state']}{until(wave['waiting'])}"
         for migration in wave["migrations"]:
             yield from _migration(migration, width, command)
 
@@ -56,7 +56,7 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     state = f"{migration['phase']}{back}{again}"
     held, waiting = migration["held"], migration["waiting"]
     mark = "HELD " if held else "waits" if waiting else "     "
-    yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else _until(waiting)}"
+    yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else until(waiting)}"
     if migration["adopted"]:
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"
     yield from _by_others(migration)
@@ -96,7 +96,8 @@ def _lost(host: dict[str, Any]) -> str:
     )
 
 
-def _until(waiting: dict[str, Any] | None) -> str:
+def until(waiting: dict[str, Any] | None) -> str:
+    """Return what is waited for, and until when, as the end of a line; nothing where nothing is."""
     if not waiting:
         return ""
     return f", for {waiting['for']}" + (f" until {waiting['until']}" if waiting["until"] else "")

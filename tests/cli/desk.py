@@ -36,6 +36,7 @@ from orchestrator.views.preflight_schema import preflight_schema
 from orchestrator.views.preview_schema import foretold_schema, preview_schema
 from orchestrator.views.probe_schema import probe_schema
 from orchestrator.views.rehearsal import rehearsal_schema
+from orchestrator.views.runs import runs_schema
 from orchestrator.views.snapshot import snapshot_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
@@ -207,6 +208,7 @@ SHAPES = {
     ("run",): status_schema,
     ("status",): status_schema,
     ("status", "--snapshot"): snapshot_schema,
+    ("status", "--json"): runs_schema,
     ("undo",): status_schema,
     ("reset",): status_schema,
     ("rollback",): status_schema,
@@ -234,8 +236,9 @@ SHAPES = {
 
 def assert_promised(args: tuple[str, ...], printed: str) -> None:
     """Hold whatever a verb printed with ``--json`` against the schema of that document."""
-    by_option = [SHAPES[args[0], word] for word in args[1:] if (args[0], word) in SHAPES and word.startswith("--")]
-    shape = by_option[0] if by_option else SHAPES.get(args[:1]) or SHAPES.get(args[:2])
+    options = [word for word in args[2:] if word.startswith("--") and word != "--json"]
+    by_option = [SHAPES[args[0], word] for word in options if (args[0], word) in SHAPES]
+    shape = by_option[0] if by_option else SHAPES.get(args[:2]) or SHAPES.get(args[:1])
     if shape is not None and "--json" in args and printed:
         Draft202012Validator(shape()).validate(json.loads(printed))
 

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.planfile import canonical, digest, parse_plan
+from orchestrator.planfile import canonical, digest, parse_plan, plan_of
 from orchestrator.planfile.convert import Converter
 from orchestrator.planfile.schema import plan_shape
 from orchestrator.planfile.tree import build
@@ -102,6 +102,15 @@ def test_what_is_only_told_or_only_reached_differently_changes_nothing(old: str,
 def test_what_means_something_else_is_another_plan(old: str, new: str):
     assert old in ERP
     assert digest(parse_plan(ERP.replace(old, new, 1).encode())) != digest(parse_plan(ERP.encode()))
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)
+def test_what_a_journal_keeps_of_a_plan_tells_the_plan(plan: Path):
+    original = parse_plan(plan.read_bytes())
+    kept = canonical(original)
+    told = plan_of(json.loads(json.dumps(kept)))
+    assert canonical(told) == kept
+    assert all(told.policy_of(one.id) == original.policy_of(one.id) for one in original.migrations())
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda path: path.stem)
