@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.cli.recalled import recalled
 from orchestrator.errors import InputInvalid
 from orchestrator.journal import Journal, journal_file, open_journal
-from orchestrator.model.replay import fold_in
 from orchestrator.model.run import RunState
 from orchestrator.planfile import Loaded
 
@@ -24,17 +24,14 @@ def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
 
 
 def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
-    """Fold the journal's rows into a run; return its state and the number of the journal's last row that was read.
+    """Return where a run stands by its journal, and the number of the journal's last row that counts there.
+
+    For whoever looks or speaks: it may begin with a state that a runner wrote down (:mod:`~orchestrator.cli.recalled`).
 
     Raises:
         RowUnreadable: a row of the run is of a newer version of dmsa.
     """
-    state, head = RunState(plan), 0
-    if journal is not None:
-        for row in journal.read():
-            head = row.seq
-            fold_in(state, row)
-    return state, head
+    return (RunState(plan), 0) if journal is None else recalled(journal, plan)
 
 
 def refuse_other_plan(state: RunState, loaded: Loaded) -> None:
