@@ -148,7 +148,10 @@ def _read(text: bytes, parts: tuple[type[Part], ...]) -> dict[type[Part], dict[s
     found: dict[type[Part], dict[str, Any]] = {part: {} for part in parts}
     columns = {name: (found[part], *column) for part in parts for name, column in _columns(part.__name__).items()}
     try:
-        for line in text.splitlines():
+        *lines, rest = text.split(b"\n")
+        if rest:
+            raise SheetUnreadable("it is not whole")
+        for line in lines:
             name, key, value = line.split(b"\t")
             given, known, keys, values = columns[name.decode()]
             if keys is None:
