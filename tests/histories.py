@@ -1,4 +1,4 @@
-"""Journals of every kind, for what must hold of all of them: disturbed, random, shared by plans, and of old versions."""
+"""Journals of every kind, for what must hold of all of them: disturbed, random, shared by plans, of old versions."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
 from orchestrator.model.replay import fold_in
 from orchestrator.model.run import RunState
@@ -66,41 +65,57 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )  # fmt: skip
-TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 
 
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Return any values of a type: for a field that somebody adds, too."""
     origin, inner = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return values(inner[0])
-    if origin in {Union, UnionType}:
-        return st.one_of(*map(values, inner))
-    if origin is Literal:
-        return st.sampled_from(inner)
-    if origin is tuple:
-        if inner[-1] is Ellipsis:
-            return st.lists(values(inner[0]), max_size=2).map(tuple)
-        return st.tuples(*map(values, inner))
-    if origin in {dict, Mapping}:
-        return st.dictionaries(*map(values, inner), max_size=2)
-    if origin in {frozenset, set}:
-        return st.sets(values(inner[0]), max_size=2).map(origin)
-    if origin is list:
-        return st.lists(values(inner[0]), max_size=2)
+    if origin is not None:
+        return _OF_SEVERAL[origin](inner)
     if kind in SIMPLE:
         return SIMPLE[kind]
     if issubclass(kind, Enum):
         return st.sampled_from(kind)
     hints = get_type_hints(kind, include_extras=True)
-    names = [name for name in hints if name != "kind" and not name.startswith("_") and name not in NOT_WRITTEN]
-    names = [name for name in names if get_origin(hints[name]) is not ClassVar and name != "model_config"]
-    if issubclass(kind, BaseModel) and "kind" in hints and len(get_args(hints["kind"])) != 1:
-        names.append("kind")
-    return st.builds(kind, **{name: values(hints[name]) for name in names})
+    left_out = {"touched", "_planned", "model_config"}
+    return st.builds(
+        kind,
+        **{
+            name: values(hint)
+            for name, hint in hints.items()
+            if name not in left_out and not name.startswith("__") and get_origin(hint) is not ClassVar
+        },
+    )
 
 
-NOT_WRITTEN = {"touched"}
+def _tuples(inner: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    return _some(inner[0]).map(tuple) if inner[-1] is Ellipsis else st.tuples(*map(values, inner))
+
+
+def _some(kind: Any) -> st.SearchStrategy[Any]:
+    return st.lists(values(kind), max_size=2)
+
+
+def _mappings(inner: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    return st.dictionaries(*map(values, inner), max_size=2)
+
+
+def _one(inner: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    return st.one_of(*map(values, inner))
+
+
+_OF_SEVERAL: dict[Any, Any] = {
+    Annotated: lambda inner: values(inner[0]),
+    Union: _one,
+    UnionType: _one,
+    Literal: st.sampled_from,
+    tuple: _tuples,
+    dict: _mappings,
+    Mapping: _mappings,
+    frozenset: lambda inner: _some(inner[0]).map(frozenset),
+    set: lambda inner: _some(inner[0]).map(set),
+    list: lambda inner: _some(inner[0]),
+}
 SIMPLE = {
     Any: JSON,
     object: JSON,
@@ -108,7 +123,7 @@ SIMPLE = {
     str: st.text(max_size=4),
     bool: st.booleans(),
     int: st.integers(-(2**53) + 1, 2**53 - 1),
-    datetime: TIMES,
+    datetime: st.datetimes(timezones=st.just(UTC)),
     UUID: st.uuids(),
 }
 
