@@ -1,4 +1,4 @@
-"""Whether the states that were written into a journal are what its rows make: the part of ``journal verify`` that folds.
+"""Whether the states that were written into a journal are what its rows make: what ``journal verify`` folds for.
 
 Every run is folded from its first row, and at each state that was written down the same text is made once more. What
 differs was not made by those rows: somebody who can write the file put it there, and made the hashes after it anew; or
