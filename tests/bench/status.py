@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
@@ -59,9 +59,10 @@ from orchestrator.planfile import canonical, load_plan
 from tests.bench import generate
 from tests.bench.table import show
 
+HEAD = ("what", "seconds", "best", "seconds, cold", "processor, s", "MiB", "rows read")
 ROOT = Path(__file__).parents[2]
 AT = datetime(2026, 3, 2, 18, tzinfo=UTC)
-SESSION, TOGETHER, IN_FLIGHT, TRIES = 5_000, 500, 12, 9
+SESSION, TOGETHER, IN_FLIGHT, TRIES = 6_000, 2_000, 12, 9
 UUIDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 IDS = re.compile(r"\{(\d+)\}")
 PLACES = {
@@ -72,6 +73,9 @@ PLACES = {
     "h00001": "{other}",
 }
 """The names of the one migration whose rows are the pattern, and what stands for them there."""
+
+
+Told: TypeAlias = tuple[Entry, Event]
 
 
 def main() -> None:
@@ -87,11 +91,8 @@ def main() -> None:
         place = given.keep or Path(folder)
         if not (place / "j.db").exists():
             make(place, given.events, given.plans, given.accounts)
-        rows = [
-            (what, seconds, best, cold, read, size)
-            for what, seconds, best, cold, size, read in measured(place, everything=not given.no_verify)
-        ]
-    show("status of a long journal", ("what", "seconds", "best", "seconds, cold", "rows read", "MiB"), rows)
+        rows = list(measured(place, everything=not given.no_verify))
+    show("status of a long journal", HEAD, rows)
 
 
 # The journal.
@@ -117,7 +118,8 @@ def make(place: Path, events: int, plans: int, accounts: int) -> None:
         head = journal.head()
     gc.enable()
     size, took = (place / "j.db").stat().st_size, time.perf_counter() - began
-    print(f"{head:,} rows of {size / head:,.0f} bytes, {head // EVERY:,} states among them, in {took:,.0f} s")
+    states = f"{writing.states:,} states of {writing.state_size / writing.states:,.0f} bytes among them"
+    print(f"{head:,} rows of {size / head:,.0f} bytes in the file, {states}, in {took:,.0f} s")
 
 
 def _pattern() -> list[tuple[str, str]]:
@@ -158,14 +160,12 @@ class _Run:
         self.file.write_text(text, encoding="utf-8")
         self.entries = self._all()
 
-    def entry(self, event: Event) -> Entry:
-        """Return an event as it is appended."""
-        return self._entry(event.kind, to_body(event))
+    def entry(self, event: Event) -> Told:
+        """Return an event, and how it is appended."""
+        at = AT + timedelta(seconds=next(self._seconds))
+        return Entry(self.name, at, event.kind, VERSION, to_body(event)), event
 
-    def _entry(self, kind: str, body: dict[str, Any]) -> Entry:
-        return Entry(self.name, AT + timedelta(seconds=next(self._seconds)), kind, VERSION, body)
-
-    def _all(self) -> Iterator[Entry]:
+    def _all(self) -> Iterator[Told]:
         loaded = load_plan(self.file)
         yield self.entry(RunBegan(digest=loaded.digest, plan=canonical(loaded.plan), by="ann", tool="bench"))
         hosts = generate.placed(self.accounts, 2)
@@ -176,7 +176,7 @@ class _Run:
                 yield from (one for one in together if one is not None)
         self.over = True
 
-    def _migration(self, number: int, hosts: Sequence[int]) -> Iterator[Entry]:
+    def _migration(self, number: int, hosts: Sequence[int]) -> Iterator[Told]:
         name, mark = f"{self.number:02d}{number:03d}", f"{self.number:04x}{number:08x}"
         at = [f"h{self.number:02d}{host:03d}" for host in hosts]
         known = dict(zip(PLACES.values(), (f"svc-{name}", f"dmsa-{name}", f"Svc{name}", *at), strict=True))
@@ -187,15 +187,14 @@ class _Run:
             for place, found in known.items():
                 body = body.replace(place, found)
             body = IDS.sub(lambda found: f"{int(found[1]):08x}-0000-4000-8000-{mark}", body)
-            yield self._entry(kind, json.loads(body))
+            yield self.entry(from_body(kind, json.loads(body)))
 
-    def polling(self, id_: str, hosts: Sequence[str]) -> Iterator[Entry]:
+    def polling(self, id_: str, hosts: Sequence[str]) -> Iterator[Told]:
         """Yield what weeks of looking leave: readings of the ledger, what is waited for, faults that pass, shells."""
         names = tuple(f"{host}.corp.example" for host in sorted(hosts))
         fault = FaultSeen(kind=FaultKind.TRANSIENT, code="timeout", message="no answer in 30 s from dc01.corp.example")
-        about = {"migration": id_, "subject": "directory"}
+        about, due = {"migration": id_, "subject": "directory"}, AT + timedelta(days=14)
         while True:
-            due = AT + timedelta(days=14)
             shell = UUID(int=(self.number << 64) + next(self._shells))
             yield self.entry(ShellOpened(endpoint="dc01.corp.example", shell=shell))
             yield self.entry(LedgerRead(migration=id_, principals=names, hosts_present=names, sha256="5" * 64))
@@ -210,6 +209,7 @@ class _Writing:
 
     def __init__(self, journal: Journal, runs: Sequence[_Run]) -> None:
         self._journal, self._head = journal, 0
+        self.states = self.state_size = 0
         shared = RunState("")
         self._states = {run.name: RunState(run.name, switches=shared.switches, claims=shared.claims) for run in runs}
         self._states_written = {run.name: Checkpoints(run.name) for run in runs}
@@ -217,12 +217,12 @@ class _Writing:
     def session(self, run: _Run, rows: int) -> None:
         """Let one runner drive for so many rows."""
         lease = self._journal.acquire("bench")
-        self._append([run.entry(RunnerTook(by="ann", host="bench", pid=1, tool="bench"))], lease)
+        self._append(run, [run.entry(RunnerTook(by="ann", host="bench", pid=1, tool="bench"))], lease)
         for _ in range(0, rows, TOGETHER):
-            self._append(list(itertools.islice(run.entries, TOGETHER)), lease)
+            self._append(run, list(itertools.islice(run.entries, TOGETHER)), lease)
             if self._states_written[run.name].due:
                 self._write_down(run, lease)
-        self._append([run.entry(RunnerLeft(reason="told to stop"))], lease)
+        self._append(run, [run.entry(RunnerLeft(reason="told to stop"))], lease)
         self._journal.release(lease)
 
     def worst_case(self, run: _Run) -> None:
@@ -230,23 +230,24 @@ class _Writing:
         lease = self._journal.acquire("bench")
         self._write_down(run, lease)
         looking = run.polling(f"dmsa-{run.number:02d}000", [f"h{run.number:02d}000"])
-        self._append(list(itertools.islice(looking, EVERY - 1)), lease)
+        self._append(run, list(itertools.islice(looking, EVERY - 1)), lease)
         self._journal.release(lease)
 
     def _write_down(self, run: _Run, lease: Lease) -> None:
         entry = self._states_written[run.name].entry(self._states[run.name])
+        self.states, self.state_size = self.states + 1, self.state_size + sum(map(len, entry.body.values()))
         self._head = self._journal.append([entry], expected=self._head, lease=lease)
         for one in self._states_written.values():
             one.written(run.name)
 
-    def _append(self, entries: list[Entry], lease: Lease) -> None:
-        self._head = self._journal.append(entries, expected=self._head, lease=lease)
-        for entry in entries:
-            state = self._states[entry.run]
-            state.apply(from_body(entry.kind, entry.body), entry.at)
-            state.touched.clear()
+    def _append(self, run: _Run, told: list[Told], lease: Lease) -> None:
+        self._head = self._journal.append([entry for entry, _ in told], expected=self._head, lease=lease)
+        state = self._states[run.name]
+        for entry, event in told:
+            state.apply(event, entry.at)
+        state.touched.clear()
         for one in self._states_written.values():
-            one.count(entries[0].run if entries else "", len(entries))
+            one.count(run.name, len(told))
 
 
 # What is measured.
@@ -283,10 +284,8 @@ def measured(place: Path, *, everything: bool) -> Iterator[tuple[object, ...]]:
     words = ("-m", "orchestrator", "journal", "show", first.stem, "--last", "20", "--journal", str(journal))
     yield "journal show --last 20", *_several(words, journal), 20
     if everything:
-        seconds, size = _once(("-c", START, str(journal), first.stem))
-        yield "a runner's start: every row folded", seconds, seconds, "-", size, head
-        seconds, size = _once(("-m", "orchestrator", "journal", "verify", "--journal", str(journal)))
-        yield "journal verify", seconds, seconds, "-", size, head
+        yield "a runner's start: every row folded", *_alone(("-c", START, str(journal), first.stem)), head
+        yield "journal verify", *_alone(("-m", "orchestrator", "journal", "verify", "--journal", str(journal))), head
 
 
 def _read(journal: Journal, run: str) -> int:
@@ -295,27 +294,38 @@ def _read(journal: Journal, run: str) -> int:
     return 1 + sum(1 for _ in journal.read(after=state.seq if state else 0, run=run))
 
 
-def _several(args: Sequence[str], journal: Path) -> tuple[float, float, float, float]:
-    """Return the median and the best of several, and one without the file in the page cache; and the memory."""
+def _several(args: Sequence[str], journal: Path) -> tuple[object, ...]:
+    """Return the median and the best of several, the median of some without the file in the page cache, the processor's
+    seconds, and the most memory.
+    """
     cold = []
     for _ in range(3):
         with journal.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         cold.append(_once(args)[0])
-    times, sizes = zip(*(_once(args) for _ in range(TRIES)), strict=True)
-    return statistics.median(times), min(times), statistics.median(cold), max(sizes)
+    took, busy, sizes = zip(*(_once(args) for _ in range(TRIES)), strict=True)
+    return statistics.median(took), min(took), statistics.median(cold), statistics.median(busy), max(sizes)
 
 
-def _once(args: Sequence[str]) -> tuple[float, float]:
-    """Return how long a process takes, in seconds, and the most memory that it had, in MiB."""
-    began = time.perf_counter()
+def _alone(args: Sequence[str]) -> tuple[object, ...]:
+    took, busy, size = _once(args)
+    return took, took, "-", busy, size
+
+
+def _once(args: Sequence[str]) -> tuple[float, float, float]:
+    """Return how long a process takes, how long the processor is busy for it, and the most memory it had, in MiB."""
+    began, size = time.perf_counter(), 0
     child = subprocess.Popen([sys.executable, *args], cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
+    status = Path(f"/proc/{child.pid}/status")
+    while not (found := os.wait4(child.pid, os.WNOHANG))[0]:
+        high = re.search(r"VmHWM:\s+(\d+)", status.read_text())  # what wait4 tells would begin with our own
+        size = int(high[1]) if high else size
+        time.sleep(0.005)
     took = time.perf_counter() - began
-    child.returncode = os.waitstatus_to_exitcode(status)
+    child.returncode = os.waitstatus_to_exitcode(found[1])
     if child.returncode:
         raise SystemExit(f"exit {child.returncode}: {args}")
-    return took, used.ru_maxrss / 1024
+    return took, found[2].ru_utime + found[2].ru_stime, size / 1024
 
 
 if __name__ == "__main__":
