@@ -8,7 +8,6 @@ newer). ``restore`` makes a journal where none is, or exits 3 and makes nothing.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,9 +43,8 @@ def show(plan: RunOf = None, journal: JournalPlace = DEFAULT_JOURNAL, last: Last
     from orchestrator.journal import open_journal
 
     with contextlib.closing(open_journal(journal, create=False)) as opened:
-        rows: Iterable[Row] = opened.read(run=_run(plan, opened))
-        if last is not None:
-            rows = deque(rows, maxlen=last)
+        run = _run(plan, opened)
+        rows: Iterable[Row] = opened.read(0 if last is None else opened.before_last(last, run), run)
         if json:
             say_document({"journal": journal, "rows": [_document(row) for row in rows]})
             return

@@ -73,11 +73,19 @@ class MemoryJournal:
     def latest(self, kind: str, run: str | None = None, within: int = 20_000) -> Row | None:
         """See :meth:`Journal.latest <orchestrator.journal.protocol.Journal.latest>`."""
         records = self._store.records
-        of_run = (index for index in range(len(records) - 1, -1, -1) if run is None or records[index].run == run)
-        for index in islice(of_run, within):
+        for index in islice(self._backwards(run), within):
             if records[index].kind == kind:
                 return checked(records[index - 1].hash if index else GENESIS, records[index])
         return None
+
+    def before_last(self, rows: int, run: str | None = None) -> int:
+        """See :meth:`Journal.before_last <orchestrator.journal.protocol.Journal.before_last>`."""
+        return min(islice(self._backwards(run), rows), default=0)
+
+    def _backwards(self, run: str | None) -> Iterator[int]:
+        """Yield where the rows of a run are, the last one first."""
+        records = self._store.records
+        return (index for index in range(len(records) - 1, -1, -1) if run is None or records[index].run == run)
 
     def runs(self) -> list[str]:
         """See :meth:`Journal.runs <orchestrator.journal.protocol.Journal.runs>`."""

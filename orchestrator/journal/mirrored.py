@@ -58,6 +58,10 @@ class MirroredJournal:
         """See :meth:`Journal.latest <orchestrator.journal.protocol.Journal.latest>`."""
         return self._journal.latest(kind, run, within)
 
+    def before_last(self, rows: int, run: str | None = None) -> int:
+        """See :meth:`Journal.before_last <orchestrator.journal.protocol.Journal.before_last>`."""
+        return self._journal.before_last(rows, run)
+
     def runs(self) -> list[str]:
         """See :meth:`Journal.runs <orchestrator.journal.protocol.Journal.runs>`."""
         return self._journal.runs()

@@ -111,6 +111,10 @@ class Journal(Protocol):
         """
         ...
 
+    def before_last(self, rows: int, run: str | None = None) -> int:
+        """Return the number after which the last *rows* rows follow, of one run or of all. Cheap as *rows* is small."""
+        ...
+
     def runs(self) -> list[str]:
         """Return the names of the runs, in the order in which they began."""
         ...

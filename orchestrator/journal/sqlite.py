@@ -38,6 +38,10 @@ _LATEST_OF_RUN = """
     SELECT seq FROM (SELECT seq, kind FROM entries WHERE run = :run ORDER BY seq DESC LIMIT :within)
     WHERE kind = :kind LIMIT 1
 """
+_BEFORE_LAST = """
+    SELECT coalesce(min(seq) - 1, 0)
+    FROM (SELECT seq FROM entries WHERE run = :run ORDER BY seq DESC LIMIT :rows)
+"""
 _RUNS = """
     WITH RECURSIVE names(run) AS (
         SELECT min(run) FROM entries
@@ -111,6 +115,14 @@ class SqliteJournal:
         with self._turn, explained(self.path):
             found = self._database.execute(_LATEST if run is None else _LATEST_OF_RUN, where).fetchone()
         return None if found is None else next(self.read(after=found[0] - 1))
+
+    def before_last(self, rows: int, run: str | None = None) -> int:
+        """See :meth:`Journal.before_last <orchestrator.journal.protocol.Journal.before_last>`."""
+        if run is None:
+            return max(0, self.head() - rows)
+        with self._turn, explained(self.path):
+            (found,) = self._database.execute(_BEFORE_LAST, {"rows": rows, "run": run}).fetchone()
+        return int(found)
 
     def runs(self) -> list[str]:
         """See :meth:`Journal.runs <orchestrator.journal.protocol.Journal.runs>`."""
