@@ -13,8 +13,8 @@ runner lets it be (:data:`orchestrator.conductor.checkpoints.EVERY`), and what o
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from itertools import takewhile
 from typing import Any, TypeAlias
@@ -40,9 +40,10 @@ def recalled(journal: Journal, run: str) -> tuple[RunState, int]:
     """
     head = journal.head()
     with _without_collector():
-        state = _own(journal, run, head)
-        if state is None:
+        state, after = _written_down(journal, run)
+        if not after:
             return folded(journal, run, head), head
+        _fold(state, journal.read(after, run), head)
         state.switches, state.claims = _shared(journal, head)
     return state, head
 
@@ -55,45 +56,51 @@ def glimpsed(journal: Journal, run: str) -> RunState:
         RowUnreadable: a row of the run is of a newer version of dmsa.
     """
     head = journal.head()
-    with _without_collector():
-        state = _own(journal, run, head)
-        if state is None:
-            return folded(journal, run, head)
-    known: list[Shared] = []
+    return _glimpsed(journal, run, head, _Later(journal, head))
 
-    def shared() -> Shared:
-        if not known:
-            with _without_collector():
-                known.append(_shared(journal, head))
-        return known[0]
 
-    state.switches, state.claims = _LaterSwitches(lambda: shared()[0]), _LaterClaims(lambda: shared()[1])
-    return state
+def glimpsed_each(journal: Journal) -> dict[str, RunState | RowUnreadable]:
+    """Return where every run of a journal stands, as :func:`glimpsed` does, in the order in which they began; of one
+    that this version cannot read, why. The others are not the worse for it.
+    """
+    head = journal.head()
+    later, found = _Later(journal, head), dict[str, RunState | RowUnreadable]()
+    for run in journal.runs():
+        try:
+            found[run] = _glimpsed(journal, run, head, later)
+        except RowUnreadable as unreadable:
+            found[run] = unreadable
+    return found
 
 
 def folded(journal: Journal, run: str, head: int) -> RunState:
     """Return where a run stands after row *head*, from the journal's first row on."""
-    state = RunState(run)
-    for row in _until(head, journal.read()):
+    return _fold(RunState(run), journal.read(), head)
+
+
+def _glimpsed(journal: Journal, run: str, head: int, later: _Later) -> RunState:
+    with _without_collector():
+        state, after = _written_down(journal, run)
+        _fold(state, journal.read(after, run), head)
+    state.switches, state.claims = _LaterSwitches(later), _LaterClaims(later)
+    return state
+
+
+def _fold(state: RunState, rows: Iterable[Row], head: int) -> RunState:
+    for row in takewhile(lambda row: row.seq <= head, rows):
         fold_in(state, row)
         state.touched.clear()
     return state
 
 
-def _own(journal: Journal, run: str, head: int) -> RunState | None:
-    """Return what a run's own rows make of it, without those before its newest usable state; None if it has none."""
+def _written_down(journal: Journal, run: str) -> tuple[RunState, int]:
+    """Return the newest usable state of a run, without what all runs share, and its row; an empty one and 0 without."""
     found = _newest(journal, run)
-    if found is None:
-        return None
-    row, sheet = found
-    try:
-        state = own_from(run, unpacked(sheet.own))
-    except SheetUnreadable:
-        return None
-    for later in _until(head, journal.read(after=row.seq, run=run)):
-        fold_in(state, later)
-    state.touched.clear()
-    return state
+    if found is not None:
+        row, sheet = found
+        with suppress(SheetUnreadable):
+            return own_from(run, unpacked(sheet.own)), row.seq
+    return RunState(run), 0
 
 
 def _shared(journal: Journal, head: int) -> Shared:
@@ -101,13 +108,10 @@ def _shared(journal: Journal, head: int) -> Shared:
     ear, after = RunState(""), 0  # a run of no name: every row is one of another
     found = _newest(journal, None)
     if found is not None:
-        try:
+        with suppress(SheetUnreadable):
             ear.switches, ear.claims = shared_from(unpacked(found[1].shared))
             after = found[0].seq
-        except SheetUnreadable:
-            pass
-    for row in _until(head, journal.read(after=after)):
-        fold_in(ear, row)
+    _fold(ear, journal.read(after), head)
     return ear.switches, ear.claims
 
 
@@ -122,10 +126,6 @@ def _newest(journal: Journal, run: str | None) -> tuple[Row, StateFolded] | None
     return (row, sheet) if isinstance(sheet, StateFolded) and sheet.form == program() else None
 
 
-def _until(head: int, rows: Iterator[Row]) -> Iterator[Row]:
-    return takewhile(lambda row: row.seq <= head, rows)
-
-
 @contextmanager
 def _without_collector() -> Iterator[None]:
     """Let the cycle collector rest: it would walk over everything that is being made, again and again."""
@@ -138,41 +138,55 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
+class _Later:
+    """What all runs of a journal share, read when it is asked for, once."""
+
+    def __init__(self, journal: Journal, head: int) -> None:
+        self._journal, self._head = journal, head
+        self._known: Shared | None = None
+
+    def __call__(self) -> Shared:
+        if self._known is None:
+            with _without_collector():
+                self._known = _shared(self._journal, self._head)
+        return self._known
+
+
 class _LaterSwitches(Switches):
     """The switches, read when one of their fields is asked for."""
 
-    __slots__ = ("_ask",)
+    __slots__ = ("_later",)
 
-    def __init__(self, ask: Callable[[], Switches]) -> None:
-        self._ask = ask
+    def __init__(self, later: _Later) -> None:
+        self._later = later
 
     def __getattr__(self, name: str) -> Any:  # asked only while a field has no value
-        return _filled(self, Switches, name, object.__getattribute__(self, "_ask"))
+        return _filled(self, Switches, name)
 
     def copied(self) -> Switches:
-        return self._ask().copied()
+        return self._later()[0].copied()
 
 
 class _LaterClaims(Claims):
     """The claims, read when one of their fields is asked for."""
 
-    __slots__ = ("_ask",)
+    __slots__ = ("_later",)
 
-    def __init__(self, ask: Callable[[], Claims]) -> None:
-        self._ask = ask
+    def __init__(self, later: _Later) -> None:
+        self._later = later
 
     def __getattr__(self, name: str) -> Any:  # asked only while a field has no value
-        return _filled(self, Claims, name, object.__getattribute__(self, "_ask"))
+        return _filled(self, Claims, name)
 
     def copied(self) -> Claims:
-        return self._ask().copied()
+        return self._later()[1].copied()
 
 
-def _filled(later: Any, kind: type[Any], name: str, ask: Callable[[], Any]) -> Any:
+def _filled(later: Any, kind: type[Any], name: str) -> Any:
     names = [one.name for one in fields(kind)]
     if name not in names:
         raise AttributeError(name)
-    found = ask()
+    (found,) = (part for part in later._later() if isinstance(part, kind))
     for one in names:
         setattr(later, one, getattr(found, one))
     return getattr(later, name)
