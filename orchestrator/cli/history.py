@@ -7,19 +7,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.cli.recalled import glimpsed_each, recalled
 from orchestrator.errors import InputInvalid
 from orchestrator.journal import Journal, journal_file, open_journal
 from orchestrator.model.plan import Plan
-from orchestrator.model.replay import RowUnreadable, fold_in
+from orchestrator.model.replay import RowUnreadable
 from orchestrator.model.run import RunState
 from orchestrator.planfile import Loaded, plan_of
 
 
 @dataclass(frozen=True)
 class OneRun:
-    """One run of a journal, as its own rows tell it: where it stands, and its plan.
+    """One run of a journal: where it stands, and its plan.
 
-    ``unread`` says why that cannot be told; then ``plan`` is None, and ``state`` is that of the rows before.
+    ``unread`` says why that cannot be told; then ``plan`` is None, and ``state`` says nothing.
     """
 
     state: RunState
@@ -40,17 +41,14 @@ def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
 
 
 def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
-    """Fold the journal's rows into a run; return its state and the number of the journal's last row that was read.
+    """Return where a run stands by its journal, and the number of the journal's last row that counts there.
+
+    For whoever looks or speaks: it may begin with a state that a runner wrote down (:mod:`~orchestrator.cli.recalled`).
 
     Raises:
         RowUnreadable: a row of the run is of a newer version of dmsa.
     """
-    state, head = RunState(plan), 0
-    if journal is not None:
-        for row in journal.read():
-            head = row.seq
-            fold_in(state, row)
-    return state, head
+    return (RunState(plan), 0) if journal is None else recalled(journal, plan)
 
 
 def refuse_other_plan(state: RunState, loaded: Loaded) -> None:
@@ -68,29 +66,20 @@ def refuse_other_plan(state: RunState, loaded: Loaded) -> None:
 
 
 def runs_of(journal: Journal) -> tuple[OneRun, ...]:
-    """Return every run of a journal, in the order in which they began, each from its own rows alone.
-
-    Who else needs a host's switch, and who else has an account, is therefore not in their states.
-    """
-    states: dict[str, RunState] = {}
-    unread: dict[str, str] = {}
-    for row in journal.read():
-        state = states.setdefault(row.run, RunState(row.run))
-        if row.run not in unread:
-            try:
-                fold_in(state, row)
-            except RowUnreadable as error:
-                unread[row.run] = str(error)
-    return tuple(_one(state, unread.get(name)) for name, state in states.items() if state.plan or name in unread)
+    """Return every run of a journal, in the order in which they began; to be looked at while the journal is open."""
+    return tuple(run for name, found in glimpsed_each(journal).items() if (run := _one(name, found)) is not None)
 
 
-def _one(state: RunState, unread: str | None) -> OneRun:
-    if unread is None and state.plan is not None:
-        try:
-            return OneRun(state, plan_of(state.plan))
-        except ValueError as error:
-            unread = f"its plan is none of this version: {error}"
-    return OneRun(state, None, unread)
+def _one(name: str, found: RunState | RowUnreadable) -> OneRun | None:
+    """Return a run with its plan; None where only a shell was opened, and nothing has begun."""
+    if isinstance(found, RowUnreadable):
+        return OneRun(RunState(name), None, str(found))
+    if found.plan is None:
+        return None
+    try:
+        return OneRun(found, plan_of(found.plan))
+    except ValueError as error:
+        return OneRun(found, None, f"its plan is none of this version: {error}")
 
 
 def refuse_collisions(loaded: Loaded, place: str, chosen: Collection[str]) -> None:
@@ -108,9 +97,9 @@ def refuse_collisions(loaded: Loaded, place: str, chosen: Collection[str]) -> No
         if set(opened.runs()) <= {loaded.plan.name}:
             return
         runs = runs_of(opened)
-    own = next((one.state for one in runs if one.state.run == loaded.plan.name), RunState(loaded.plan.name))
-    others = [(one.plan, one.state) for one in runs if one.plan is not None and one.state is not own]
-    found = collisions(loaded.plan, own, others, chosen)
+        own = next((one.state for one in runs if one.state.run == loaded.plan.name), RunState(loaded.plan.name))
+        others = [(one.plan, one.state) for one in runs if one.plan is not None and one.state is not own]
+        found = collisions(loaded.plan, own, others, chosen)
     if found:
         lines = "\n".join(f"  {one}" for one in found)
         raise InputInvalid(

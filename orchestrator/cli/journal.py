@@ -8,7 +8,6 @@ newer). ``restore`` makes a journal where none is, or exits 3 and makes nothing.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +19,7 @@ from orchestrator.views.output import say, say_document, say_lines
 
 if TYPE_CHECKING:
     from orchestrator.cli.certified import CertificateRefused
+    from orchestrator.cli.proof import Proof
     from orchestrator.journal import Journal, JournalCorrupt, Reflection, Restored, Row, Verdict
 
 app = typer.Typer(
@@ -43,9 +43,8 @@ def show(plan: RunOf = None, journal: JournalPlace = DEFAULT_JOURNAL, last: Last
     from orchestrator.journal import open_journal
 
     with contextlib.closing(open_journal(journal, create=False)) as opened:
-        rows: Iterable[Row] = opened.read(run=_run(plan, opened))
-        if last is not None:
-            rows = deque(rows, maxlen=last)
+        run = _run(plan, opened)
+        rows: Iterable[Row] = opened.read(0 if last is None else opened.before_last(last, run), run)
         if json:
             say_document({"journal": journal, "rows": [_document(row) for row in rows]})
             return
@@ -67,6 +66,9 @@ def verify(
 ) -> None:
     """Check every row against the hash chain, and the file's own rules; exit 5 and name the first that is wrong.
 
+    Where a runner wrote down how a run stands (rows of kind state-folded, with which `dmsa status` begins), the run is
+    folded from its first row, and each such state must be what the rows before it make.
+
     With --mirror, also every line of that file, and that both tell the same history. With --certificate, also that the
     rows make the same certificate again, byte for byte; exit 5 and say what differs if not. Nothing else is needed: no
     network, no plan file. PLAN says of which plan it must be.
@@ -76,6 +78,7 @@ def verify(
     import contextlib
 
     from orchestrator.cli.certified import CertificateRefused, held_against
+    from orchestrator.cli.proof import Proof
     from orchestrator.errors import Exit
     from orchestrator.journal import JournalCorrupt, hold_against, open_journal
 
@@ -83,7 +86,8 @@ def verify(
     try:
         with contextlib.closing(open_journal(journal, create=False)) as opened:
             run = _run(plan, opened)
-            verdict = opened.verify()
+            proof = Proof.of(opened)
+            verdict = opened.verify(proof.take_in)
             reflection = hold_against(mirror, opened) if mirror else None
             if certificate is not None:
                 certified = held_against(certificate, opened.read(), run)
@@ -94,9 +98,9 @@ def verify(
             say(f"{journal}: {error}" if isinstance(error, JournalCorrupt) else f"{error}")
         raise typer.Exit(Exit.FAILED) from error
     if json:
-        say_document(_soundness(journal, verdict, mirror, reflection, certificate, certified))
+        say_document(_soundness(journal, verdict, proof, mirror, reflection, certificate, certified))
         return
-    say(f"{journal}: {_good(verdict)}")
+    say(f"{journal}: {_good(verdict)}{_proved(proof)}")
     if reflection:
         say(f"{mirror}: {_like(reflection)}")
     if certified:
@@ -202,6 +206,12 @@ def _good(verdict: Verdict) -> str:
     return f"{verdict.rows} rows, each as it was written; last hash {verdict.hash}; {end}"
 
 
+def _proved(proof: Proof) -> str:
+    proved = f"; {proof.proved} states written down, each what the rows before it make" if proof.proved else ""
+    other = f"; {proof.unproved} written down by another version, not used here and not proved"
+    return proved + (other if proof.unproved else "")
+
+
 def _like(reflection: Reflection) -> str:
     end = "it ends where the journal ends"
     if reflection.behind:
@@ -253,6 +263,7 @@ def _certifies(certified: dict[str, Any]) -> str:
 def _soundness(
     journal: str,
     verdict: Verdict,
+    proof: Proof,
     mirror: Path | None,
     reflection: Reflection | None,
     certificate: Path | None,
@@ -268,6 +279,7 @@ def _soundness(
         "rows": verdict.rows,
         "hash": verdict.hash,
         "witnessed": verdict.witnessed,
+        "states": {"proved": proof.proved, "unproved": proof.unproved},
         "mirror": mirrored,
         "certificate": drill,
         "exit": 0,

@@ -33,8 +33,10 @@ def status(
     """
     import contextlib
 
-    from orchestrator.cli.history import open_existing, refuse_other_plan, replay
+    from orchestrator.cli.history import open_existing, refuse_other_plan
+    from orchestrator.cli.recalled import glimpsed
     from orchestrator.cli.selection import select
+    from orchestrator.model.run import RunState
     from orchestrator.planfile import load_plan
     from orchestrator.views.snapshot import snapshot_document, snapshot_text
     from orchestrator.views.status import status_document
@@ -51,14 +53,16 @@ def status(
     chosen = select(loaded.plan, only)
     opened = open_existing(journal)
     with contextlib.closing(opened) if opened else contextlib.nullcontext():
-        state, _ = replay(opened, loaded.plan.name)
+        state = glimpsed(opened, loaded.plan.name) if opened else RunState(loaded.plan.name)
         driver = opened.holder() if opened else None
-    refuse_other_plan(state, loaded)
+        refuse_other_plan(state, loaded)
+        if snapshot:
+            taken = snapshot_document(state, loaded.plan, loaded.digest, chosen)
+        else:
+            document = status_document(state, loaded.plan, loaded.digest, state.last_at)
     if snapshot:
-        taken = snapshot_document(state, loaded.plan, loaded.digest, chosen)
         say_document(taken) if json else say(snapshot_text(taken))
         return
-    document = status_document(state, loaded.plan, loaded.digest, state.last_at)
     if json:
         say_document(document)
         return
@@ -75,6 +79,6 @@ def _every_run(place: str, *, as_json: bool) -> None:
     with contextlib.closing(opened) if opened else contextlib.nullcontext():
         runs = runs_of(opened) if opened else ()
         driver = opened.holder() if opened else None
-    told = ((one.state, one.plan, one.unread) for one in runs)
-    document = runs_document(told, driver.holder if driver else None)
+        told = ((one.state, one.plan, one.unread) for one in runs)
+        document = runs_document(told, driver.holder if driver else None)
     say_document(document) if as_json else say(runs_text(document, place))

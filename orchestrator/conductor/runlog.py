@@ -2,15 +2,20 @@
 
 An event is folded into the state first; the law may refuse it, and then it is never written. What was folded becomes
 durable with :meth:`RunLog.commit`; nothing that an event speaks of may be sent before that.
+
+The state begins with every row of the journal, folded here. Later on a copy of it, in memory, spares the first rows
+where somebody else appended first and what was folded beyond the journal's end must be forgotten.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
 import structlog
 
+from orchestrator.conductor.checkpoints import EVERY, Checkpoints
 from orchestrator.journal import Entry, Journal, JournalConflict, Lease, LeaseLost
 from orchestrator.model.event import VERSION, Event, to_body
 from orchestrator.model.replay import fold_in
@@ -29,9 +34,15 @@ class RunLog:
     """One run's state, its journal, and what is between the two."""
 
     def __init__(
-        self, run: str, journal: Journal, lease: Lease, now: Callable[[], datetime | None], notice: Notice
+        self,
+        run: str,
+        journal: Journal,
+        lease: Lease,
+        now: Callable[[], datetime | None],
+        notice: Notice,
+        every: int = EVERY,
     ) -> None:
-        """Replay the run.
+        """Replay the run, from the journal's first row.
 
         Args:
             run: the plan's name.
@@ -39,6 +50,7 @@ class RunLog:
             lease: the right to drive, which every append carries.
             now: estate time.
             notice: is told of every event from now on, once it is durable; what is history already is in ``state``.
+            every: after how many rows the state is written down.
 
         Raises:
             RowUnreadable: here and wherever rows of others are read: one is of a newer version of dmsa.
@@ -48,7 +60,10 @@ class RunLog:
         self._head = 0
         self.state = RunState(run)
         self._told = journal.head()
+        self._every, self._checkpoints = every, Checkpoints(run, every)
         self._read_new_rows()
+        self.state.touched.clear()  # nobody has looked yet
+        self._kept = self.state.copied(), self._head
 
     @property
     def pending(self) -> bool:
@@ -80,7 +95,8 @@ class RunLog:
         try:
             self._head = self._journal.append(entries, expected=self._head, lease=self._lease)
         except JournalConflict:
-            self.state, self._head = RunState(self._run), 0
+            kept, self._head = self._kept
+            self.state = kept.copied()
             self._read_new_rows()
             self._check_lease()
             raise Overtaken from None
@@ -88,6 +104,7 @@ class RunLog:
         for (event, at), entry in zip(pending, entries, strict=True):
             log.debug(event.kind, at=at, **entry.body)
             self._notice(event, at)
+        self._checkpoints.count(self._run, len(entries))
 
     def spoken_to(self) -> bool:
         """Whether somebody else has appended since."""
@@ -96,10 +113,13 @@ class RunLog:
     def hear(self) -> bool:
         """Fold in what operators have appended; say whether there was anything.
 
+        Where there was nothing, and nothing is pending, it may write the state down: then no call waits for it.
+
         Raises:
             LeaseLost: a runner has appended, or holds the lease: it drives now.
         """
         if not self.spoken_to():
+            self._keep()
             return False
         self._read_new_rows()
         self._check_lease()
@@ -116,12 +136,29 @@ class RunLog:
             current, holder = (now.epoch, now.holder) if now else (self._lease.epoch, None)
             raise LeaseLost(self._lease.epoch, current, holder)
 
+    def _keep(self) -> None:
+        """Keep a copy of what is on disk, and write the state down, each when many rows have come since the last.
+
+        Nothing hangs on it: where somebody was faster, he is heard first, and a later turn tries again.
+        """
+        if self._pending:
+            return
+        if self._head - self._kept[1] >= self._every:
+            self._kept = self.state.copied(), self._head
+        if not self._checkpoints.due:
+            return
+        with contextlib.suppress(JournalConflict):
+            entry = self._checkpoints.entry(self.state)
+            self._told = self._head = self._journal.append([entry], expected=self._head, lease=self._lease)
+            self._checkpoints.written(self._run)
+
     def _read_new_rows(self) -> None:
         """Fold in the rows after the last one that was read; tell of those that nobody was told of yet."""
         for row in self._journal.read(after=self._head):
             if row.epoch is not None and row.epoch > self._lease.epoch:
                 raise LeaseLost(self._lease.epoch, row.epoch, None)
             event = fold_in(self.state, row)
+            self._checkpoints.saw(row)
             if event is not None and row.seq > self._told:
                 self._notice(event, row.at)
             self._head = row.seq

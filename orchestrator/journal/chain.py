@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
 import rfc8785
@@ -79,6 +80,11 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
+def _quoted(text: str) -> str:
+    """Return a text as canonical JSON; what is not one, in a damaged file, as whatever JSON it is."""
+    return encode_basestring(text) if type(text) is str and text.isascii() else canonical(text)
+
+
 def stamp(at: datetime | None) -> str | None:
     """Return a time as rows keep it: ISO 8601, UTC, with ``Z``."""
     return None if at is None else at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
@@ -92,11 +98,11 @@ def bodies(entries: Iterable[Entry]) -> list[str]:
 def link(previous: str, record: Record) -> str:
     """Return the hash that *record* must have after a row whose hash is *previous*."""
     # The canonical form of the whole row, spliced: keys in order, and the body is canonical already.
-    at = "null" if record.at is None else canonical(record.at)
+    at = "null" if record.at is None else _quoted(record.at)
     epoch = "null" if record.epoch is None else record.epoch
     row = (
-        f'{{"at":{at},"body":{record.body},"epoch":{epoch},"kind":{canonical(record.kind)},'
-        f'"run":{canonical(record.run)},"seq":{record.seq},"version":{record.version}}}'
+        f'{{"at":{at},"body":{record.body},"epoch":{epoch},"kind":{_quoted(record.kind)},'
+        f'"run":{_quoted(record.run)},"seq":{record.seq},"version":{record.version}}}'
     )
     return sha256(f"{previous}\n{row}".encode()).hexdigest()
 

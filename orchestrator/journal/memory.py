@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from threading import Lock
 
 from orchestrator.journal.chain import GENESIS, Record, bodies, checked, extend
@@ -69,6 +70,23 @@ class MemoryJournal:
             if run is None or records[index].run == run:
                 yield checked(records[index - 1].hash if index else GENESIS, records[index])
 
+    def latest(self, kind: str, run: str | None = None, within: int = 20_000) -> Row | None:
+        """See :meth:`Journal.latest <orchestrator.journal.protocol.Journal.latest>`."""
+        records = self._store.records
+        for index in islice(self._backwards(run), within):
+            if records[index].kind == kind:
+                return checked(records[index - 1].hash if index else GENESIS, records[index])
+        return None
+
+    def before_last(self, rows: int, run: str | None = None) -> int:
+        """See :meth:`Journal.before_last <orchestrator.journal.protocol.Journal.before_last>`."""
+        return min(islice(self._backwards(run), rows), default=0)
+
+    def _backwards(self, run: str | None) -> Iterator[int]:
+        """Yield where the rows of a run are, the last one first."""
+        records = self._store.records
+        return (index for index in range(len(records) - 1, -1, -1) if run is None or records[index].run == run)
+
     def runs(self) -> list[str]:
         """See :meth:`Journal.runs <orchestrator.journal.protocol.Journal.runs>`."""
         return list(dict.fromkeys(record.run for record in self._store.records))
@@ -95,11 +113,13 @@ class MemoryJournal:
         with self._store.turn:
             return self._store.lease if self._store.alive else None
 
-    def verify(self) -> Verdict:
+    def verify(self, witness: Callable[[Row], object] | None = None) -> Verdict:
         """See :meth:`Journal.verify <orchestrator.journal.protocol.Journal.verify>`."""
         last = GENESIS
         rows = 0
         for row in self.read():
+            if witness is not None:
+                witness(row)
             rows, last = row.seq, row.hash
         return Verdict(rows, last, rows)
 

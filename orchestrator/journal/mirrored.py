@@ -7,7 +7,7 @@ opening, catches it up, together with what other processes appended without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
@@ -54,6 +54,14 @@ class MirroredJournal:
         """See :meth:`Journal.read <orchestrator.journal.protocol.Journal.read>`."""
         return self._journal.read(after, run)
 
+    def latest(self, kind: str, run: str | None = None, within: int = 20_000) -> Row | None:
+        """See :meth:`Journal.latest <orchestrator.journal.protocol.Journal.latest>`."""
+        return self._journal.latest(kind, run, within)
+
+    def before_last(self, rows: int, run: str | None = None) -> int:
+        """See :meth:`Journal.before_last <orchestrator.journal.protocol.Journal.before_last>`."""
+        return self._journal.before_last(rows, run)
+
     def runs(self) -> list[str]:
         """See :meth:`Journal.runs <orchestrator.journal.protocol.Journal.runs>`."""
         return self._journal.runs()
@@ -70,9 +78,9 @@ class MirroredJournal:
         """See :meth:`Journal.holder <orchestrator.journal.protocol.Journal.holder>`."""
         return self._journal.holder()
 
-    def verify(self) -> Verdict:
+    def verify(self, witness: Callable[[Row], object] | None = None) -> Verdict:
         """See :meth:`Journal.verify <orchestrator.journal.protocol.Journal.verify>`."""
-        return self._journal.verify()
+        return self._journal.verify(witness)
 
     def close(self) -> None:
         """See :meth:`Journal.close <orchestrator.journal.protocol.Journal.close>`."""

@@ -11,7 +11,7 @@ operators say (hold, approve, …) comes without a lease, under the expected seq
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -102,6 +102,19 @@ class Journal(Protocol):
         """
         ...
 
+    def latest(self, kind: str, run: str | None = None, within: int = 20_000) -> Row | None:
+        """Return the newest row of a kind, of one run or of all, checked against its hash; None if there is none among
+        the last *within* rows (of that run). Cheap however long the journal is.
+
+        Raises:
+            JournalCorrupt: the row is not what was written.
+        """
+        ...
+
+    def before_last(self, rows: int, run: str | None = None) -> int:
+        """Return the number after which the last *rows* rows follow, of one run or of all. Cheap as *rows* is small."""
+        ...
+
     def runs(self) -> list[str]:
         """Return the names of the runs, in the order in which they began."""
         ...
@@ -122,8 +135,11 @@ class Journal(Protocol):
         """Return the lease of whoever is alive and holds it now."""
         ...
 
-    def verify(self) -> Verdict:
-        """Check everything that can be checked.
+    def verify(self, witness: Callable[[Row], object] | None = None) -> Verdict:
+        """Check everything that can be checked, holding no more than a page of rows at a time.
+
+        Args:
+            witness: is shown every row, in order, once its hash is checked; what it raises ends the checking.
 
         Raises:
             JournalCorrupt: names the first row that is wrong.

@@ -10,7 +10,7 @@ operating system's lock on it), ``.head`` (:mod:`orchestrator.journal.highwater`
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cache
@@ -26,10 +26,30 @@ from orchestrator.journal.sqlite_file import beside, connect, explained, recogni
 
 _PAGE = 256
 _SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name"
-_READ = """
+_READ = "SELECT * FROM entries WHERE seq > :after ORDER BY seq LIMIT :page"
+_READ_RUN = """
     SELECT e.*, (SELECT hash FROM entries WHERE seq = e.seq - 1) FROM entries AS e
-    WHERE e.seq > :after AND (:run IS NULL OR e.run = :run) ORDER BY e.seq LIMIT :page
+    WHERE e.seq > :after AND e.run = :run ORDER BY e.seq LIMIT :page
 """
+_LATEST = """
+    SELECT seq FROM (SELECT seq, kind FROM entries ORDER BY seq DESC LIMIT :within) WHERE kind = :kind LIMIT 1
+"""
+_LATEST_OF_RUN = """
+    SELECT seq FROM (SELECT seq, kind FROM entries WHERE run = :run ORDER BY seq DESC LIMIT :within)
+    WHERE kind = :kind LIMIT 1
+"""
+_BEFORE_LAST = """
+    SELECT coalesce(min(seq) - 1, 0)
+    FROM (SELECT seq FROM entries WHERE run = :run ORDER BY seq DESC LIMIT :rows)
+"""
+_RUNS = """
+    WITH RECURSIVE names(run) AS (
+        SELECT min(run) FROM entries
+        UNION ALL SELECT (SELECT min(run) FROM entries WHERE run > names.run) FROM names WHERE names.run IS NOT NULL
+    )
+    SELECT run FROM names WHERE run IS NOT NULL ORDER BY (SELECT min(seq) FROM entries WHERE entries.run = names.run)
+"""
+"""From name to name along the index: the time it takes depends on the runs, not on the rows."""
 _TAKE = """
     UPDATE lease SET epoch = epoch + 1, holder = :holder, since = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
 """
@@ -89,11 +109,25 @@ class SqliteJournal:
                 yield checked(previous, record)
             after = page[-1][0].seq
 
+    def latest(self, kind: str, run: str | None = None, within: int = 20_000) -> Row | None:
+        """See :meth:`Journal.latest <orchestrator.journal.protocol.Journal.latest>`."""
+        where = {"kind": kind, "run": run, "within": within}
+        with self._turn, explained(self.path):
+            found = self._database.execute(_LATEST if run is None else _LATEST_OF_RUN, where).fetchone()
+        return None if found is None else next(self.read(after=found[0] - 1))
+
+    def before_last(self, rows: int, run: str | None = None) -> int:
+        """See :meth:`Journal.before_last <orchestrator.journal.protocol.Journal.before_last>`."""
+        if run is None:
+            return max(0, self.head() - rows)
+        with self._turn, explained(self.path):
+            (found,) = self._database.execute(_BEFORE_LAST, {"rows": rows, "run": run}).fetchone()
+        return int(found)
+
     def runs(self) -> list[str]:
         """See :meth:`Journal.runs <orchestrator.journal.protocol.Journal.runs>`."""
         with self._turn, explained(self.path):
-            found = self._database.execute("SELECT run FROM entries GROUP BY run ORDER BY min(seq)")
-            return [run for (run,) in found]
+            return [run for (run,) in self._database.execute(_RUNS)]
 
     def acquire(self, holder: str) -> Lease:
         """See :meth:`Journal.acquire <orchestrator.journal.protocol.Journal.acquire>`."""
@@ -133,10 +167,12 @@ class SqliteJournal:
                 return None
             return Lease(epoch, holder, datetime.fromisoformat(since))
 
-    def verify(self) -> Verdict:
+    def verify(self, witness: Callable[[Row], object] | None = None) -> Verdict:
         """See :meth:`Journal.verify <orchestrator.journal.protocol.Journal.verify>`."""
         rows, last, epoch = 0, GENESIS, 0
         for row in self.read():
+            if witness is not None:
+                witness(row)
             rows, last, epoch = row.seq, row.hash, max(epoch, row.epoch or 0)
         with self._turn, explained(self.path):
             self._check_rules()
@@ -186,8 +222,15 @@ class SqliteJournal:
 
     def _page(self, after: int, run: str | None) -> list[tuple[Record, str | None]]:
         with self._turn, explained(self.path):
-            found = self._database.execute(_READ, {"after": after, "run": run, "page": _PAGE}).fetchall()
-        return [(Record(*columns), GENESIS if columns[0] == 1 else last) for *columns, last in found]
+            where = {"after": after, "run": run, "page": _PAGE}
+            if run is not None:
+                found = self._database.execute(_READ_RUN, where).fetchall()
+                return [(Record(*columns), GENESIS if columns[0] == 1 else last) for *columns, last in found]
+            # Each row is the one before the next: its hash need not be looked for.
+            hashes = dict(self._database.execute("SELECT seq, hash FROM entries WHERE seq = ?", (after,)))
+            records = [Record(*columns) for columns in self._database.execute(_READ, where)]
+        hashes |= {0: GENESIS, **{record.seq: record.hash for record in records}}
+        return [(record, hashes.get(record.seq - 1)) for record in records]
 
     def _check_current(self, lease: Lease) -> None:
         epoch, holder, _ = self._lease()

@@ -6,12 +6,12 @@ a way back restarts all of it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.model.before import SnapshotTaken
 from orchestrator.model.lifecycle import PATH, Phase
 from orchestrator.model.state import MigrationState
+from orchestrator.model.state import replaced as replace
 
 _SENT = ((Phase.STARTED, "Start"), (Phase.SWITCHED, "Complete"))
 

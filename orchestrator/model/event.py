@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned, SteadyStateSeen
+from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
 from orchestrator.model.upcast import EventUnknown, upcast
@@ -324,7 +325,8 @@ Event: TypeAlias = Annotated[
     | DrillBegan
     | SteadyStateSeen
     | DrillTurned
-    | DrillEnded,
+    | DrillEnded
+    | StateFolded,
     Field(discriminator="kind"),
 ]
 

@@ -8,7 +8,6 @@ never begun; then nothing has changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -44,6 +43,7 @@ from orchestrator.model.state import (
     spelled,
     thing,
 )
+from orchestrator.model.state import replaced as replace
 
 Fold: TypeAlias = Callable[[MigrationState, Any, datetime | None], MigrationState]
 

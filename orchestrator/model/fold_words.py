@@ -6,13 +6,13 @@ See :mod:`orchestrator.model.fold`, whose table these are part of.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from orchestrator.model.event import Held, Released, WayBackAsked
 from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way, move
 from orchestrator.model.state import Hold, Ledger, Lost, MigrationState
+from orchestrator.model.state import replaced as replace
 from orchestrator.model.words import AdoptAsked, AssertedDone, HostReleased
 
 _BACK = frozenset({Trigger.UNDO, Trigger.RESET})

@@ -26,6 +26,7 @@ from orchestrator.model.event import (
     ShellOpened,
 )
 from orchestrator.model.fold import FOLDS
+from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import IllegalEvent
 from orchestrator.model.state import MigrationState
 from orchestrator.model.switches import Switches, User
@@ -60,7 +61,7 @@ class RunState:
     """The drill that is under way."""
     turned: DrillTurned | None = None
     """How far it came, once it is on its way back."""
-    touched: list[str] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list, compare=False)
     """The migrations that events were about, in the order of the events."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
 
@@ -87,6 +88,8 @@ class RunState:
         Raises:
             IllegalEvent: the law has no such move, or a write ends that was never begun; the state is as it was.
         """
+        if isinstance(event, StateFolded):
+            return  # what the rows before it made, once more
         fold = FOLDS.get(type(event))
         if fold is not None:
             id_ = event.migration  # type: ignore[union-attr]  # every event that has a fold is about one

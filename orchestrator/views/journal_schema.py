@@ -69,6 +69,7 @@ def soundness_schema() -> dict[str, Any]:
         rows=COUNT,
         hash=DIGEST,
         witnessed=or_null(COUNT),
+        states=closed(proved=COUNT, unproved=COUNT),
         mirror=or_null(closed(path=TEXT, rows=COUNT, behind=COUNT)),
         certificate=or_null(certified),
         exit={"const": 0},

@@ -34,6 +34,7 @@ from orchestrator.model.event import (
     WaitBegan,
     WayBackAsked,
 )
+from orchestrator.model.folded import StateFolded
 from orchestrator.model.observation import Outcome
 from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 from orchestrator.views.status import iso
@@ -171,4 +172,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     SteadyStateSeen: _steady,
     DrillTurned: _turned,
     DrillEnded: lambda e: f"drill {e.number} ended",
+    StateFolded: lambda e: (
+        f"where everything stands, {(len(e.own) + len(e.shared)) // 1024 + 1} KiB, form {e.form[:12]}"
+    ),
 }

@@ -118,9 +118,10 @@ def _host(case: Case, host: Host) -> dict[str, Any]:
 
 def _lost(case: Case, host: str, progress: HostProgress) -> dict[str, Any] | None:
     """Return who released a host that is gone for good, and what is left there: the value as it was, and what of it."""
-    lost, before = case.state.lost.get(host), case.original(host)
+    lost = case.state.lost.get(host)
     if lost is None:
         return None
+    before = case.original(host)
     return {
         "by": lost.by,
         "reason": lost.reason,

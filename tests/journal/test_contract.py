@@ -11,6 +11,7 @@ from orchestrator.journal import (
     Entry,
     Journal,
     JournalConflict,
+    JournalCorrupt,
     JournalHeld,
     LeaseLost,
     Row,
@@ -62,6 +63,45 @@ def test_filters(journal):
     assert words(journal, run="quickstart") == ["a", "c"]
     assert words(journal, after=1, run="quickstart") == ["c"]
     assert journal.runs() == ["quickstart", "other"]
+
+
+def test_finds_the_newest_of_a_kind_without_reading_what_is_before_it(journal):
+    kinds = [("a", "r"), ("b", "r"), ("a", "s"), ("c", "s"), ("c", "r")]
+    journal.append([Entry(run, None, kind, 1, {}) for kind, run in kinds], expected=0, lease=None)
+    assert journal.latest("a").seq == 3
+    assert journal.latest("a", "r").seq == 1
+    assert journal.latest("c", "s").seq == 4
+    assert journal.latest("b", "s") is journal.latest("d") is journal.latest("a", "t") is None
+    assert journal.latest("a", within=3).seq == 3
+    assert journal.latest("a", within=2) is None
+    assert journal.latest("a", "r", within=3).seq == 1, "of the run's rows"
+    assert journal.latest("a", "r", within=2) is None
+    assert journal.latest("a") == list(journal.read())[2]
+
+
+def test_says_where_the_last_rows_begin(journal):
+    assert journal.before_last(5) == journal.before_last(5, "r") == 0
+    journal.append([*entries("a"), *entries("b", run="other"), *entries("c", "d")], expected=0, lease=None)
+    for rows, whole, of_run, of_other in ((1, "d", "d", "b"), (2, "cd", "cd", "b"), (3, "bcd", "acd", "b")):
+        assert words(journal, after=journal.before_last(rows)) == list(whole)
+        assert words(journal, after=journal.before_last(rows, "quickstart"), run="quickstart") == list(of_run)
+        assert words(journal, after=journal.before_last(rows, "other"), run="other") == list(of_other)
+    assert journal.before_last(99) == journal.before_last(99, "quickstart") == 0
+
+
+def test_a_witness_is_shown_every_row_once_it_is_checked_and_may_refuse(journal):
+    journal.append(entries(*"abc"), expected=0, lease=None)
+    shown = []
+    journal.verify(shown.append)
+    assert shown == list(journal.read())
+
+    def refuses(row):
+        if row.body["word"] == "b":
+            raise JournalCorrupt(row.seq, "it is not mine")
+
+    with pytest.raises(JournalCorrupt) as refusal:
+        journal.verify(refuses)
+    assert refusal.value.seq == 2
 
 
 def test_reads_more_than_fits_into_a_page(journal):

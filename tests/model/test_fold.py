@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from orchestrator.model import event as e
 from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.model.run import RunState
+from orchestrator.model.state import MigrationState, replaced
 from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -424,3 +426,17 @@ def test_a_write_is_remembered_with_the_parameters_that_it_was_last_sent_with():
 
 
 RELEASED = e.Released(migration="a", by="ann", reason="mended")
+
+
+def test_a_state_with_other_values_is_what_dataclasses_make_of_it():
+    """Every field by itself, and all at once: a new field needs no thought."""
+    state = MigrationState(id="a")
+    names = [one.name for one in dataclasses.fields(MigrationState)]
+    for name in names:
+        assert replaced(state, **{name: "other"}) == dataclasses.replace(state, **{name: "other"})
+        assert getattr(state, name) != "other"
+    every = dict.fromkeys(names, "other")
+    assert replaced(state, **every) == dataclasses.replace(state, **every)
+    assert replaced(state) == state
+    with pytest.raises(KeyError):
+        replaced(state, no_such_field=1)
