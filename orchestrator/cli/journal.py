@@ -20,6 +20,7 @@ from orchestrator.views.output import say, say_document, say_lines
 
 if TYPE_CHECKING:
     from orchestrator.cli.certified import CertificateRefused
+    from orchestrator.cli.signatures import SignatureWrong
     from orchestrator.journal import Journal, JournalCorrupt, Reflection, Restored, Row, Verdict
 
 app = typer.Typer(
@@ -68,14 +69,16 @@ def verify(
     """Check every row against the hash chain, and the file's own rules; exit 5 and name the first that is wrong.
 
     With --mirror, also every line of that file, and that both tell the same history. With --certificate, also that the
-    rows make the same certificate again, byte for byte; exit 5 and say what differs if not. Nothing else is needed: no
-    network, no plan file. PLAN says of which plan it must be.
+    rows make the same certificate again, byte for byte; exit 5 and say what differs if not. Every signature of an
+    approval is checked against the keys of the plan that its run went by then. Nothing else is needed: no network, no
+    plan file. PLAN says of which plan a certificate must be.
 
     Example: dmsa journal verify --certificate .dmsa/drills/quickstart-1.html
     """
     import contextlib
 
     from orchestrator.cli.certified import CertificateRefused, held_against
+    from orchestrator.cli.signatures import SignatureWrong, signatures_of
     from orchestrator.errors import Exit
     from orchestrator.journal import JournalCorrupt, hold_against, open_journal
 
@@ -85,18 +88,21 @@ def verify(
             run = _run(plan, opened)
             verdict = opened.verify()
             reflection = hold_against(mirror, opened) if mirror else None
+            signed = signatures_of(opened)
             if certificate is not None:
                 certified = held_against(certificate, opened.read(), run)
-    except (JournalCorrupt, CertificateRefused) as error:
+    except (JournalCorrupt, CertificateRefused, SignatureWrong) as error:
         if json:
             say_document(_damage(journal, error))
         else:
-            say(f"{journal}: {error}" if isinstance(error, JournalCorrupt) else f"{error}")
+            say(f"{error}" if isinstance(error, CertificateRefused) else f"{journal}: {error}")
         raise typer.Exit(Exit.FAILED) from error
     if json:
-        say_document(_soundness(journal, verdict, mirror, reflection, certificate, certified))
+        say_document(_soundness(journal, verdict, signed, mirror, reflection, certificate, certified))
         return
     say(f"{journal}: {_good(verdict)}")
+    if signed:
+        say(f"{journal}: {signed} signed {'approval' if signed == 1 else 'approvals'}, each by the key in its plan")
     if reflection:
         say(f"{mirror}: {_like(reflection)}")
     if certified:
@@ -253,6 +259,7 @@ def _certifies(certified: dict[str, Any]) -> str:
 def _soundness(
     journal: str,
     verdict: Verdict,
+    signed: int,
     mirror: Path | None,
     reflection: Reflection | None,
     certificate: Path | None,
@@ -268,15 +275,19 @@ def _soundness(
         "rows": verdict.rows,
         "hash": verdict.hash,
         "witnessed": verdict.witnessed,
+        "signatures": signed,
         "mirror": mirrored,
         "certificate": drill,
         "exit": 0,
     }
 
 
-def _damage(journal: str, error: JournalCorrupt | CertificateRefused) -> dict[str, Any]:
+def _damage(journal: str, error: JournalCorrupt | CertificateRefused | SignatureWrong) -> dict[str, Any]:
+    from orchestrator.cli.signatures import SignatureWrong
     from orchestrator.journal import JournalCorrupt
 
+    if isinstance(error, SignatureWrong):
+        return {"journal": journal, "intact": True, "row": error.seq, "why": error.why, "exit": 5}
     if isinstance(error, JournalCorrupt):
         return {"journal": journal, "intact": False, "row": error.seq or None, "why": error.why, "exit": 5}
     return {"journal": journal, "intact": True, "row": None, "why": str(error), "exit": 5}

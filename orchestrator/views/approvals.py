@@ -34,7 +34,7 @@ def wave_approvals(run: RunState, plan: Plan, wave: Wave, at: datetime | None) -
 
 def gate_document(run: RunState, plan: Plan, wave: Wave, gate: Gate, at: datetime | None) -> dict[str, Any] | None:
     """Return how it stands with a gate; None where nobody must approve, or no migration has it ahead."""
-    ahead = open_rule(run, plan, wave, gate, known_time(run, at))
+    ahead = open_rule(run, plan, wave, gate, at)
     if ahead is None:
         return None
     rule, found = ahead
@@ -45,21 +45,20 @@ def gate_document(run: RunState, plan: Plan, wave: Wave, gate: Gate, at: datetim
         "missing": found.missing,
         "given": [_given(one) for one in found.said],
         "withdrawn": _fallen(run, subject),
-        "not": run.driver,
+        "barred": run.driver,
         "signed_by": sorted(rule.keys) if rule.keys is not None else None,
         "next": _next(f"--wave {_quoted(wave.name)} --gate {gate}", rule) if found.missing else None,
     }
 
 
-def migration_waivers(case: Case) -> list[dict[str, Any]]:
+def migration_waivers(run: RunState, plan: Plan, id_: str, at: datetime | None) -> list[dict[str, Any]]:
     """Return the waivers of a migration, and which of them count."""
-    run, plan, id_ = case.run, case.plan, case.migration.id
-    return [waiver_document(run, plan, id_, waiver, case.at) for waiver in plan.migration(id_).waivers]
+    return [waiver_document(run, plan, id_, waiver, at) for waiver in plan.migration(id_).waivers]
 
 
 def waiver_document(run: RunState, plan: Plan, id_: str, waiver: Waiver, at: datetime | None) -> dict[str, Any]:
     """Return how it stands with one waiver."""
-    found = Case.of(run, plan, id_, known_time(run, at)).agreement(waiver)
+    found = Case.of(run, plan, id_, at).agreement(waiver)
     counting = [one.word.by for one in found.counting]
     left = [name for name in waiver.approved_by if not any(is_named(by, name) for by in counting)]
     return {
@@ -107,7 +106,7 @@ def gate_lines(one: dict[str, Any]) -> list[str]:
     enough = one["needed"] - one["missing"]
     lines = [f"approvals before {one['gate']}: {enough} of {one['needed']}", *_said(one)]
     if one["next"]:
-        others = f", not {one['not']}, who ran it last" if one["not"] else ""
+        others = f", not {one['barred']}, who ran it last" if one["barred"] else ""
         keys = f" (who has a key: {', '.join(one['signed_by'])})" if one["signed_by"] is not None else ""
         number = "1 more" if one["missing"] == 1 else f"{one['missing']} more"
         lines.append(f"  {number} must approve{others}{keys}: `{one['next']}`")
@@ -136,17 +135,30 @@ def approvals_shape() -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the JSON Schema of a gate's document, and of a waiver's."""
     flag = {"type": "boolean"}
     given = closed(
-        **{"by": TEXT, "at": TIME, "until": TIME, "signed": flag, "principal": or_null(TEXT)},
-        **{"reason": {"type": "string"}, "counts": flag, "why_not": or_null(TEXT)},
+        by=TEXT,
+        at=TIME,
+        until=TIME,
+        signed=flag,
+        principal=or_null(TEXT),
+        reason={"type": "string"},
+        counts=flag,
+        why_not=or_null(TEXT),
     )
     both = {"given": list_of(given), "withdrawn": list_of(closed(by=TEXT, at=TIME)), "next": or_null(TEXT)}
     gate = closed(
-        **{"gate": one_of(GATES), "needed": COUNT, "missing": COUNT, "not": or_null(TEXT)},
-        **{"signed_by": or_null(list_of(TEXT))},
+        gate=one_of(GATES),
+        needed=COUNT,
+        missing=COUNT,
+        barred=or_null(TEXT),
+        signed_by=or_null(list_of(TEXT)),
         **both,
     )
     waiver = closed(
-        **{"guard": TEXT, "reason": TEXT, "approved_by": list_of(TEXT), "counts": flag, "missing": list_of(TEXT)},
+        guard=TEXT,
+        reason=TEXT,
+        approved_by=list_of(TEXT),
+        counts=flag,
+        missing=list_of(TEXT),
         **both,
     )
     return gate, waiver

@@ -30,7 +30,8 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
         digest: the plan's digest.
         at: estate time, read now or last known; None if there is none.
     """
-    answers = admissible(run, plan, known_time(run, at))
+    known = known_time(run, at)
+    answers = admissible(run, plan, known)
     return {
         "plan": plan.name,
         "digest": digest,
@@ -41,8 +42,8 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
                 "name": wave.name,
                 "state": (state_and_wait := wave_state(run, wave, answers))[0],
                 "waiting": _waiting(state_and_wait[1]),
-                "approvals": wave_approvals(run, plan, wave, at),
-                "migrations": [_migration(Case.of(run, plan, m.id, at), answers[m.id]) for m in wave.migrations],
+                "approvals": wave_approvals(run, plan, wave, known),
+                "migrations": [_migration(Case.of(run, plan, m.id, at), answers[m.id], known) for m in wave.migrations],
             }
             for wave in plan.waves
         ],
@@ -53,7 +54,7 @@ def _waiting(waiting: Waiting | None) -> dict[str, Any] | None:
     return {"for": waiting.waiting_for, "until": iso(waiting.until)} if waiting else None
 
 
-def _migration(case: Case, admission: Admission) -> dict[str, Any]:
+def _migration(case: Case, admission: Admission, known: datetime | None) -> dict[str, Any]:
     state = case.state
     return {
         "account": case.migration.account,
@@ -65,7 +66,7 @@ def _migration(case: Case, admission: Admission) -> dict[str, Any]:
         "held": _held(state),
         "waiting": _waiting(waiting_of(state, admission)),
         "dwell": _dwell(case),
-        "waivers": migration_waivers(case),
+        "waivers": migration_waivers(case.run, case.plan, case.migration.id, known),
         "compared": _compared(state),
         "hosts": [_host(case, case.host(name)) for name in dict.fromkeys((*case.planned_hosts, *state.lost))],
     }

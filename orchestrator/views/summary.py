@@ -44,7 +44,7 @@ def _lines(document: dict[str, Any], command: str, driver: str | None) -> Iterat
     for wave in document["waves"]:
         yield ""
         yield f"wave {wave['name']}: {wave['state']}{until(wave['waiting'])}"
-        yield from (f"  {advice(line, command)}" for one in wave["approvals"] for line in gate_lines(one))
+        yield from (f"  {advice(line, command)}" for one in _asked(wave) for line in gate_lines(one))
         for migration in wave["migrations"]:
             yield from _migration(migration, width, command)
 
@@ -79,6 +79,12 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
             yield f"    {held['reason']}:"
             yield from (f"      {line}" for line in lines)
         yield f"    to go on: {advice(held['release'], command)}"
+
+
+def _asked(wave: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the gates that somebody waits at now, or that somebody has approved, or had: others are not due yet."""
+    waits = {one["waiting"]["for"] for one in wave["migrations"] if one["waiting"]}
+    return [one for one in wave["approvals"] if one["given"] or one["withdrawn"] or f"approval:{one['gate']}" in waits]
 
 
 def _wanted(migration: dict[str, Any]) -> list[dict[str, Any]]:
