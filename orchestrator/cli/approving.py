@@ -11,7 +11,7 @@ from orchestrator.engine.approving import open_rule, wanted
 from orchestrator.errors import InputInvalid, PersonNeeded
 from orchestrator.model.approvals import Consent, names_suffice, why_not
 from orchestrator.model.event import Event
-from orchestrator.model.people import is_named
+from orchestrator.model.people import is_named, same_person
 from orchestrator.model.plan import Approvals, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.signature import message, public_key
@@ -175,7 +175,8 @@ class Desk:
 
     def _refused(self, word: Approval, consent: Consent, why: str) -> str:
         keys = "" if word.signature else " `--key FILE` signs it." if "not signed" in why else ""
-        other = f" Somebody else must approve: {consent.driver} ran this last." if "drives" in why else ""
+        barred = same_person(word.by, consent.driver)
+        other = " Nobody approves what he runs himself, or ran last: somebody else must." if barred else ""
         return f"{word.subject.words}: the approval of {self.by} {why}. Nothing was done.{keys}{other}"
 
     def _refuse_useless_key(self, rules: Sequence[Approvals]) -> None:

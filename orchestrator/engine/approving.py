@@ -46,10 +46,10 @@ def missing(found: Tally, driver: str | None, what: str) -> str:
     """Say who must still approve something."""
     said = [f"{one.word.by} has" for one in found.counting]
     said += [f"that of {one.word.by} {one.why_not}" for one in found.said if one.why_not]
-    others = f"{'another' if found.missing == 1 else 'others'}, not {driver}, who drives" if driver else "anybody"
     people = "1 person" if found.wanted == 1 else f"{found.wanted} people"
     so_far = f" ({'; '.join(said)})" if said else ""
-    return f"{people} must approve {what}{so_far}; {found.missing} missing: {others}"
+    barred = f"; {driver}, who drives, may not" if driver else ""
+    return f"{people} must approve {what}{so_far}; missing: {found.missing}{barred}"
 
 
 def is_ahead(state: MigrationState, gate: Gate) -> bool:

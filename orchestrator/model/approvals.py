@@ -156,7 +156,7 @@ def why_not(word: Approval, consent: Consent, rule: Approvals, at: datetime | No
     if unsigned is not None:
         return unsigned
     if same_person(word.by, consent.driver):
-        return f"is not counted: {consent.driver} drives, and nobody approves what he runs himself"
+        return f"does not count, for {consent.driver} drives"
     if at is None:
         return "cannot be judged: estate time could not be read"
     if at >= word.given + rule.valid_for:

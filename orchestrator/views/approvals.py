@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -47,7 +48,7 @@ def gate_document(run: RunState, plan: Plan, wave: Wave, gate: Gate, at: datetim
         "withdrawn": _fallen(run, subject),
         "barred": run.driver,
         "signed_by": sorted(rule.keys) if rule.keys is not None else None,
-        "next": _next(f"--wave {_quoted(wave.name)} --gate {gate}", rule) if found.missing else None,
+        "next": _next(f"--wave {shlex.quote(wave.name)} --gate {gate}", rule) if found.missing else None,
     }
 
 
@@ -69,7 +70,7 @@ def waiver_document(run: RunState, plan: Plan, id_: str, waiver: Waiver, at: dat
         "given": [_given(one) for one in found.said],
         "missing": left if found.missing else [],
         "withdrawn": _fallen(run, Subject("waiver", id_, waiver.guard)),
-        "next": _next(f"--waivers --only {_quoted(id_)}", plan.policy_of(id_).approvals) if found.missing else None,
+        "next": _next(f"--waivers --only {shlex.quote(id_)}", plan.policy_of(id_).approvals) if found.missing else None,
     }
 
 
@@ -97,10 +98,6 @@ def _next(what: str, rule: Approvals) -> str:
     return f"dmsa approve PLAN {what}" + (" --key FILE" if rule.keys is not None else "")
 
 
-def _quoted(name: str) -> str:
-    return name if name.replace("-", "").replace("_", "").replace(".", "").isalnum() else f'"{name}"'
-
-
 def gate_lines(one: dict[str, Any]) -> list[str]:
     """Return the same as text. The plan is called PLAN in it, as holds call it."""
     enough = one["needed"] - one["missing"]
@@ -109,7 +106,7 @@ def gate_lines(one: dict[str, Any]) -> list[str]:
         others = f", not {one['barred']}, who ran it last" if one["barred"] else ""
         keys = f" (who has a key: {', '.join(one['signed_by'])})" if one["signed_by"] is not None else ""
         number = "1 more" if one["missing"] == 1 else f"{one['missing']} more"
-        lines.append(f"  {number} must approve{others}{keys}: `{one['next']}`")
+        lines += [f"  {number} must approve{others}{keys}:", f"    {one['next']}"]
     return lines
 
 
@@ -117,7 +114,7 @@ def waiver_lines(one: dict[str, Any]) -> list[str]:
     """Return the same as text."""
     lines = [f"waiver of {one['guard']}: {'counts' if one['counts'] else 'does not count yet'}", *_said(one)]
     if one["next"]:
-        lines.append(f"  must still approve: {', '.join(one['missing'])}: `{one['next']}`")
+        lines += [f"  must still approve: {', '.join(one['missing'])}:", f"    {one['next']}"]
     return lines
 
 
