@@ -313,24 +313,35 @@ def test_over_the_wire_nothing_starts_and_nothing_is_completed_before_people_hav
     assert "Nothing to approve: every migration of wave pilot" in desk.done(*gate, "complete", "--as", "cleo")
 
 
+def busy(plan: dict[str, Any]) -> None:
+    """Let a second wave, which nobody must approve, keep the runner busy while people speak about the first."""
+    others = {**plan["waves"][1], "needs": [], "approvals": {"start": 0, "complete": 0}}
+    peopled(plan)
+    plan["waves"].append(others)
+
+
 def test_a_runner_obeys_an_approval_from_another_terminal(tmp_path):
-    desk = Desk.new(tmp_path, peopled)
+    desk = Desk.new(tmp_path, busy)
     with desk.running("run", "plan.yaml") as run:
-        run.until(lambda line: "prepare: New-ADServiceAccount" in line)
+        run.until(lambda line: "dmsa-batch" in line and "prepare: New-ADServiceAccount" in line)
         desk.done("approve", "plan.yaml", "--wave", "pilot", "--gate", "start", "--as", "ann", "--reason", "go on")
         run.until(lambda line: "wave pilot, before start: approved by ann: go on" in line)
-        run.until(lambda line: "prepared -> started" in line)
+        run.until(lambda line: "dmsa-batch" in line and "prepared -> started" in line)
         assert run.end().returncode == 7
-    assert desk.phases() == {"dmsa-batch": "soaked"}
+    assert desk.phases()["dmsa-batch"] == "soaked"
 
 
 def test_a_runner_obeys_somebody_who_takes_his_approval_back(tmp_path):
-    desk = Desk.new(tmp_path, peopled)
-    gate = ("approve", "plan.yaml", "--wave", "pilot", "--gate", "start", "--as", "ann")
+    desk = Desk.new(tmp_path, busy)
+    gate = ("approve", "plan.yaml", "--wave", "pilot", "--gate", "complete", "--as")
+    desk.done("run", "plan.yaml", "--until", "prepared")
+    desk.done("approve", "plan.yaml", "--wave", "pilot", "--gate", "start", "--as", "ann")
+    desk.done(*gate, "ann")
+    desk.done(*gate, "ben")
     with desk.running("run", "plan.yaml") as run:
-        run.until(lambda line: "prepare: New-ADServiceAccount" in line)
-        desk.done(*gate)
-        desk.done(*gate, "--withdraw")
+        run.until(lambda line: "dmsa-batch" in line and "prepared -> started" in line)
+        desk.done(*gate, "ben", "--withdraw", "--reason", "not tonight")
+        run.until(lambda line: "ben takes the approval back: not tonight" in line)
         assert run.end().returncode == 7
-    assert desk.phases() == {"dmsa-batch": "prepared"}
-    assert not targets(desk.lab, START)
+    assert desk.phases()["dmsa-batch"] == "soaked"
+    assert not [one for one in targets(desk.lab, COMPLETE) if "batch" in one]
