@@ -47,6 +47,7 @@ RUN = (
     "preflight.md",
     "preview.md",
     "soc.md",
+    "approvals.md",
 )
 """Pages whose commands are run."""
 
@@ -212,7 +213,7 @@ def test_verbs_said_to_be_missing_are_missing():
     said = text(README).partition("Not in this version:")[2].partition(";")[0]
     verbs = {verb for group in _groups(typer.main.get_command(app), "") for verb in group}
     missing = re.findall(r"`([a-z -]+)`", said)
-    assert len(missing) > 4
+    assert len(missing) > 3
     assert not set(missing) & verbs
 
 

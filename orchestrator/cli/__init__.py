@@ -16,6 +16,7 @@ import typer
 from orchestrator import __version__
 from orchestrator.cli import (
     amend,
+    approve,
     by_hand,
     discover,
     drill,
@@ -72,6 +73,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     words.hold,
     words.release,
     words.release_host,
+    approve.approve,
     by_hand.assert_done,
     by_hand.adopt,
     drive.undo,

@@ -20,6 +20,7 @@ from orchestrator.views.output import say, say_document, say_lines
 if TYPE_CHECKING:
     from orchestrator.cli.certified import CertificateRefused
     from orchestrator.cli.proof import Proof
+    from orchestrator.cli.signatures import SignatureWrong
     from orchestrator.journal import Journal, JournalCorrupt, Reflection, Restored, Row, Verdict
 
 app = typer.Typer(
@@ -70,8 +71,9 @@ def verify(
     folded from its first row, and each such state must be what the rows before it make.
 
     With --mirror, also every line of that file, and that both tell the same history. With --certificate, also that the
-    rows make the same certificate again, byte for byte; exit 5 and say what differs if not. Nothing else is needed: no
-    network, no plan file. PLAN says of which plan it must be.
+    rows make the same certificate again, byte for byte; exit 5 and say what differs if not. Every signature of an
+    approval is checked against the keys of the plan that its run went by then. Nothing else is needed: no network, no
+    plan file. PLAN says of which plan a certificate must be.
 
     Example: dmsa journal verify --certificate .dmsa/drills/quickstart-1.html
     """
@@ -79,6 +81,7 @@ def verify(
 
     from orchestrator.cli.certified import CertificateRefused, held_against
     from orchestrator.cli.proof import Proof
+    from orchestrator.cli.signatures import SignatureWrong, signatures_of
     from orchestrator.errors import Exit
     from orchestrator.journal import JournalCorrupt, hold_against, open_journal
 
@@ -89,18 +92,21 @@ def verify(
             proof = Proof.of(opened)
             verdict = opened.verify(proof.take_in)
             reflection = hold_against(mirror, opened) if mirror else None
+            signed = signatures_of(opened)
             if certificate is not None:
                 certified = held_against(certificate, opened.read(), run)
-    except (JournalCorrupt, CertificateRefused) as error:
+    except (JournalCorrupt, CertificateRefused, SignatureWrong) as error:
         if json:
             say_document(_damage(journal, error))
         else:
-            say(f"{journal}: {error}" if isinstance(error, JournalCorrupt) else f"{error}")
+            say(f"{error}" if isinstance(error, CertificateRefused) else f"{journal}: {error}")
         raise typer.Exit(Exit.FAILED) from error
     if json:
-        say_document(_soundness(journal, verdict, proof, mirror, reflection, certificate, certified))
+        say_document(_soundness(journal, verdict, proof, signed, mirror, reflection, certificate, certified))
         return
     say(f"{journal}: {_good(verdict)}{_proved(proof)}")
+    if signed:
+        say(f"{journal}: {signed} signed {'approval' if signed == 1 else 'approvals'}, each by the key in its plan")
     if reflection:
         say(f"{mirror}: {_like(reflection)}")
     if certified:
@@ -264,6 +270,7 @@ def _soundness(
     journal: str,
     verdict: Verdict,
     proof: Proof,
+    signed: int,
     mirror: Path | None,
     reflection: Reflection | None,
     certificate: Path | None,
@@ -280,15 +287,19 @@ def _soundness(
         "hash": verdict.hash,
         "witnessed": verdict.witnessed,
         "states": {"proved": proof.proved, "unproved": proof.unproved},
+        "signatures": signed,
         "mirror": mirrored,
         "certificate": drill,
         "exit": 0,
     }
 
 
-def _damage(journal: str, error: JournalCorrupt | CertificateRefused) -> dict[str, Any]:
+def _damage(journal: str, error: JournalCorrupt | CertificateRefused | SignatureWrong) -> dict[str, Any]:
+    from orchestrator.cli.signatures import SignatureWrong
     from orchestrator.journal import JournalCorrupt
 
+    if isinstance(error, SignatureWrong):
+        return {"journal": journal, "intact": True, "row": error.seq, "why": error.why, "exit": 5}
     if isinstance(error, JournalCorrupt):
         return {"journal": journal, "intact": False, "row": error.seq or None, "why": error.why, "exit": 5}
     return {"journal": journal, "intact": True, "row": None, "why": str(error), "exit": 5}

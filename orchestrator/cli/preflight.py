@@ -14,6 +14,7 @@ from orchestrator.cli.options import (
     Only,
     PlanFile,
     Verbose,
+    as_typed,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def preflight(
     there. What could not be read is unknown, and unknown refuses. It writes nothing, the journal included, and may run
     beside a runner.
 
-    Exit codes: 0 nothing stands in the way, 4 a guard refuses or could not be answered, 7 only time is missing.
+    Exit codes: 0 nothing stands in the way, 4 a guard refuses or could not be answered, 7 only time or people's
+    approvals are missing.
 
     Example: dmsa preflight plans/quickstart.yaml
     """
@@ -61,7 +63,7 @@ def preflight(
     if json:
         say_document(document)
     else:
-        say(preflight_text(document, everything=everything))
+        say(preflight_text(document, as_typed(plan, journal), everything=everything))
     raise typer.Exit(document["exit"])
 
 

@@ -72,3 +72,18 @@ def who() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
+
+
+def principal() -> str | None:
+    """Return the Kerberos principal of this process, None where there is none; it is noted, and decides nothing."""
+    if sys.platform == "win32":
+        import ctypes
+
+        size = ctypes.c_ulong(256)
+        name = ctypes.create_unicode_buffer(size.value)
+        user_principal = 8
+        known = ctypes.windll.secur32.GetUserNameExW(user_principal, name, ctypes.byref(size))
+        return name.value if known else None
+    from orchestrator.remote.tickets import held
+
+    return held()

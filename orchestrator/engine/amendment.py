@@ -16,7 +16,7 @@ from orchestrator.model.event import DIRECTORY, Event, Moved
 from orchestrator.model.lifecycle import PATH, Intention, Phase, Trigger
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
-from orchestrator.model.words import Amended
+from orchestrator.model.words import Amended, Subject
 
 Kind = Literal[
     "migration-joins",
@@ -302,6 +302,7 @@ def _listed_as_found(one: _Pair) -> Iterator[Follows]:
 
 
 def _approvals(run: RunState, after: Mapping[str, Any]) -> Iterator[Follows]:
+    """Say which approvals an amendment withdraws, and how many people are needed afterwards."""
     for wave in after["waves"]:
         open_ = [one for one in wave["migrations"] if run[one["dmsa"]["name"]].phase is not Phase.COMPLETED]
         wanted = {
@@ -309,6 +310,18 @@ def _approvals(run: RunState, after: Mapping[str, Any]) -> Iterator[Follows]:
             for gate in ("start", "complete")
             if (count := max((o["approvals"][gate] for o in open_), default=0))
         }
-        if wanted:
-            gates = ", ".join(f"{gate} needs {count}" for gate, count in wanted.items())
-            yield Follows(None, "approvals-fall", f"wave {wave['name']}: approvals bind to the plan as it was; {gates}")
+        fallen = [f"{who} before {gate}" for gate in ("start", "complete") for who in _who(run, wave["name"], gate)]
+        if wanted or fallen:
+            gates = ", ".join(f"{gate} needs {count}" for gate, count in wanted.items()) or "nobody is needed any more"
+            said = f"; {len(fallen)} withdrawn ({', '.join(fallen)})" if fallen else ""
+            bind = "approvals bind to the plan as it was"
+            yield Follows(None, "approvals-fall", f"wave {wave['name']}: {bind}{said}; {gates}")
+    for subject, words in run.approvals.standing.items():
+        if subject.kind == "waiver":
+            people = ", ".join(word.by for word in words)
+            detail = f"{len(words)} of the waiver of {subject.what} withdrawn ({people})"
+            yield Follows(subject.about, "approvals-fall", detail)
+
+
+def _who(run: RunState, wave: str, gate: str) -> list[str]:
+    return [word.by for word in run.approvals.standing.get(Subject("gate", wave, gate), ())]

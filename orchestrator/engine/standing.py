@@ -1,8 +1,9 @@
 """The wave rules at the cost of what has changed: the answers of :func:`~.waves.admissible_in`, kept from turn to turn.
 
 What one migration may do depends on its own state, on the waves that are needed, on the failure budget, on the clock
-where there are windows, and on who comes before it for a place in flight. Only where one of these changed is anything
-asked anew: a wave of a thousand migrations would otherwise be walked through after every event.
+where there are windows, on which approvals count where people must agree, and on who comes before it for a place in
+flight. Only where one of these changed is anything asked anew: a wave of a thousand migrations would otherwise be
+walked through after every event.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from orchestrator.engine.approving import rules_of, unapproved
 from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets
+from orchestrator.model.approvals import Consent
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
@@ -25,6 +28,7 @@ class Standing:
         self._ids = tuple(migration.id for migration in wave.migrations)
         self._chosen = None if chosen is None else frozenset(chosen)
         self._timed = bool(wave.window or wave.windows or wave.blackout)
+        self._rules = rules_of(plan, wave)
         self.places = {id_: place for place, id_ in enumerate(self._ids)}
         """The migrations of the wave, and their order in it."""
         self.forget()
@@ -57,21 +61,23 @@ class Standing:
             self._spent = budget_spent(self._wave, (self._states[self._ids[place]] for place in self._failed))
             self.met = meets(self._wave, self._open.values())
 
-    def ask(self, unmet: Iterable[str], at: datetime | None) -> set[str]:
+    def ask(self, unmet: Iterable[str], at: datetime | None, consent: Consent) -> set[str]:
         """Bring the answers up to date; return the migrations whose state or answer is not what it was.
 
         Args:
             unmet: the waves that this one needs and that are not met.
             at: estate time.
+            consent: who has approved what.
         """
         changed, self._changed = self._changed, set()
-        asked_with = (tuple(unmet), self._spent, at if self._timed else None)
+        agreed = tuple(unapproved(consent, self._wave, gate, rule, at) for gate, rule in self._rules)
+        asked_with = (tuple(unmet), self._spent, at if self._timed else None, agreed)
         asked = changed if asked_with == self._asked_with else self._ids
         self._asked_with = asked_with
         if not asked:
             return changed
         for id_ in asked:
-            self._ask(id_, asked_with[0], at)
+            self._ask(id_, asked_with[0], at, consent)
         return changed | self._give_places(asked)
 
     def _count(self, state: MigrationState) -> bool:
@@ -87,10 +93,10 @@ class Standing:
         _mark(self._failed, self.places[state.id], state.failure == "failed")
         return True
 
-    def _ask(self, id_: str, unmet: Iterable[str], at: datetime | None) -> None:
+    def _ask(self, id_: str, unmet: Iterable[str], at: datetime | None, consent: Consent) -> None:
         answer: Admission = Still("not selected")
         if self._chosen is None or id_ in self._chosen:
-            answer = alone(self._states[id_], self._plan, self._wave, at, unmet, self._spent)
+            answer = alone(self._states[id_], self._plan, self._wave, at, unmet, self._spent, consent)
         self._alone[id_] = answer
         _mark(self._wanting, self.places[id_], isinstance(answer, Go) and answer.admits)
 

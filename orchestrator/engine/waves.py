@@ -5,18 +5,21 @@ Each answer carries its reason. Ways back ignore windows and failure budgets.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+from orchestrator.engine.approving import unapproved
 from orchestrator.engine.failing import Spent, TurnBack, failed, spent_budget
 from orchestrator.engine.windows import blacked_out, next_opening, open_until
+from orchestrator.model.approvals import Consent
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way, next_step
 from orchestrator.model.plan import Plan, Wave, Window
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
+from orchestrator.model.words import Gate
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Still:
 
 Admission: TypeAlias = Go | NotYet | Still | Spent | TurnBack
 
-ADMITTING = {Trigger.START: "start", Trigger.COMPLETE: "complete"}
+ADMITTING: Mapping[Trigger, Gate] = {Trigger.START: "start", Trigger.COMPLETE: "complete"}
 """Steps that take a place in flight, with the gate (windows, approvals) they pass."""
 
 CATCHING_UP = frozenset({Trigger.REGISTRY, Trigger.RESTART})
@@ -104,7 +107,7 @@ def admissible_in(
         if chosen is not None and state.id not in chosen:
             answers[state.id] = Still("not selected")
             continue
-        answer = alone(state, plan, wave, at, needs, spent)
+        answer = alone(state, plan, wave, at, needs, spent, run.consent)
         if isinstance(answer, Go) and answer.admits:
             if free <= 0:
                 answer = crowded(wave)
@@ -125,6 +128,7 @@ def alone(
     at: datetime | None,
     needs: Iterable[str],
     spent: str | None,
+    consent: Consent,
 ) -> Admission:
     """Say whether one migration may move, places in flight aside.
 
@@ -135,6 +139,7 @@ def alone(
         at: estate time.
         needs: the waves that its wave needs and that are not met.
         spent: that the wave's failure budget is spent, if it is.
+        consent: who has approved what.
     """
     if state.held is not None:
         return failed(state, plan) or Still(f"held: {state.held.reason}")
@@ -151,24 +156,24 @@ def alone(
     if stopped is not None:
         return stopped
     admits = state.admitted is not step if step in ADMITTING else step in CATCHING_UP and state.admitted is None
-    return _gate(state, plan, wave, step, at, admits) or Go(step, admits)
+    return _gate(state, plan, wave, step, at, admits, consent) or Go(step, admits)
 
 
 def _gate(
-    state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, admits: bool
+    state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, admits: bool, consent: Consent
 ) -> NotYet | None:
     """Return what the step still waits for: its window, or (when it is admitted) people's approval.
 
-    A step that has begun to write ends, whatever the window.
+    A step that has begun to write ends, whatever the window, and whatever has become of the approvals since.
     """
     if not state.performed and not state.open:
         closed = outside_window(state, plan, step, at)
         if closed:
             return closed
-    if admits and step in ADMITTING and getattr(plan.policy_of(state.id).approvals, ADMITTING[step]):
-        wanted = getattr(plan.policy_of(state.id).approvals, ADMITTING[step])
-        return NotYet(f"approval:{ADMITTING[step]}", None, f"{wanted} people must approve wave {wave.name}")
-    return None
+    if not admits or step not in ADMITTING:
+        return None
+    detail = unapproved(consent, wave, ADMITTING[step], plan.policy_of(state.id).approvals, at)
+    return NotYet(f"approval:{ADMITTING[step]}", None, detail) if detail else None
 
 
 def outside_window(state: MigrationState, plan: Plan, step: Trigger, at: datetime | None) -> NotYet | None:

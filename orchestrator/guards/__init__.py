@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from orchestrator.guards.guard import Guard
+from orchestrator.model.approvals import Tally
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.event import GuardSaid
 from orchestrator.model.found_there import with_found
 from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.observation import Unreadable
+from orchestrator.model.plan import Waiver
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,31 @@ def ask(case: Case, stage: Stage, seen: Seen, about_host: bool = False) -> tuple
     """
     case = with_found(case, seen)
     return tuple(
-        Answer(guard.id, verdict, verdict.passed is not True and verdict.waivable and case.waived(guard.id, stage))
+        _answer(guard.id, verdict, case, stage)
         for guard in guards_at(stage)
         if guard.of_host or not about_host
         for verdict in _verdicts(guard, case, stage, seen)
+    )
+
+
+def _answer(id_: str, verdict: Verdict, case: Case, stage: Stage) -> Answer:
+    """Take in whether a waiver counts. One that people have still to approve makes a refusal wait for them."""
+    waiver = None if verdict.passed is True or not verdict.waivable else case.waiver(id_, stage)
+    if waiver is None:
+        return Answer(id_, verdict, False)
+    agreement = case.agreement(waiver)
+    if agreement.missing and verdict.waits is None:
+        gate = "complete" if stage is Stage.COMPLETE else "start"
+        verdict = replace(verdict, waits=(f"approval:{gate}", None), remedy=_to_approve(case, waiver, agreement))
+    return Answer(id_, verdict, not agreement.missing)
+
+
+def _to_approve(case: Case, waiver: Waiver, agreement: Tally) -> str:
+    counting = {one.word.by.casefold() for one in agreement.counting}
+    left = ", ".join(name for name in waiver.approved_by if name.casefold() not in counting)
+    against = "".join(f"; that of {one.word.by} {one.why_not}" for one in agreement.said if one.why_not)
+    return (
+        f"it may be waived once {left} has approved: `dmsa approve PLAN --waivers --only {case.migration.id}`{against}"
     )
 
 

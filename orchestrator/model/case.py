@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from orchestrator.model.approvals import Tally, agreed, names_suffice
 from orchestrator.model.before import HostBefore
 from orchestrator.model.call import Cmdlet, Read
 from orchestrator.model.deleted import only_explains
@@ -18,10 +19,12 @@ from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.host import HostSeen, host_seen
 from orchestrator.model.lifecycle import Intention, Trigger
 from orchestrator.model.observation import Fault, Outcome, Reply, Unreadable
-from orchestrator.model.plan import Directory, Host, Migration, Plan, Policy
+from orchestrator.model.people import person
+from orchestrator.model.plan import Directory, Host, Migration, Plan, Policy, Waiver
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 from orchestrator.model.token import only_no_token
+from orchestrator.model.words import Subject
 from orchestrator.model.written_down import as_written_down, listed
 
 
@@ -125,15 +128,27 @@ class Case:
         planned = self.plan.migration(self.migration.id).hosts
         return any(host.discovers for host in planned if host.name == name)
 
-    def waived(self, guard: str, stage: Stage) -> bool:
-        """Whether a waiver of the plan counts for a guard at a stage.
-
-        Names alone suffice on a lab estate; elsewhere people must approve them.
-        """
+    def waiver(self, guard: str, stage: Stage) -> Waiver | None:
+        """Return the plan's waiver for a guard, where it can count: at this stage, and with enough different people."""
         waiver, rule = self.migration.waiver(guard), GUARDS[guard]
         if waiver is None or stage not in rule.waivable_at:
-            return False
-        return self.plan.is_lab and len(set(waiver.approved_by)) >= rule.approvers
+            return None
+        return waiver if len(set(map(person, waiver.approved_by))) >= rule.approvers else None
+
+    def agreement(self, waiver: Waiver) -> Tally:
+        """Return who of those whom a waiver names has approved it; where the names suffice, nobody is wanted."""
+        if names_suffice(self.plan, waiver.guard):
+            return Tally(0, ())
+        subject = Subject("waiver", self.migration.id, waiver.guard)
+        return agreed(self.run.consent, subject, waiver.approved_by, self.policy.approvals, self.at)
+
+    def waived(self, guard: str, stage: Stage) -> bool:
+        """Whether a waiver of the plan counts for a guard at a stage: each of those it names has approved it.
+
+        Names alone suffice on a lab estate, and for time that passes on a plan of nothing but disposable pairs.
+        """
+        waiver = self.waiver(guard, stage)
+        return waiver is not None and not self.agreement(waiver).missing
 
     def deadline(self, subject: str, waiting_for: str, within: timedelta) -> datetime | None:
         """Return until when a subject may wait for something: from when it first did, or from now."""

@@ -21,7 +21,16 @@ from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.model.observation import Fault, FaultKind, Outcome
 from orchestrator.model.upcast import EventUnknown, upcast
 from orchestrator.model.waiting import HoldReason, WaitFor
-from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
+from orchestrator.model.words import (
+    AdoptAsked,
+    Amended,
+    ApprovalWithdrawn,
+    Approved,
+    AssertedDone,
+    HostReleased,
+    WaiverApproved,
+    WaiverWithdrawn,
+)
 
 VERSION = 3
 
@@ -322,6 +331,10 @@ Event: TypeAlias = Annotated[
     | HostReleased
     | AssertedDone
     | AdoptAsked
+    | Approved
+    | WaiverApproved
+    | ApprovalWithdrawn
+    | WaiverWithdrawn
     | DrillBegan
     | SteadyStateSeen
     | DrillTurned

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from orchestrator.model.approvals import Consent, Given
 from orchestrator.model.before import HostBefore
 from orchestrator.model.claims import Claims
 from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned
@@ -49,6 +50,8 @@ class RunState:
     """The hosts' switches, counted over every run of the journal."""
     claims: Claims = field(default_factory=Claims)
     """Which migrations have begun with which account, over every run of the journal."""
+    approvals: Given = field(default_factory=Given)
+    """What people have approved; whether it counts is asked of :attr:`consent` each time."""
     shells: dict[UUID, str] = field(default_factory=dict)
     """Shells that may be open, and at which endpoints: ours, or left behind by a runner that died."""
     refused: str | None = None
@@ -76,7 +79,13 @@ class RunState:
         """Return the same state, to fold other events into."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
         known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, list}}
-        return RunState(**known | {"switches": self.switches.copied(), "claims": self.claims.copied()})
+        own = {name: known[name].copied() for name in ("switches", "claims", "approvals")}
+        return RunState(**known | own)
+
+    @property
+    def consent(self) -> Consent:
+        """What decides, beside the clock, whether approvals count."""
+        return Consent(self.run, self.digest, self.driver, self.approvals.standing, self.approvals.fallen)
 
     def apply(self, event: Event, at: datetime | None) -> None:
         """Fold one event in.
@@ -110,6 +119,7 @@ class RunState:
             self.shells[event.shell] = event.endpoint
         if isinstance(event, ShellGone | ShellEnded):
             self.shells.pop(event.shell, None)
+        self.approvals.take_in(event)
         self._follow_drill(event)
         self.last_at = at or self.last_at
 

@@ -22,6 +22,7 @@ from orchestrator.model.event import AttemptSettled, AttemptStarted, Event, Move
 from orchestrator.model.lifecycle import MOVES, Pair, Phase
 from orchestrator.model.plan import Migration, Plan
 from orchestrator.model.run import RunState
+from orchestrator.rehearsal.agreed import Agreed
 from orchestrator.rehearsal.course import COMPLETE, DISRUPTIVE, RESET, START, UNDO, Course
 from orchestrator.rehearsal.far_side import Arrival, FarSide
 from orchestrator.rehearsal.judgements import Violation, as_before, before_of, complete_is_legal, unfinished
@@ -89,13 +90,14 @@ class Invariants:
         self._plan, self._far = plan, far
         self._courses = {one.id: Course(one.id) for one in plan.migrations()}
         self._shared = _Shared()
+        self._agreed = Agreed(plan)
         self.replayed = RunState(plan.name)
         """The state that the rows give, folded from what they hold on disk."""
 
     def fork(self, far: FarSide) -> Invariants:
         """Return a copy that goes on by itself with another far side: for a search that tries every way on."""
         other = copy(self)
-        other._far, other._shared = far, self._shared.fork()
+        other._far, other._shared, other._agreed = far, self._shared.fork(), self._agreed.fork()
         other._courses = {id_: course.fork() for id_, course in self._courses.items()}
         other.replayed = self.replayed.copied()
         return other
@@ -124,6 +126,7 @@ class Invariants:
             self.replayed.apply(row.event, row.at)
         except Exception as error:  # noqa: BLE001 - whatever the law says against it is the violation
             found.append(Violation("legal-history", "the journal", f"replay refuses {row.event.kind}: {error}"))
+        self._agreed.take_in(row.event)
         if isinstance(row.event, RunBegan):
             return found
         course = self._courses.get(getattr(row.event, "migration", ""))
@@ -192,12 +195,14 @@ class Invariants:
                 course.before = before_of(self._plan, self._far, course.id, self._courses.values())
             case AttemptStarted():
                 yield from self._may_perform(course, row.event, row.at)
+                yield from self._agreed.sent(course, row.event.cmdlet)
             case AttemptSettled():
                 yield from self._settled(course, row.event)
             case Moved():
                 yield from self._moved(course, row.event)
             case AdmittedEvent():
                 yield from self._admitted(course, row.event)
+                yield from self._agreed.admitted(course.id, row.event.step, row.at)
             case WayBackAsked(automatic=True):
                 yield from self._taken_back(course)
             case _:

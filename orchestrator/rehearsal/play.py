@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from orchestrator.engine.approving import rules_of
 from orchestrator.journal import JournalHeld, LeaseLost
 from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.estate.weather_spec import RegistryChanged
@@ -18,6 +19,7 @@ from orchestrator.model.lifecycle import FINAL, Intention, Phase
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 from orchestrator.rehearsal import hands
+from orchestrator.rehearsal.approvers import SLIPS, Approvers
 from orchestrator.rehearsal.disturbance import Disturbance, hosts_changed
 from orchestrator.rehearsal.judgements import Violation
 from orchestrator.rehearsal.process import Crash, Doing
@@ -27,6 +29,7 @@ from orchestrator.rehearsal.world import World
 ROUNDS = 12
 """How often an operator attends to what is held before a rehearsal ends where it stands."""
 PROCESSES = 60
+"""How many processes a rehearsal takes at most; those that begin because people have approved come on top."""
 DEEPEST = 3
 """How many processes may be frozen one in the other."""
 
@@ -93,10 +96,14 @@ class _Play:
         self._disturbances = disturbances
         self._order = random.Random(f"order {seed}")  # noqa: S311 - see draw
         self._person = random.Random(f"person {seed}")  # noqa: S311
+        approvers = random.Random(f"approvers {seed}") if disturbances else None  # noqa: S311
         self._together = self._order.choice((1, 3, None)) if disturbances else 1
         self.world = World(_under(rehearsed, disturbances))
         self.world.estate.keeps_record = False
         self.world.astray = self._astray
+        self._approvers = Approvers(self.world, approvers)
+        gates = sum(len(rules_of(self.world.plan, wave)) for wave in self.world.plan.waves)
+        self._most = PROCESSES + gates * 2 * (1 + SLIPS)
         for one in disturbances:
             if isinstance(one.rule, RegistryChanged):
                 self.world.excuse(one.rule.host)
@@ -135,13 +142,13 @@ class _Play:
 
     def _to_the_end(self) -> None:
         rounds = 0
-        while self.world.processes < PROCESSES:
-            if not self._process():
+        while self.world.processes < self._most:
+            if not self._process() or self._approvers.act():
                 continue
             if not self._attended or not self._attend(rounds):
                 return
             rounds += 1
-        self.world.judge([Violation("comes-to-an-end", "the run", f"not within {PROCESSES} processes")])
+        self.world.judge([Violation("comes-to-an-end", "the run", f"not within {self._most} processes")])
 
     def _process(self) -> bool:
         """Let a process run; say whether it ended by itself."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from orchestrator.lab.estate.directory import Directory as SimulatedDirectory
 from orchestrator.lab.estate.spec import EstateSpec
 from orchestrator.lab.jea import Registered
-from orchestrator.model.plan import Directory, Estate, Plan
+from orchestrator.model.plan import Approvals, Directory, Estate, Plan
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Rehearsed:
 
     @cached_property
     def resolved(self) -> Plan:
-        """The plan with the estate it is played on in place of its own."""
+        """The plan with the estate it is played on in place of its own. Nobody has to sign: no keys are at hand."""
         controller = self.spec.first_controller.name
         known = self.plan.estate.directory
         directory = Directory(endpoint=controller, server=controller, witness=known.witness if known else self.witness)
@@ -38,7 +38,7 @@ class Rehearsed:
             server = known.server
             directory = Directory(endpoint=server, server=server, converge_on=known.converge_on)
         estate = Estate(lab=self.plan.estate.lab or "rehearsal", domain=self.spec.domain.dns, directory=directory)
-        resolved = self.plan.model_copy(update={"estate": estate})
+        resolved = _without_keys(self.plan).model_copy(update={"estate": estate})
         for cached in ("_index", "_needs"):
             resolved.__dict__.pop(cached, None)
         return resolved
@@ -67,3 +67,24 @@ class Rehearsed:
         other = replace(self, spec=spec)
         other.__dict__["resolved"] = self.resolved
         return other
+
+
+def _without_keys(plan: Plan) -> Plan:
+    """Return a plan as it is rehearsed: nobody can sign there, so nobody has to."""
+    bare = {"keys": None}
+
+    def unkeyed(approvals: Approvals) -> dict[str, Approvals]:
+        return {"approvals": approvals.model_copy(update=bare)} if approvals.keys is not None else {}
+
+    waves = tuple(
+        wave.model_copy(
+            update={
+                **unkeyed(wave.approvals),
+                "migrations": tuple(one.model_copy(update=unkeyed(one.approvals)) for one in wave.migrations),
+            }
+        )
+        for wave in plan.waves
+    )
+    return plan.model_copy(
+        update={"waves": waves, "policy": plan.policy.model_copy(update=unkeyed(plan.policy.approvals))}
+    )

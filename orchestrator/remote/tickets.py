@@ -44,3 +44,20 @@ def bought(username: str, password: str) -> Iterator[None]:
         gssapi.raw.krb5_ccache_name(None)
         context = krb5.init_context()
         krb5.cc_destroy(context, krb5.cc_resolve(context, cache))
+
+
+def held() -> str | None:
+    """Return the principal whose ticket this process would log on with; None without one, or without Kerberos."""
+    try:
+        import gssapi.raw
+
+        kerberos = gssapi.raw.OID.from_int_seq("1.2.840.113554.1.2.2")
+        found = gssapi.raw.acquire_cred(None, mechs=[kerberos], usage="initiate")
+        name = gssapi.raw.inquire_cred(found.creds, name=True).name
+        shown = gssapi.raw.display_name(name, name_type=False).name
+    except (ImportError, OSError):
+        return None
+    except gssapi.raw.GSSError:
+        return None
+    text = shown.decode("utf-8", "replace") if isinstance(shown, bytes) else str(shown)
+    return text if text.isprintable() and text else None

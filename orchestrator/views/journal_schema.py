@@ -59,7 +59,8 @@ def _row() -> tuple[dict[str, Any], dict[str, Any]]:
 def soundness_schema() -> dict[str, Any]:
     """Return the JSON Schema of the document that ``journal verify --json`` prints.
 
-    A sound journal with exit 5 is one from which not that certificate comes.
+    A sound journal with exit 5 is one from which not that certificate comes, or (with a row) one that holds an approval
+    which is not signed as its plan wants it.
     """
     head = closed(seq=NUMBER, hash=DIGEST)
     certified = closed(path=TEXT, plan=TEXT, drill=NUMBER, verdict=one_of(get_args(Verdict)), head=head)
@@ -70,6 +71,7 @@ def soundness_schema() -> dict[str, Any]:
         hash=DIGEST,
         witnessed=or_null(COUNT),
         states=closed(proved=COUNT, unproved=COUNT),
+        signatures=COUNT,
         mirror=or_null(closed(path=TEXT, rows=COUNT, behind=COUNT)),
         certificate=or_null(certified),
         exit={"const": 0},

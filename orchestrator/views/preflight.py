@@ -12,10 +12,13 @@ from orchestrator.engine.preflight import Asked
 from orchestrator.errors import PRECEDENCE, Exit
 from orchestrator.guards import Answer
 from orchestrator.model.guard_ids import Stage
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.stray import Stray
+from orchestrator.model.words import Gate
+from orchestrator.views.approvals import gate_lines, known_time, wave_approvals
 from orchestrator.views.status import iso
+from orchestrator.views.summary import advice
 from orchestrator.views.verification import WIDTH, wrapped
 
 GATES = {Stage.PREFLIGHT: "prepare", Stage.START: "start", Stage.COMPLETE: "complete"}
@@ -54,6 +57,7 @@ def preflight_document(
         "waves": [
             {
                 "name": wave.name,
+                "approvals": _approvals(run, plan, wave, at, found),
                 "migrations": [
                     _migration(migration.account, migration.id, run, found[migration.id])
                     for migration in wave.migrations
@@ -64,6 +68,19 @@ def preflight_document(
             if any(migration.id in found for migration in wave.migrations)
         ],
     }
+
+
+_PEOPLE: Mapping[Stage, Gate] = {Stage.PREFLIGHT: "start", Stage.START: "start", Stage.COMPLETE: "complete"}
+"""The gate that people approve, which comes after each stage of guards."""
+
+
+def _approvals(
+    run: RunState, plan: Plan, wave: Wave, at: datetime | None, found: Mapping[str, Asked]
+) -> list[dict[str, Any]]:
+    """Return how it stands with the approvals that the migrations which were asked about need next."""
+    stages = {found[one.id].stage for one in wave.migrations if one.id in found}
+    gates = {_PEOPLE[stage] for stage in stages if stage is not None}
+    return [one for one in wave_approvals(run, plan, wave, known_time(run, at)) if one["gate"] in gates]
 
 
 def _migration(account: str, id_: str, run: RunState, one: Asked) -> dict[str, Any]:
@@ -96,29 +113,32 @@ def _word(answer: Answer) -> str:
     return "waived" if answer.waived else "waiting" if verdict.waits is not None else verdict.word
 
 
-def preflight_text(document: dict[str, Any], *, everything: bool) -> str:
+def preflight_text(document: dict[str, Any], command: str, *, everything: bool) -> str:
     """Return the document as a table for 80 columns.
 
     Args:
         document: as :func:`preflight_document` made it.
+        command: the plan (and journal) as a person would give them to the next command.
         everything: also what passed, guard by guard.
     """
-    return "\n".join(_lines(document, everything))
+    return "\n".join(_lines(document, command, everything))
 
 
-def _lines(document: dict[str, Any], everything: bool) -> Iterator[str]:
+def _lines(document: dict[str, Any], command: str, everything: bool) -> Iterator[str]:
     time = f", estate time {document['estate_time']}" if document["estate_time"] else ""
     yield f"{document['plan']} ({document['digest'][:12]}){time}"
     for wave in document["waves"]:
         yield from ("", f"wave {wave['name']}")
+        for one in wave["approvals"]:
+            yield from (f"  {advice(line, command)}" for line in gate_lines(one))
         for migration in wave["migrations"]:
-            yield from _of_migration(migration, everything)
+            yield from _of_migration(migration, command, everything)
     yield ""
     yield from _of_the_domain(document["stray_links"])
     yield from textwrap.wrap(_end(document), WIDTH)
 
 
-def _of_migration(migration: dict[str, Any], everything: bool) -> Iterator[str]:
+def _of_migration(migration: dict[str, Any], command: str, everything: bool) -> Iterator[str]:
     if migration["gate"] is None:
         yield f"  {migration['dmsa']}  {migration['phase']}: no gate is ahead of it"
         return
@@ -137,7 +157,7 @@ def _of_migration(migration: dict[str, Any], everything: bool) -> Iterator[str]:
         about = "" if guard["subject"] in guard["evidence"] else f"{guard['subject']}: "
         yield from wrapped(f"{first}{about}{guard['evidence']}", "", " " * 12)
         if word != "pass" and guard["remedy"]:
-            yield from wrapped(f"next: {guard['remedy']}", " " * 12, " " * 18)
+            yield from wrapped(f"next: {advice(guard['remedy'], command)}", " " * 12, " " * 18)
 
 
 def _shown(guard: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.model.guard_ids import GUARDS
 from orchestrator.model.lifecycle import Phase
+from orchestrator.views.approvals import approvals_shape
 from orchestrator.views.preflight import GATES
 from orchestrator.views.shape import COUNT, DIALECT, DIGEST, TEXT, closed, list_of, one_of, or_null
 
@@ -30,6 +31,7 @@ def preflight_schema() -> dict[str, Any]:
         waiting=or_null(closed(**{"for": TEXT, "until": or_null(TEXT)})),
         guards=list_of(guard),
     )
+    gate_of_wave, _ = approvals_shape()
     document = closed(
         plan=TEXT,
         digest=DIGEST,
@@ -37,6 +39,6 @@ def preflight_schema() -> dict[str, Any]:
         estate_time=or_null(TEXT),
         counts=closed(**dict.fromkeys(("pass", "refuse", "unknown", "waived", "waiting"), COUNT)),
         stray_links=or_null(list_of(closed(dn=TEXT, says=TEXT))),
-        waves=list_of(closed(name=TEXT, migrations=list_of(migration))),
+        waves=list_of(closed(name=TEXT, approvals=list_of(gate_of_wave), migrations=list_of(migration))),
     )
     return {"$schema": DIALECT, "title": "dmsa preflight", **document}

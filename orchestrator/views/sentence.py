@@ -36,7 +36,17 @@ from orchestrator.model.event import (
 )
 from orchestrator.model.folded import StateFolded
 from orchestrator.model.observation import Outcome
-from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
+from orchestrator.model.words import (
+    AdoptAsked,
+    Amended,
+    Approval,
+    ApprovalWithdrawn,
+    Approved,
+    AssertedDone,
+    HostReleased,
+    WaiverApproved,
+    WaiverWithdrawn,
+)
 from orchestrator.views.status import iso
 
 STANDS_OUT = (
@@ -55,6 +65,10 @@ STANDS_OUT = (
     HostReleased,
     AssertedDone,
     AdoptAsked,
+    Approved,
+    WaiverApproved,
+    ApprovalWithdrawn,
+    WaiverWithdrawn,
     DrillBegan,
     SteadyStateSeen,
     DrillTurned,
@@ -134,6 +148,16 @@ def _turned(event: DrillTurned) -> str:
     return f"drill {event.number} turns back: {reached}"
 
 
+def _approved(event: Approval) -> str:
+    signed = " (signed)" if event.signature else ""
+    return f"{event.subject.words}: approved by {event.by}{signed}" + (f": {event.reason}" if event.reason else "")
+
+
+def _withdrawn(event: ApprovalWithdrawn | WaiverWithdrawn) -> str:
+    why = f": {event.reason}" if event.reason else ""
+    return f"{event.subject.words}: {event.by} takes the approval back{why}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     RunBegan: lambda e: f"run began, plan digest {e.digest[:12]}, by {e.by}",
     RunnerTook: lambda e: f"{e.by} on {e.host} (pid {e.pid}) drives",
@@ -168,6 +192,10 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     HostReleased: lambda e: f"{e.host} is lost, says {e.by}: {e.reason}",
     AssertedDone: lambda e: f"{e.step} was done by hand, says {e.by}: {e.reason}",
     AdoptAsked: lambda e: f"to be adopted, says {e.by}: {e.reason}",
+    Approved: _approved,
+    WaiverApproved: _approved,
+    ApprovalWithdrawn: _withdrawn,
+    WaiverWithdrawn: _withdrawn,
     DrillBegan: lambda e: f"drill {e.number} of {', '.join(e.migrations)} to {e.to} and back, by {e.by}",
     SteadyStateSeen: _steady,
     DrillTurned: _turned,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from orchestrator.engine.outcome import exit_of, waiting_of, wave_state
@@ -15,6 +15,10 @@ from orchestrator.model.lifecycle import PATH, Intention, Phase
 from orchestrator.model.plan import Host, Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.state import HostProgress, MigrationState, Waiting
+from orchestrator.views.approvals import known_time, migration_waivers, wave_approvals
+from orchestrator.views.moment import iso
+
+__all__ = ["iso", "status_document"]
 
 
 def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None) -> dict[str, Any]:
@@ -26,7 +30,8 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
         digest: the plan's digest.
         at: estate time, read now or last known; None if there is none.
     """
-    answers = admissible(run, plan, at)
+    known = known_time(run, at)
+    answers = admissible(run, plan, known)
     return {
         "plan": plan.name,
         "digest": digest,
@@ -37,23 +42,19 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
                 "name": wave.name,
                 "state": (state_and_wait := wave_state(run, wave, answers))[0],
                 "waiting": _waiting(state_and_wait[1]),
-                "migrations": [_migration(Case.of(run, plan, m.id, at), answers[m.id]) for m in wave.migrations],
+                "approvals": wave_approvals(run, plan, wave, known),
+                "migrations": [_migration(Case.of(run, plan, m.id, at), answers[m.id], known) for m in wave.migrations],
             }
             for wave in plan.waves
         ],
     }
 
 
-def iso(at: datetime | None) -> str | None:
-    """Return a time as ISO 8601 in UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
-
-
 def _waiting(waiting: Waiting | None) -> dict[str, Any] | None:
     return {"for": waiting.waiting_for, "until": iso(waiting.until)} if waiting else None
 
 
-def _migration(case: Case, admission: Admission) -> dict[str, Any]:
+def _migration(case: Case, admission: Admission, known: datetime | None) -> dict[str, Any]:
     state = case.state
     return {
         "account": case.migration.account,
@@ -65,6 +66,7 @@ def _migration(case: Case, admission: Admission) -> dict[str, Any]:
         "held": _held(state),
         "waiting": _waiting(waiting_of(state, admission)),
         "dwell": _dwell(case),
+        "waivers": migration_waivers(case.run, case.plan, case.migration.id, known),
         "compared": _compared(state),
         "hosts": [_host(case, case.host(name)) for name in dict.fromkeys((*case.planned_hosts, *state.lost))],
     }

@@ -13,6 +13,8 @@ from orchestrator.model.event import SubjectDone, WorkloadSeen
 from orchestrator.model.guard_ids import GUARDS
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.waiting import WaitFor
+from orchestrator.views.approvals import approvals_shape
+from orchestrator.views.moment import TIME
 from orchestrator.views.shape import COUNT, DIALECT, TEXT, closed, list_of, one_of, or_null
 
 HELD_REASONS = (
@@ -31,8 +33,9 @@ HELD_REASONS = (
     "hosts-missing",
 )
 REGISTRY = ("pending", "set", "was-set", "kept", "restored", "lost")
-TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
 WAITING = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
+
+__all__ = ["HELD_REASONS", "REGISTRY", "TIME", "WAITING", "status_schema"]
 
 
 def status_schema() -> dict[str, Any]:
@@ -58,6 +61,7 @@ def status_schema() -> dict[str, Any]:
     down = {"type": "array", "items": closed(host=text, name=text)}
     held = closed(reason=one_of(HELD_REASONS), detail=text, since=TIME, release=text, down=down)
     names = list_of(TEXT)
+    gate, waiver = approvals_shape()
     migration = closed(
         account={"type": "string"},
         dmsa={"type": "string"},
@@ -68,6 +72,7 @@ def status_schema() -> dict[str, Any]:
         held=or_null(held),
         waiting=WAITING,
         dwell=or_null(closed(started=TIME, due=TIME)),
+        waivers=list_of(waiver),
         compared=or_null(closed(equal=COUNT, declared=names, foreign=names, failed=names)),
         hosts={"type": "array", "items": host},
     )
@@ -75,6 +80,7 @@ def status_schema() -> dict[str, Any]:
         name={"type": "string"},
         state=one_of(get_args(WaveState)),
         waiting=WAITING,
+        approvals=list_of(gate),
         migrations={"type": "array", "items": migration},
     )
     return {

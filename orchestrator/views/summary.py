@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from orchestrator.views.approvals import gate_lines, waiver_lines
+
 _PLAN = re.compile(r"\bPLAN\b")
 
 ENDS = {
@@ -42,6 +44,7 @@ def _lines(document: dict[str, Any], command: str, driver: str | None) -> Iterat
     for wave in document["waves"]:
         yield ""
         yield f"wave {wave['name']}: {wave['state']}{until(wave['waiting'])}"
+        yield from (f"  {advice(line, command)}" for one in _asked(wave) for line in gate_lines(one))
         for migration in wave["migrations"]:
             yield from _migration(migration, width, command)
 
@@ -59,6 +62,7 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else until(waiting)}"
     if migration["adopted"]:
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"
+    yield from (f"    {advice(line, command)}" for one in _wanted(migration) for line in waiver_lines(one))
     yield from _by_others(migration)
     yield from (_lost(host) for host in migration["hosts"] if host["lost"])
     unasked = [host["name"] for host in migration["hosts"] if host["discovered"] is False]
@@ -75,6 +79,17 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
             yield f"    {held['reason']}:"
             yield from (f"      {line}" for line in lines)
         yield f"    to go on: {advice(held['release'], command)}"
+
+
+def _asked(wave: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the gates that somebody waits at now, or that somebody has approved, or had: others are not due yet."""
+    waits = {one["waiting"]["for"] for one in wave["migrations"] if one["waiting"]}
+    return [one for one in wave["approvals"] if one["given"] or one["withdrawn"] or f"approval:{one['gate']}" in waits]
+
+
+def _wanted(migration: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the waivers that people have still to approve; which others there are stands in the plan."""
+    return [one for one in migration["waivers"] if not one["counts"] and migration["phase"] != "completed"]
 
 
 def _by_others(migration: dict[str, Any]) -> Iterator[str]:

@@ -6,18 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.engine.standing import Standing
-from orchestrator.engine.waves import admissible, is_met
+from orchestrator.engine.waves import Go, admissible, crowded, is_met
+from orchestrator.model.event import RunnerTook
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState, Waiting
+from orchestrator.model.words import Amended, ApprovalWithdrawn, Approved
 from tests.engine.runs import AT, HELD, attempt, held, plan
 
 NIGHT = {"days": ["mon", "tue"], "open": "22:00", "close": "04:00", "zone": "UTC"}
+TEN_HOURS = {"valid_for": "10h"}
 PLANS = (
     plan({"ids": "abcd", "at_once": 2}, {"ids": "efg", "at_once": 1}),
     plan({"ids": "ab", "failures": {"allow": 1}}, {"ids": "cdefg", "at_once": 2, "needs": []}, on_failure="undo"),
     plan({"ids": "abc", "needs": ["w2"]}, {"ids": "defg", "needs": []}),
     plan({"ids": "abc", "at_once": 1, "window": NIGHT}, {"ids": "defg", "at_once": 3}, approvals={"complete": 1}),
+    plan({"ids": "abcd", "at_once": 3}, {"ids": "efg", "needs": []}, approvals={"start": 1, "complete": 2} | TEN_HOURS),
 )
 STATES = st.builds(
     MigrationState,
@@ -33,15 +37,35 @@ STATES = st.builds(
     waits=st.sampled_from([{}, {"h": Waiting("task-run", None)}, {"h": Waiting("retry", None)}]),
     open=st.sampled_from([{}, {"directory": attempt()}]),
 )
-TURNS = st.lists(st.tuples(st.lists(STATES, max_size=4), st.sampled_from([0, 0, 6, 11])), min_size=1, max_size=6)
+PEOPLE = st.sampled_from(["ann", "ANN", "ben", "cleo"])
+WORDS = st.one_of(
+    st.builds(
+        Approved,
+        wave=st.sampled_from(["w1", "w2"]),
+        gate=st.sampled_from(["start", "complete"]),
+        digest=st.sampled_from(["this", "this", "other"]),
+        by=PEOPLE,
+        given=st.sampled_from([0, 6, 11]).map(lambda hours: AT + timedelta(hours=hours)),
+    ),
+    st.builds(ApprovalWithdrawn, wave=st.just("w1"), gate=st.just("complete"), by=PEOPLE),
+    st.builds(RunnerTook, by=PEOPLE, host=st.just("h"), pid=st.just(1), tool=st.just("1")),
+    st.builds(Amended, digest=st.sampled_from(["this", "other"]), plan=st.just({}), by=PEOPLE, reason=st.just("x")),
+)
+TURNS = st.lists(
+    st.tuples(st.lists(STATES, max_size=4), st.lists(WORDS, max_size=4), st.sampled_from([0, 0, 6, 11])),
+    min_size=1,
+    max_size=6,
+)
 
 
 @given(st.sampled_from(PLANS), TURNS, st.sampled_from([None, "abde"]))
 def test_asked_from_turn_to_turn_or_anew_the_answers_are_the_same(one, turns, chosen):
-    run, at = RunState("table"), AT
+    run, at = RunState("table", digest="this"), AT
     waves = {wave.name: Standing(one, wave, chosen) for wave in one.waves}
-    for states, hours in turns:
+    for states, words, hours in turns:
         at += timedelta(hours=hours)
+        for word in words:
+            run.apply(word, at)
         run.migrations |= {state.id: state for state in states}
         answers = {}
         for wave in one.waves:
@@ -50,7 +74,7 @@ def test_asked_from_turn_to_turn_or_anew_the_answers_are_the_same(one, turns, ch
             standing = waves[wave.name]
             before = dict(standing.answers)
             unmet = [name for name in one.needs_of(wave) if not waves[name].met]
-            changed = standing.ask(unmet, at)
+            changed = standing.ask(unmet, at, run.consent)
             assert standing.met == is_met(run, wave)
             assert {id_ for id_ in standing.places if before.get(id_) != standing.answers[id_]} <= changed
             answers |= {id_: standing.answers[id_] for id_ in standing.places}
@@ -62,12 +86,28 @@ def test_a_state_that_changed_is_named_even_where_its_answer_did_not():
     run = RunState("table")
     standing = Standing(one, one.waves[0])
     standing.take_in(run, ())
-    assert standing.ask([], AT) == {"a", "b"}
+    assert standing.ask([], AT, run.consent) == {"a", "b"}
     standing.take_in(run, ["a"])
-    assert standing.ask([], AT) == set()
+    assert standing.ask([], AT, run.consent) == set()
     run.migrations["a"] = MigrationState(id="a", attempt=2)
     standing.take_in(run, ["a"])
-    assert standing.ask([], AT) == {"a"}
+    assert standing.ask([], AT, run.consent) == {"a"}
     standing.forget()
     standing.take_in(run, ())
-    assert standing.ask([], AT) == {"a", "b"}
+    assert standing.ask([], AT, run.consent) == {"a", "b"}
+
+
+def test_an_approval_that_expires_is_missed_without_any_event():
+    """A migration that waited for a place may find, when there is one, that people must approve again."""
+    one = plan({"ids": "ab", "at_once": 1}, approvals={"start": 1} | TEN_HOURS)
+    run = RunState("table", digest="this")
+    run.migrations |= {id_: MigrationState(id=id_, phase=Phase.PREPARED) for id_ in "ab"}
+    run.apply(Approved(wave="w1", gate="start", digest="this", by="ann", given=AT), AT)
+    standing = Standing(one, one.waves[0])
+    standing.take_in(run, ())
+    standing.ask([], AT, run.consent)
+    assert standing.answers == {"a": Go(Trigger.START, admits=True), "b": crowded(one.waves[0])}
+    assert standing.ask([], AT + timedelta(hours=9), run.consent) == set()
+    assert standing.ask([], AT + timedelta(hours=10), run.consent) == {"a", "b"}
+    assert standing.answers == admissible(run, one, AT + timedelta(hours=10))
+    assert {answer.waiting_for for answer in standing.answers.values()} == {"approval:start"}

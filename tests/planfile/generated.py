@@ -28,6 +28,11 @@ TEXTS = (
     'say "so"',
     "😀",
 )
+KEYS = {
+    "ann": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c ann@corp.example",
+    "bob": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU",
+    "eve": "7UkoxijRwsbq6QM4kFmVYSlZJzpcY/k2NsFGFKyHN9E=",
+}
 ZONES = ("Europe/Berlin", "UTC", "America/New_York", "Asia/Kolkata")
 
 
@@ -142,7 +147,7 @@ class Author:
             **self.maybe("start", lambda: self.chance.randint(0, 2)),
             **self.maybe("complete", lambda: self.chance.randint(0, 2)),
             **self.maybe("valid_for", lambda: self.between(1, 9, "d")),
-            **self.maybe("keys", lambda: {"ann": "ssh-ed25519 A", "bob": "ssh-ed25519 B", "eve": "ssh-ed25519 C"}),
+            **self.maybe("keys", lambda: KEYS),
         }
 
     def notify(self) -> dict[str, Any]:

@@ -20,10 +20,11 @@ from orchestrator.rehearsal.stage import staged
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL, RESET, QUICK = "tests/simulation/plans/small.yaml", "tests/simulation/plans/reset.yaml", "plans/quickstart.yaml"
-FOUND = "tests/simulation/plans/found.yaml"
-QUICK_EVERY, FOUND_EVERY = 50, 5
+FOUND, APPROVED = "tests/simulation/plans/found.yaml", "tests/simulation/plans/approved.yaml"
+QUICK_EVERY, FOUND_EVERY, APPROVED_EVERY = 50, 5, 7
 """Every fiftieth seed is played on the quick start, every fifth of the others on the small world whose hosts say
-themselves what runs there, every third of what is left on the second small world."""
+themselves what runs there, every seventh of what is left on the one with people who approve, every third of what is
+left then on the second small world."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def plan_of(seed: int) -> str:
         return QUICK
     if seed % FOUND_EVERY == 0:
         return FOUND
+    if seed % APPROVED_EVERY == 0:
+        return APPROVED
     return RESET if seed % 3 == 0 else SMALL
 
 

@@ -19,12 +19,13 @@ from orchestrator.guards import ledger as ledger_guards
 from orchestrator.journal.chain import GENESIS, bodies, extend
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.journal.protocol import Lease
+from orchestrator.model import approvals
 from orchestrator.model.action import Done, Record
 from orchestrator.model.case import Case
 from orchestrator.model.event import AttemptSettled, WaitBegan, from_body
 from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.steps import link, restart_back, restore, soak, start, step, workloads
-from tests.simulation.seeds import RESET, SMALL
+from tests.simulation.seeds import APPROVED, RESET, SMALL
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,28 @@ def _take_back_whatever_the_policy(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(failing, "_may_turn", lambda state, _plan: state.phase is not Phase.PLANNED)
 
 
+def _count_who_drives(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(approvals, "same_person", lambda *_given: False)
+
+
+def _count_one_twice(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(approvals, "person", lambda name: name)
+
+
+def _approve_once_and_for_all(patch: pytest.MonkeyPatch) -> None:
+    judge = approvals.why_not
+
+    def patient(word: Any, *given: Any) -> Any:
+        why = judge(word, *given)
+        return None if why == "has expired" else why
+
+    patch.setattr(approvals, "why_not", patient)
+
+
+def _ask_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(waves, "unapproved", lambda *_given: None)
+
+
 def _teeth() -> Iterator[Tooth]:
     unsettled = frozenset({"no-perform-after-unsettled", "no-move-past-unsettled"})
     yield Tooth("repeat after an unknown outcome", _never_settle, unsettled)
@@ -209,6 +232,10 @@ def _teeth() -> Iterator[Tooth]:
     yield Tooth("keep from the journal what was folded", _keep_waits_to_itself, frozenset({"replay-equals-live"}))
     yield Tooth("restart side by side on one host", _restart_side_by_side, frozenset({"one-restart-a-host"}), RESET)
     yield Tooth("take back whatever the policy", _take_back_whatever_the_policy, frozenset({"taken-back-by-policy"}))
+    yield Tooth("ask nobody to approve", _ask_nobody, frozenset({"approved"}), APPROVED)
+    yield Tooth("count the approval of who drives", _count_who_drives, frozenset({"approved"}), APPROVED)
+    yield Tooth("count one person twice", _count_one_twice, frozenset({"approved"}), APPROVED)
+    yield Tooth("let an approval count for ever", _approve_once_and_for_all, frozenset({"approved"}), APPROVED)
     yield Tooth("leave although something is due", _leave_early, frozenset({"ends-with-a-reason"}))
 
 

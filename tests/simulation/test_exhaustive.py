@@ -81,6 +81,7 @@ IMMATERIAL = {
     *("run", "digest", "plan", "migrations"),  # the same in all, or formed one by one
     *("driver", "refused", "last_at"),  # told to people
     *("drills", "drill", "turned"),  # there are no drills
+    "approvals",  # nobody has to approve
     "claims",  # no account stands in two migrations
     *("shells", "touched", "_planned"),  # which shells are open decides nothing; read at once; made when asked for
 }

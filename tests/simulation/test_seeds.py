@@ -11,7 +11,7 @@ import yaml
 
 from orchestrator.rehearsal.disturbance import KINDS, draw, selected
 from orchestrator.rehearsal.play import play
-from tests.simulation.seeds import FOUND, QUICK, RESET, ROOT, SMALL, failures, played, rehearsed
+from tests.simulation.seeds import APPROVED, FOUND, QUICK, RESET, ROOT, SMALL, failures, played, rehearsed
 
 SEEDS, CHUNK = 1000, 25
 PINNED = yaml.safe_load((ROOT / "tests/simulation/pinned.yaml").read_text(encoding="utf-8"))
@@ -36,6 +36,18 @@ def test_in_fair_weather_everything_is_completed_by_one_process(plan):
     assert not came.violations
     assert {state.phase for state in came.state.migrations.values()} == {"completed"}
     assert came.processes == 1
+
+
+def test_in_fair_weather_people_approve_once_each_time_they_are_asked():
+    came = play(rehearsed(APPROVED), 1)
+    assert not came.violations
+    assert {state.phase for state in came.state.migrations.values()} == {"completed"}
+    told = [(event.wave, event.gate, event.by) for event in came.world.events() if event.kind == "approved"]
+    assert told == [
+        *(("first", "start", "ann"), ("second", "start", "ann"), ("second", "start", "ben")),
+        *(("first", "complete", "ann"), ("first", "complete", "ben")),
+        *(("second", "complete", "ann"), ("second", "complete", "ben")),
+    ]
 
 
 @pytest.mark.parametrize("seed", [7, 12, 31])

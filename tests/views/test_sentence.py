@@ -11,7 +11,16 @@ from orchestrator.model import drilled as d
 from orchestrator.model import event as e
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
-from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
+from orchestrator.model.words import (
+    AdoptAsked,
+    Amended,
+    ApprovalWithdrawn,
+    Approved,
+    AssertedDone,
+    HostReleased,
+    WaiverApproved,
+    WaiverWithdrawn,
+)
 from orchestrator.views.sentence import STANDS_OUT, sentence
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -141,6 +150,23 @@ SAID = [
         "start was done by hand, says ann: at the console",
     ),
     (AdoptAsked(migration="a", by="ann", reason="lost disk"), "to be adopted, says ann: lost disk"),
+    (Approved(wave="main", gate="start", digest="0", by="bob", given=AT), "wave main, before start: approved by bob"),
+    (
+        Approved(wave="main", gate="complete", digest="0", by="bob", given=AT, reason="CHG1", signature="AA=="),
+        "wave main, before complete: approved by bob (signed): CHG1",
+    ),
+    (
+        WaiverApproved(migration="a", guard="recycle-bin", digest="0", by="bob", given=AT),
+        "the waiver of recycle-bin for a: approved by bob",
+    ),
+    (
+        ApprovalWithdrawn(wave="main", gate="start", by="bob", reason="not now"),
+        "wave main, before start: bob takes the approval back: not now",
+    ),
+    (
+        WaiverWithdrawn(migration="a", guard="recycle-bin", by="bob"),
+        "the waiver of recycle-bin for a: bob takes the approval back",
+    ),
     (
         b.SnapshotTaken(
             migration="a", account_guid=UUID(int=1), account={}, dmsa=None, hosts={}, sha256="fedcba987654", late=True

@@ -11,11 +11,11 @@ from orchestrator.views.summary import summary
 
 def one(name: str = "dmsa-app", phase: str = "planned", **more: Any) -> dict[str, Any]:
     plain = {"dmsa": name, "phase": phase, "intention": "forward", "attempt": 1, "held": None, "waiting": None}
-    return {**plain, "adopted": False, "compared": None, "hosts": [], **more}
+    return {**plain, "adopted": False, "waivers": [], "compared": None, "hosts": [], **more}
 
 
 def document(*migrations: dict[str, Any], code: int = 7, state: str = "running", **more: Any) -> dict[str, Any]:
-    wave = {"name": "pilot", "state": state, "waiting": None, "migrations": list(migrations)}
+    wave = {"name": "pilot", "state": state, "waiting": None, "approvals": [], "migrations": list(migrations)}
     plain = {"plan": "erp", "digest": "0123456789abcdef", "estate_time": None, "exit": code, "waves": [wave]}
     return {**plain, **more}
 

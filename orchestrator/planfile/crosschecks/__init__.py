@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.model.plan import Plan
-from orchestrator.planfile.crosschecks import estate, pairs, waves
+from orchestrator.planfile.crosschecks import approvals, estate, pairs, waves
 from orchestrator.planfile.crosschecks.finding import Check, Finding
 
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -30,7 +30,10 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("zone-unknown", waves.zone_unknown),
     ("window-never-opens", waves.window_never_opens),
     ("blackout-backwards", waves.blackout_backwards),
-    ("approvals-keys", waves.approvals_keys),
+    ("approvals-keys", approvals.approvals_keys),
+    ("approvals-key-form", approvals.approvals_key_form),
+    ("approvals-key-twice", approvals.approvals_key_twice),
+    ("waiver-keys", approvals.waiver_keys),
     ("retry-waits", waves.retry_waits),
     ("account-twice", pairs.account_twice),
     ("dmsa-twice", pairs.dmsa_twice),

@@ -1,4 +1,4 @@
-"""Cross-checks on waves: names, order, windows, approvals."""
+"""Cross-checks on waves: names, order, windows, retries."""
 
 from __future__ import annotations
 
@@ -157,22 +157,6 @@ def blackout_backwards(plan: Plan) -> Iterator[Finding]:
             if blackout.to < blackout.from_:
                 message = f"ends on {blackout.to}, before it begins on {blackout.from_}"
                 yield Finding((*loc, "blackout", index, "to"), message, "", (*loc, "blackout", index))
-
-
-def approvals_keys(plan: Plan) -> Iterator[Finding]:
-    """Where only signed approvals count, there are as many keys as approvals needed."""
-    said: set[Loc] = set()
-    for loc, wave, migration in migrations_of(plan):
-        approvals = plan.policy_of(migration.id).approvals
-        needed = max(approvals.start, approvals.complete)
-        if approvals.keys is None or len(approvals.keys) >= needed:
-            continue
-        layers = ((loc, migration), (loc[:2], wave), (("policy",), plan.policy))
-        at, _ = next(layer for layer in layers if "approvals" in layer[1].model_fields_set)
-        if at not in said:
-            said.add(at)
-            message = f"{needed} people must approve, but only {len(approvals.keys)} have a key"
-            yield Finding((*at, "approvals"), message, "add keys, or ask for fewer approvals")
 
 
 def retry_waits(plan: Plan) -> Iterator[Finding]:
