@@ -18,7 +18,7 @@ from orchestrator.model.event import BaselineRead, FaultSeen
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
-from orchestrator.model.state import HostProgress, Ledger, MigrationState, Waiting
+from orchestrator.model.state import HostProgress, Ledger, Limit, MigrationState, Waiting
 from orchestrator.model.switches import RegistryUse, User
 from orchestrator.steps.prepare import Prepare
 from tests.reading import ACCOUNT, FarSide
@@ -81,7 +81,7 @@ def situation(facts: dict[str, Any]) -> Situation:
     plan = plan_of(facts)
     at = _utc(facts["at"]) if "at" in facts else AT
     services = {host.name.partition(".")[0]: host.services for m in plan.migrations() for host in m.hosts}
-    run = RunState(plan.name)
+    run = RunState(plan.name, controllers=tuple(facts.get("known_controllers", ())))
     state = facts.get("state", {})
     if state.get("snapshot", True):
         given = facts.get("before", {})
@@ -163,9 +163,18 @@ def _state(state: MigrationState, given: Mapping[str, Any]) -> MigrationState:
     }
     made = {name: make[name](value) for name, value in given.items() if name != "snapshot"}
     if "waits" in made:
-        made["deadlines"] = {(s, w.waiting_for): w.until for s, w in made["waits"].items() if w.until is not None}
+        made["deadlines"] = {(s, w.waiting_for): _limit(w) for s, w in made["waits"].items() if w.until is not None}
     made.setdefault("landed", frozenset(made.get("performed", ())))
     return replace(state, **made)
+
+
+_WITHIN = {"replication": timedelta(hours=12), "registration": timedelta(hours=24)}
+"""How long these may take by the policy's defaults."""
+
+
+def _limit(wait: Waiting) -> Limit:
+    assert wait.until is not None
+    return Limit(wait.until, wait.until - _WITHIN.get(wait.waiting_for, timedelta(0)))
 
 
 def _full(name: str) -> str:

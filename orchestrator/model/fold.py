@@ -39,6 +39,7 @@ from orchestrator.model.state import (
     Attempt,
     HostProgress,
     Ledger,
+    Limit,
     MigrationState,
     Waiting,
     spelled,
@@ -232,11 +233,11 @@ def _catching_up(before: MigrationState, moved: MigrationState) -> MigrationStat
     return replace(moved, open=before.open, landed=landed, baselines=restarts, admitted=admitted)
 
 
-def _waiting(state: MigrationState, event: WaitBegan, _at: datetime | None) -> MigrationState:
+def _waiting(state: MigrationState, event: WaitBegan, at: datetime | None) -> MigrationState:
     waiting = Waiting(event.waiting_for, event.until, event.detail)
     deadlines = dict(state.deadlines)
     if event.until is not None:
-        deadlines.setdefault((event.subject, event.waiting_for), event.until)
+        deadlines.setdefault((event.subject, event.waiting_for), Limit(event.until, at))
     return replace(state, waits={**state.waits, event.subject: waiting}, deadlines=deadlines)
 
 

@@ -63,6 +63,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """Until when a subject may wait for one thing, and since when it does."""
+
+    until: datetime
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """A write that was sent, or may have been. ``unsettled`` from an unknown outcome until somebody has looked."""
 
@@ -130,8 +138,8 @@ class MigrationState:
     failure: Literal["refused", "failed"] | None = None
     admitted: Trigger | None = None
     waits: Mapping[str, Waiting] = field(default_factory=dict)
-    deadlines: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
-    """Until when a subject may wait for one thing, from when it first did: a fault in between does not renew it."""
+    deadlines: Mapping[tuple[str, str], Limit] = field(default_factory=dict)
+    """How long a subject may wait for one thing, from when it first did: a fault in between does not renew it."""
     tries: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How often a subject's read or write (``(subject, "read")``) has failed for now."""
     faults: Mapping[tuple[str, str], FaultSeen] = field(default_factory=dict)

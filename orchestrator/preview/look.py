@@ -20,8 +20,8 @@ from orchestrator.model.host import HostSeen, parent_read, process_reads
 from orchestrator.model.ledger import LedgerSeen, ledger_reads, ledger_seen
 from orchestrator.model.observation import Unreadable
 from orchestrator.steps import snapshot
+from orchestrator.steps.controllers import controllers_found, controllers_read
 from orchestrator.steps.inventory import host_reads_of, inventory
-from orchestrator.steps.prepare import controllers_found, controllers_read
 from orchestrator.steps.step import pair_read
 from orchestrator.steps.workloads import dependents_of
 

@@ -19,16 +19,11 @@ from orchestrator.model.host import HostSeen
 from orchestrator.model.ledger import LedgerSeen, ledger_reads, ledger_seen
 from orchestrator.model.lifecycle import PATH, Pair, Phase, Trigger
 from orchestrator.model.plan import Host
+from orchestrator.steps.controllers import controllers_changed
+from orchestrator.steps.convergence import converging, pair_reads_everywhere, pairs_everywhere, unread_copies
 from orchestrator.steps.inventory import host_reads_of
-from orchestrator.steps.prepare import controllers_found, controllers_read, protect, written_down
-from orchestrator.steps.step import (
-    Step,
-    converging,
-    original_missing,
-    pair_reads_everywhere,
-    pairs_everywhere,
-    unread_copies,
-)
+from orchestrator.steps.prepare import protect, written_down
+from orchestrator.steps.step import Step, original_missing
 
 _RESTS = frozenset({"Disabled", "Manual"})
 """Start modes of services that need not run."""
@@ -59,17 +54,17 @@ class Adopt(Step):
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
         """Ask every domain controller for the pair, the pinned one for the ledger, and every host."""
-        reads = [] if case.controllers else [controllers_read(case)]
         hosts = [read for host in case.migration.hosts for read in host_reads_of(case, host)]
-        return (*reads, *ledger_reads(case), *pair_reads_everywhere(case), *hosts)
+        return (*ledger_reads(case), *pair_reads_everywhere(case), *hosts)
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Snapshot, then protection, then the phase."""
         pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
             return original_missing(case, seen)
-        if not case.controllers:
-            return Record((controllers_found(case, seen),))
+        changed = controllers_changed(case, seen)
+        if changed:
+            return changed
         unread = unread_copies(case, seen)
         if unread:
             return Observe(unread, more=True)
