@@ -161,9 +161,12 @@ def _state(state: MigrationState, given: Mapping[str, Any]) -> MigrationState:
         "faults": lambda rows: {(_full(subject), write): FaultSeen(**fault) for subject, write, fault in rows},
         "ledger": _ledger,
     }
-    made = {name: make[name](value) for name, value in given.items() if name != "snapshot"}
+    made = {name: make[name](value) for name, value in given.items() if name not in {"snapshot", "deadlines"}}
+    further = given.get("deadlines", ())
     if "waits" in made:
-        made["deadlines"] = {(s, w.waiting_for): _limit(w) for s, w in made["waits"].items() if w.until is not None}
+        limits = [(s, w) for s, w in made["waits"].items() if w.until is not None]
+        limits += [(_full(subject), Waiting(for_, _utc(until))) for subject, for_, until in further]
+        made["deadlines"] = {(s, w.waiting_for): _limit(w) for s, w in limits}
     made.setdefault("landed", frozenset(made.get("performed", ())))
     return replace(state, **made)
 

@@ -176,7 +176,7 @@ def _ledger(state: MigrationState, event: LedgerRead, at: datetime | None) -> Mi
             first_seen[principal] = at
     hosts = frozenset(event.hosts_present)
     since = at if hosts - before.hosts_present or (before.hosts_since is None and hosts) else before.hosts_since
-    ledger = Ledger(first_seen, frozenset(event.principals), hosts, since, at)
+    ledger = Ledger(first_seen, frozenset(event.principals), hosts, since, at, event.unknown)
     return replace(state, ledger=ledger)
 
 
@@ -213,7 +213,7 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
         sent=state.sent | _SENT.get(event.trigger, frozenset()),
         dmsa_guid=event.dmsa_guid or state.dmsa_guid,
         converged_at=at if event.trigger is Trigger.LINK else state.converged_at,
-        anew_at=at if event.dest is Phase.REOPENED else state.anew_at,
+        anew_at=at if event.dest is Phase.REOPENED or event.trigger is Trigger.AMEND else state.anew_at,
     )
     if event.dest is Phase.REOPENED:
         return replace(moved, sent=moved.sent - {"Complete-ADServiceAccountMigration"})

@@ -6,13 +6,13 @@ Times are estate time (the pinned domain controller's); ``None`` where it could 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from orchestrator.model.before import Compared, SnapshotRepeated, SnapshotTaken
-from orchestrator.model.event import DIRECTORY, AttemptStarted, BaselineRead, FaultSeen, WorkloadSeen
+from orchestrator.model.event import DIRECTORY, AttemptStarted, BaselineRead, FaultSeen, UnknownHost, WorkloadSeen
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.words import AdoptAsked, AssertedDone
 
@@ -109,6 +109,13 @@ class Ledger:
     hosts_present: frozenset[str] = frozenset()
     hosts_since: datetime | None = None
     read_at: datetime | None = None
+    unknown: tuple[UnknownHost, ...] = ()
+    """What is known of those that are no host of the plan."""
+
+    def without_vanished(self) -> Ledger:
+        """Return the ledger of a migration that a person let go on although somebody is gone: nobody is missed."""
+        known = {one: at for one, at in self.first_seen.items() if one not in self.vanished}
+        return replace(self, first_seen=known)
 
     @property
     def vanished(self) -> frozenset[str]:

@@ -92,7 +92,7 @@ def replication_begins(case: Case, wanted: Pair) -> Wait | None:
 
 
 def agreed(
-    case: Case, seen: Seen, wanted: Pair, agrees: Callable[[PairSeen], bool] = lambda _pair: True
+    case: Case, seen: Seen, wanted: Pair, agrees: Callable[[PairSeen], bool] = lambda _pair: True, what: str = ""
 ) -> Observe | Record | Wait | Stop | None:
     """Return what is next until every copy agrees with the pinned one, which shows the wanted pair; None if all do.
 
@@ -106,7 +106,7 @@ def agreed(
     if unread:
         begins = replication_begins(case, wanted) if case.state.performed else None
         return begins or Observe(unread, more=True)
-    return converging(case, _copies(case, seen), wanted, agrees)
+    return converging(case, _copies(case, seen), wanted, agrees, what)
 
 
 def unread_copies(case: Case, seen: Seen) -> tuple[Read, ...]:
@@ -136,12 +136,17 @@ def _replication(case: Case, detail: str) -> Wait:
 
 
 def converging(
-    case: Case, copies: Sequence[Copy], wanted: Pair, agrees: Callable[[PairSeen], bool] = lambda _pair: True
+    case: Case,
+    copies: Sequence[Copy],
+    wanted: Pair,
+    agrees: Callable[[PairSeen], bool] = lambda _pair: True,
+    what: str = "",
 ) -> Wait | Stop | None:
     """Return the wait for those copies that do not show the wanted pair yet, a stop past the deadline, or None.
 
-    ``agrees`` says whether a copy shows everything else that it should.
+    ``agrees`` says whether a copy shows everything else that it should; ``what`` that is, where it is not the pair.
     """
+    shown = what or str(wanted)
     late = [copy for copy in copies if isinstance(copy, Away) or copy.pair is not wanted or not agrees(copy)]
     if not late:
         return None
@@ -150,15 +155,15 @@ def converging(
     if case.at and until and case.at >= until:
         return Stop(
             "not-converged",
-            f"since {since} not every domain controller shows {wanted}, as {case.server} does: "
+            f"since {since} not every domain controller shows {shown}, as {case.server} does: "
             f"{'; '.join(map(str, late))}. {case.migration.id} was not changed meanwhile.",
             _mend(late) + f", then `dmsa release`, which waits anew for {case.policy.converge_within}",
         )
-    return _replication(case, f"since {since}: {'; '.join(_lacks(copy, wanted) for copy in late)}")
+    return _replication(case, f"since {since}: {'; '.join(_lacks(copy, shown) for copy in late)}")
 
 
-def _lacks(copy: Copy, wanted: Pair) -> str:
-    return f"{copy.server} {'cannot be read' if isinstance(copy, Away) else f'does not show {wanted} yet'}"
+def _lacks(copy: Copy, shown: str) -> str:
+    return f"{copy.server} {'cannot be read' if isinstance(copy, Away) else f'does not show {shown} yet'}"
 
 
 def _mend(late: Sequence[Copy]) -> str:
