@@ -18,6 +18,7 @@ from orchestrator.model.event import DIRECTORY
 from orchestrator.model.lifecycle import Pair
 from orchestrator.model.observation import Fault, FaultKind, Unreadable
 from orchestrator.model.witness import witness_endpoint
+from orchestrator.model.written import write_duration
 from orchestrator.steps.controllers import controllers_asked, controllers_changed
 from orchestrator.steps.step import LONGEST_LOOK, LOOK_AGAIN, next_look, pair_read
 
@@ -104,7 +105,8 @@ def agreed(
         return changed
     unread = unread_copies(case, seen)
     if unread:
-        begins = replication_begins(case, wanted) if case.state.performed else None
+        written = any(subject == DIRECTORY for subject, _ in case.state.performed)
+        begins = replication_begins(case, wanted) if written else None
         return begins or Observe(unread, more=True)
     return converging(case, _copies(case, seen), wanted, agrees, what)
 
@@ -157,7 +159,7 @@ def converging(
             "not-converged",
             f"since {since} not every domain controller shows {shown}, as {case.server} does: "
             f"{'; '.join(map(str, late))}. {case.migration.id} was not changed meanwhile.",
-            _mend(late) + f", then `dmsa release`, which waits anew for {case.policy.converge_within}",
+            _mend(late) + f", then `dmsa release`, which waits anew for {write_duration(case.policy.converge_within)}",
         )
     return _replication(case, f"since {since}: {'; '.join(_lacks(copy, shown) for copy in late)}")
 

@@ -27,6 +27,7 @@ from orchestrator.model.host import ENABLED, FIRST_BUILD, HostSeen, host_reads
 from orchestrator.model.ledger import LedgerSeen
 from orchestrator.model.lifecycle import Pair
 from orchestrator.model.observation import Fault, Unreadable
+from orchestrator.model.written import write_duration
 from orchestrator.steps.convergence import agreed, awaited
 from orchestrator.steps.step import did, next_look, pair_read
 
@@ -99,7 +100,7 @@ def _look(case: Case, seen: Seen, ledger: LedgerSeen, name: str) -> Missing:
     facts = "; ".join(_facts(case, found))
     if cause is not None:
         return Missing(name, facts, cause, account=accounts[0])
-    return Missing(name, facts, " or ".join(_unexplained(case, found)), fit=True, account=accounts[0])
+    return Missing(name, facts, f"one of these: {'; '.join(_unexplained(case, found))}", fit=True, account=accounts[0])
 
 
 def _no_account(case: Case, accounts: tuple[str, ...]) -> tuple[str, str]:
@@ -149,14 +150,14 @@ def _told(case: Case, found: list[Missing]) -> Stop:
     since = case.waits_since(DIRECTORY, "registration")
     head = (
         f"{', '.join(one.host for one in found)} did not appear among the principals of {case.migration.id} within "
-        f"{case.policy.register_within}{f' (since {since.isoformat()})' if since else ''}:"
+        f"{write_duration(case.policy.register_within)}{f' (since {since.isoformat()})' if since else ''}:"
     )
     adds = "" if case.policy.hosts_missing == "add" else "`policy.hosts_missing: add` adds what is fit (`dmsa amend`); "
     return Stop(
         "hosts-missing",
         "\n".join((head, *map(str, found))),
         f"mend what each line says; {adds}one that is gone for good: `dmsa release-host`; then `dmsa release`, which "
-        f"waits anew for {case.policy.register_within}",
+        f"waits anew for {write_duration(case.policy.register_within)}",
     )
 
 
