@@ -19,6 +19,7 @@ from orchestrator.model.directory import pair_reads
 from orchestrator.model.escape import ldap
 from orchestrator.model.event import LedgerRead, UnknownHost
 from orchestrator.model.observation import Unreadable
+from orchestrator.model.state import MigrationState
 from orchestrator.model.unknown import Others, answer_to, dns_name, others_seen
 
 MAY_DIFFER = timedelta(minutes=5)
@@ -122,10 +123,15 @@ def dwell_due(case: Case, floor_waived: bool) -> datetime | None:
     return started + (case.policy.dwell if floor_waived else max(case.policy.dwell, FLOOR))
 
 
+def flat_since(state: MigrationState) -> datetime | None:
+    """Return since when nobody new was learned, or since a way back ended; None while nobody was ever seen."""
+    learned = state.ledger.learned_at or state.all_lost_since
+    if learned is None or state.anew_at is None:
+        return learned
+    return max(learned, state.anew_at)
+
+
 def flat_due(case: Case) -> datetime | None:
     """Return when the ledger will have been flat for long enough; None while nobody was ever seen."""
-    learned = case.state.ledger.learned_at or case.state.all_lost_since
-    if learned is None:
-        return None
-    anew = case.state.anew_at
-    return (max(learned, anew) if anew else learned) + case.policy.flat_for
+    since = flat_since(case.state)
+    return since + case.policy.flat_for if since else None

@@ -220,11 +220,22 @@ class MigrationState:
         return frozenset(principal for principal in self.ledger.vanished if principal.lower() not in lost)
 
     @property
-    def dwell_started(self) -> datetime | None:
-        """When the dwell began: the latest of convergence, the last host's registry and the last host allowed."""
+    def dwell_parts(self) -> Mapping[str, datetime | None]:
+        """What the dwell counts from, each when it came: the pair on every copy, the last host's value read back, the
+        last host of the plan seen among the principals; and where it began anew, an Undo or an amendment.
+        """
         gone = self.all_lost_since
-        registry, allowed = self.registry_at or gone, self.ledger.hosts_since or gone
-        if self.converged_at is None or registry is None or allowed is None:
+        return {
+            "converged": self.converged_at,
+            "registry": self.registry_at or gone,
+            "allowed": self.ledger.hosts_since or gone,
+            "anew": self.anew_at,
+        }
+
+    @property
+    def dwell_started(self) -> datetime | None:
+        """When the dwell began: the latest of its parts, once all three are there."""
+        parts = self.dwell_parts
+        if any(parts[name] is None for name in ("converged", "registry", "allowed")):
             return None
-        moments = (self.converged_at, registry, allowed, self.anew_at)
-        return max(moment for moment in moments if moment is not None)
+        return max(at for at in parts.values() if at is not None)

@@ -7,7 +7,7 @@ Complete (Microsoft Learn, dMSA overview). The ledger must be flat, and everybod
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from orchestrator.model.action import Answer, Done, Observe, Record, Stop, Wait
 from orchestrator.model.call import Read
@@ -18,6 +18,7 @@ from orchestrator.model.ledger import (
     LedgerSeen,
     dwell_due,
     flat_due,
+    flat_since,
     ledger_reads,
     ledger_seen,
     worth_writing,
@@ -73,13 +74,25 @@ class Soak(Step):
             or _unknown(case, ledger)
             or Done(
                 pair=Pair.STARTED,
-                evidence={
-                    "dwell_started": _iso(case.state.dwell_started),
-                    "ledger": list(ledger.principals),
-                    "last_learned": _iso(case.state.ledger.learned_at),
-                },
+                evidence=_proof(case, ledger),
             )
         )
+
+
+def _proof(case: Case, ledger: LedgerSeen) -> dict[str, Any]:
+    """Return why the soak is over, each part with its time: the rows that say the same stand before this one."""
+    state = case.state
+    waived = case.waived("dwell-minimum", Stage.COMPLETE)
+    return {
+        "dwell_started": _iso(state.dwell_started),
+        "dwell_parts": {name: _iso(at) for name, at in state.dwell_parts.items() if at is not None},
+        "dwell_due": _iso(dwell_due(case, floor_waived=waived)),
+        "ledger": list(ledger.principals),
+        "first_seen": {name: _iso(at) for name, at in sorted(state.ledger.first_seen.items())},
+        "last_learned": _iso(state.ledger.learned_at),
+        "flat_since": _iso(flat_since(state)),
+        "flat_due": _iso(flat_due(case)),
+    }
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from orchestrator.engine.outcome import exit_of, waiting_of, wave_state
 from orchestrator.engine.waves import Admission, admissible
 from orchestrator.model.case import Case
 from orchestrator.model.event import WorkloadSeen
-from orchestrator.model.guard_ids import Stage
-from orchestrator.model.ledger import dwell_due
 from orchestrator.model.lifecycle import PATH, Intention, Phase
 from orchestrator.model.plan import Host, Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.state import HostProgress, MigrationState, Waiting
+from orchestrator.views.dwelling import dwell_of, iso, ledger_of
+
+__all__ = ["iso", "status_document"]
 
 
 def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None) -> dict[str, Any]:
@@ -44,13 +45,10 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
     }
 
 
-def iso(at: datetime | None) -> str | None:
-    """Return a time as ISO 8601 in UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
-
-
 def _waiting(waiting: Waiting | None) -> dict[str, Any] | None:
-    return {"for": waiting.waiting_for, "until": iso(waiting.until)} if waiting else None
+    if waiting is None:
+        return None
+    return {"for": waiting.waiting_for, "until": iso(waiting.until), "detail": waiting.detail}
 
 
 def _migration(case: Case, admission: Admission) -> dict[str, Any]:
@@ -64,7 +62,8 @@ def _migration(case: Case, admission: Admission) -> dict[str, Any]:
         "adopted": state.adopted,
         "held": _held(state),
         "waiting": _waiting(waiting_of(state, admission)),
-        "dwell": _dwell(case),
+        "dwell": dwell_of(case),
+        "ledger": ledger_of(case),
         "compared": _compared(state),
         "hosts": [_host(case, case.host(name)) for name in dict.fromkeys((*case.planned_hosts, *state.lost))],
     }
@@ -81,13 +80,6 @@ def _held(state: MigrationState) -> dict[str, Any] | None:
         "release": held.release,
         "down": [{"host": held.subject, "name": name} for name in held.down],
     }
-
-
-def _dwell(case: Case) -> dict[str, Any] | None:
-    if case.state.dwell_started is None:
-        return None
-    waived = case.waived("dwell-minimum", Stage.COMPLETE)
-    return {"started": iso(case.state.dwell_started), "due": iso(dwell_due(case, floor_waived=waived))}
 
 
 def _compared(state: MigrationState) -> dict[str, Any] | None:
