@@ -99,6 +99,8 @@ def situation(facts: dict[str, Any]) -> Situation:
         needed_by = (name.rpartition("/") for name in use.get("needed_by", [MIGRATION]))
         users = frozenset(User(of or plan.name, id_) for of, _, id_ in needed_by)
         run.switches.uses[full] = RegistryUse(original, users)
+    for host, other in facts.get("restoring", {}).items():
+        run.switches.restoring[f"{host}.corp.example"] = User(plan.name, other)
     run.switches.unread = facts.get("unread")
     for claim in facts.get("claims", ()):
         of, _, id_ = claim.rpartition("/")
