@@ -18,7 +18,7 @@ from orchestrator.model.event import BaselineRead, FaultSeen
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
-from orchestrator.model.state import HostProgress, Ledger, MigrationState, Waiting
+from orchestrator.model.state import HostProgress, Ledger, Limit, MigrationState, Waiting
 from orchestrator.model.switches import RegistryUse, User
 from orchestrator.steps.prepare import Prepare
 from tests.reading import ACCOUNT, FarSide
@@ -81,7 +81,7 @@ def situation(facts: dict[str, Any]) -> Situation:
     plan = plan_of(facts)
     at = _utc(facts["at"]) if "at" in facts else AT
     services = {host.name.partition(".")[0]: host.services for m in plan.migrations() for host in m.hosts}
-    run = RunState(plan.name)
+    run = RunState(plan.name, controllers=tuple(facts.get("known_controllers", ())))
     state = facts.get("state", {})
     if state.get("snapshot", True):
         given = facts.get("before", {})
@@ -99,6 +99,8 @@ def situation(facts: dict[str, Any]) -> Situation:
         needed_by = (name.rpartition("/") for name in use.get("needed_by", [MIGRATION]))
         users = frozenset(User(of or plan.name, id_) for of, _, id_ in needed_by)
         run.switches.uses[full] = RegistryUse(original, users)
+    for host, other in facts.get("restoring", {}).items():
+        run.switches.restoring[f"{host}.corp.example"] = User(plan.name, other)
     run.switches.unread = facts.get("unread")
     for claim in facts.get("claims", ()):
         of, _, id_ = claim.rpartition("/")
@@ -161,11 +163,23 @@ def _state(state: MigrationState, given: Mapping[str, Any]) -> MigrationState:
         "faults": lambda rows: {(_full(subject), write): FaultSeen(**fault) for subject, write, fault in rows},
         "ledger": _ledger,
     }
-    made = {name: make[name](value) for name, value in given.items() if name != "snapshot"}
+    made = {name: make[name](value) for name, value in given.items() if name not in {"snapshot", "deadlines"}}
+    further = given.get("deadlines", ())
     if "waits" in made:
-        made["deadlines"] = {(s, w.waiting_for): w.until for s, w in made["waits"].items() if w.until is not None}
+        limits = [(s, w) for s, w in made["waits"].items() if w.until is not None]
+        limits += [(_full(subject), Waiting(for_, _utc(until))) for subject, for_, until in further]
+        made["deadlines"] = {(s, w.waiting_for): _limit(w) for s, w in limits}
     made.setdefault("landed", frozenset(made.get("performed", ())))
     return replace(state, **made)
+
+
+_WITHIN = {"replication": timedelta(hours=12), "registration": timedelta(hours=24)}
+"""How long these may take by the policy's defaults."""
+
+
+def _limit(wait: Waiting) -> Limit:
+    assert wait.until is not None
+    return Limit(wait.until, wait.until - _WITHIN.get(wait.waiting_for, timedelta(0)))
 
 
 def _full(name: str) -> str:

@@ -133,12 +133,13 @@ class FarSide:
     shows by cmdlets;
     ``controllers``, ``root``, ``schema``, ``class``, ``keys``, ``groups``, ``partitions``, ``named`` and ``forest``
     (what the global catalog finds): lists of objects; ``token``: the operator's, ``builds`` and ``replication``
-    (``partners``, ``failures``) of domain controllers; ``computers``: DNS names of existing computers, ``members``: who
-    is in a group; ``people``: who there is, by name: ``sid`` (or RID), ``in`` which groups, ``primary`` group,
-    ``class``; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``, ``encryption``, ``log_on`` of tasks and
-    pools, ``exported`` tasks that the plan does not name (``alone``: not told with all texts), ``iis``, ``cluster``,
-    and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by GUID or DN; ``addresses``: of hosts by
-    name, ``logs``: of DCs by name, each ``found`` (events: ``id``, ``at``, ``record``, ``message``, and ``by``: a part
+    (``partners``, ``failures``) of domain controllers; ``computers``: DNS names of existing computers, ``about``: more
+    of what one shows, ``members``: who is in a group; ``people``: who there is, by name: ``sid`` (or RID), ``in``
+    which groups, ``primary`` group, ``class``; ``hosts``: ``services``, ``tasks``, ``pools``, ``system``,
+    ``encryption``, ``log_on`` of tasks and pools, ``exported`` tasks that the plan does not name (``alone``: not told
+    with all texts), ``iis``, ``cluster``, and of the switch ``key``, ``parent``, ``value``; ``descriptors``: SDDL by
+    GUID or DN; ``addresses``: of hosts by name, ``logs``: of DCs by name, each ``found`` (events: ``id``, ``at``,
+    ``record``, ``message``, and ``by``: a part
     of the query that finds it), ``reach`` (null: no further than the window), ``error`` of the log itself; ``faults``:
     endpoints that do not answer; ``unasked``: endpoints
     whose reads were never sent; ``refused``: cmdlets that are denied.
@@ -325,6 +326,7 @@ class FarSide:
         for name in (*known, *inside):
             if f"={name})" in asked or computer(name) in asked or name in inside:
                 shown = {"DistinguishedName": computer(name), "dNSHostName": name}
+                shown |= self.facts.get("about", {}).get(name.partition(".")[0], {})
                 if "IPv4Address" in properties:
                     shown |= self.facts.get("addresses", {}).get(name.partition(".")[0], {"IPv4Address": "10.0.0.1"})
                 if _TYPES in properties:

@@ -297,7 +297,8 @@ class Conductor:
         again = wait.again or (wait.until if wait.until and at and wait.until > at else None)
         self._agenda.wait(key, again)
         known = self.state[id_].waits.get(subject)
-        if known and (known.waiting_for, known.until) == (wait.waiting_for, wait.until):
+        same = known is not None and (known.waiting_for, known.until) == (wait.waiting_for, wait.until)
+        if known and same and not (wait.news and known.detail != wait.detail):
             return False
         about = {"migration": id_, "subject": subject, "waiting_for": wait.waiting_for}
         self._log.write(WaitBegan(**about, until=wait.until, detail=wait.detail))

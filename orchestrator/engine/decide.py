@@ -85,7 +85,7 @@ def next_action(case: Case, subject: str, seen: Seen | None) -> Action:
     if seen is None:
         return step.rests(case, subject) or _observe(case, step, subject)
     open_probes = unanswered(_probes(case, step, seen), seen) if seen.guarded else ()
-    if open_probes and not _faults(case, step, seen):
+    if open_probes and not _faults(case, step, subject, seen, to_write=True):
         return Observe(merge(open_probes), more=True, guarded=True)
     action = _judged(case, step, subject, seen)
     return _observe(case, step, subject) if isinstance(action, Perform) and _stale(case, seen) else action
@@ -113,7 +113,7 @@ def _settle(case: Case, step: Step, subject: str, seen: Seen | None) -> Action |
     if due is None or case.at is None or case.at < due:
         detail = f"the outcome of {attempt.started.cmdlet} is unknown; it may still take effect"
         return Wait("settle", due, due, detail)
-    looked = seen is not None and not _faults(case, step, seen)
+    looked = seen is not None and not _faults(case, step, subject, seen)
     return Record((AttemptSettled(migration=case.migration.id, subject=subject),)) if looked else None
 
 
@@ -142,19 +142,23 @@ def _judged(case: Case, step: Step, subject: str, seen: Seen) -> Action:
         answer = contradicted(case, subject, answer, seen)
     if _writes_down(answer, HostSnapshotTaken):
         return _joining(case, step, subject, answer, seen)
-    said: tuple[Event, ...] = ()
     writes = isinstance(answer, Perform) or _writes_down(answer, SnapshotTaken)
     if isinstance(answer, Unreadable):
         writes = step.stage is not Stage.BACK  # there a guard only warns; what could not be read is a fault of its own
-    if step.stage is not None and writes and step.asks_guards(case):
-        if not seen.guarded:
-            return Observe(merge((*step.reads(case, subject), *_probes(case, step, None))), guarded=True)
-        answers = _answers(case, step, seen)
-        refusal = _refusal(case, step, answers)
-        if refusal is not None:
-            return refusal
-        said = (_asked(case, step, answers),)
-    return _carry_on(case, step, subject, answer, said)
+    if step.stage is None or not writes or not step.asks_guards(case):
+        return _carry_on(case, step, subject, answer, ())
+    first = _before_guards(case, step, subject, seen)
+    if first is not None:
+        return first
+    answers = _answers(case, step, seen)
+    return _refusal(case, step, answers) or _carry_on(case, step, subject, answer, (_asked(case, step, answers),))
+
+
+def _before_guards(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
+    """Return what comes before guards can answer: their reading, and the faults that a step alone would see through."""
+    if not seen.guarded:
+        return Observe(merge((*step.reads(case, subject), *_probes(case, step, None))), guarded=True)
+    return _faulty(case, step, subject, seen, to_write=True)
 
 
 def _carry_on(case: Case, step: Step, subject: str, answer: Answer | Unreadable, said: tuple[Event, ...]) -> Action:
@@ -187,9 +191,9 @@ def _writes_down(answer: object, what: type[SnapshotTaken | HostSnapshotTaken]) 
     return isinstance(answer, Record) and any(isinstance(event, what) for event in answer.events)
 
 
-def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
+def _faulty(case: Case, step: Step, subject: str, seen: Seen, to_write: bool = False) -> Action | None:
     """Return what follows where something could not be read: a retry, a wait or a hold; None if all was read."""
-    faults = _faults(case, step, seen)
+    faults = _faults(case, step, subject, seen, to_write)
     if not faults:
         return None
     never_reached = case.state.snapshot is None and any(not fault.reached for _, fault in faults)
@@ -206,10 +210,18 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
     return retry(case, subject, "read", fault)
 
 
-def _faults(case: Case, step: Step, seen: Seen) -> list[tuple[str, Fault]]:
-    """Return the faults that matter: that a host is out of reach does not, where its guard was waived."""
+def _faults(case: Case, step: Step, subject: str, seen: Seen, to_write: bool = False) -> list[tuple[str, Fault]]:
+    """Return the faults that matter: that a host is out of reach does not, where its guard was waived.
+
+    Nor does what a step sees through, unless a write is to be decided on (``to_write``).
+    """
     waived = seen.guarded and step.stage is not None and case.waived("host-reachable", step.stage)
-    return [one for one in seen.faults() if not (waived and one[0] in case.host_names and not one[1].reached)]
+    return [
+        (endpoint, fault)
+        for endpoint, fault in seen.faults()
+        if not (waived and endpoint in case.host_names and not fault.reached)
+        and (to_write or not step.sees_through(case, subject, endpoint, fault))
+    ]
 
 
 def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record | Wait:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from orchestrator.model.call import SLOW, Cmdlet, Read, Value
 from orchestrator.model.case import Seen
+from orchestrator.model.escape import IN_CHAIN
 from orchestrator.model.token import asks_token
 
 ALONE = frozenset({"Get-WebAppPoolState", "Get-WebConfigurationProperty", "Export-ScheduledTask", "Get-DmsaDescriptor"})
@@ -15,8 +16,8 @@ ALONE = frozenset({"Get-WebAppPoolState", "Get-WebConfigurationProperty", "Expor
 def merge(reads: Iterable[Read]) -> tuple[Read, ...]:
     """Put the statements for one endpoint into one round trip, each once; the account last (its absence ends the rest).
 
-    Statements whose output cannot be told apart (:data:`ALONE`, a second Test-Path, the same of another ``-Server``)
-    do not travel together, and quick ones not with slow ones.
+    Statements whose output cannot be told apart (:data:`ALONE`, a second Test-Path, members of a group, the same of
+    another ``-Server``) do not travel together, and quick ones not with slow ones.
     """
     together: dict[tuple[str, Value], list[Cmdlet]] = {}
     searches: dict[str, list[Cmdlet]] = {}
@@ -30,12 +31,22 @@ def merge(reads: Iterable[Read]) -> tuple[Read, ...]:
             second_test = statement.name == "Test-Path" and any(one.name == "Test-Path" for one in batch)
             if statement in batch or Read(read.endpoint, (statement,)) in alone:
                 continue
-            if (statement.name in ALONE and statement.parameters) or second_test or asks_token(statement):
+            if (
+                (statement.name in ALONE and statement.parameters)
+                or second_test
+                or asks_token(statement)
+                or _asks_members(statement)
+            ):
                 alone.append(Read(read.endpoint, (statement,)))
             else:
                 batch.append(statement)
     batches = (*_trips(together), *searches.items())
     return (*(Read(endpoint, tuple(batch)) for endpoint, batch in batches), *alone)
+
+
+def _asks_members(statement: Cmdlet) -> bool:
+    """Whether a statement asks which computers are in a group: nothing that comes back says in which."""
+    return statement.name == "Get-ADComputer" and IN_CHAIN in str(statement.parameters.get("LDAPFilter", ""))
 
 
 def _trips(together: dict[tuple[str, Value], list[Cmdlet]]) -> Iterator[tuple[str, list[Cmdlet]]]:

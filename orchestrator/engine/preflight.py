@@ -19,7 +19,7 @@ from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.observation import Unreadable
 from orchestrator.model.state import MigrationState
 from orchestrator.model.stray import Stray, linked_search, linked_seen, stray_links
-from orchestrator.steps.prepare import controllers_read, knowing_controllers
+from orchestrator.steps.controllers import controllers_read, knowing_controllers
 
 _NEXT = {
     Phase.PLANNED: Stage.PREFLIGHT,

@@ -68,7 +68,8 @@ class Writes:
         return any(where == sent.subject and key.startswith(named) for where, key in self._state.performed)
 
     def _to_send(self, step: Trigger, phase: Phase, cmdlet: str, frame: Frame) -> Iterator[Sent]:
-        if step is Trigger.LINK and self._plan.policy_of(self._id).hosts_missing != "add":
+        adds = self._plan.policy_of(self._id).hosts_missing == "add" and phase is not Phase.RESTORED
+        if cmdlet == "Set-ADServiceAccount" and step in {Trigger.RESTART, Trigger.SOAK} and not adds:
             return
         note = "only where a read-back lacks something" if cmdlet in REPAIRS else ""
         if cmdlet not in TRACES:

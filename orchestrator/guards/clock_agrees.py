@@ -8,10 +8,8 @@ from datetime import timedelta
 from orchestrator.guards.guard import Guard
 from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.guard_ids import Stage
+from orchestrator.model.ledger import MAY_DIFFER
 from orchestrator.model.observation import Unreadable
-
-MAY_DIFFER = timedelta(minutes=5)
-"""What Kerberos allows (Microsoft Learn, "Maximum tolerance for computer clock synchronization")."""
 
 
 class ClockAgrees(Guard):

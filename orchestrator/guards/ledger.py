@@ -12,6 +12,7 @@ from orchestrator.model.case import Case, Seen, Verdict
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.ledger import LedgerSeen, dwell_due, flat_due, ledger_reads, ledger_seen
 from orchestrator.model.observation import Unreadable
+from orchestrator.model.unknown import UNKNOWN_HOST, known_of
 
 
 def _probe(case: Case, seen: Seen) -> tuple[Read, ...]:
@@ -66,12 +67,13 @@ class NoUnknownHost(Guard):
     def judge(self, case: Case, stage: Stage, seen: Seen) -> Iterator[Verdict]:
         """Every allowed principal is a host of the plan."""
         del stage
-        others = sorted(_read(case, seen).others)
+        ledger = _read(case, seen)
+        others = "; ".join(map(known_of, ledger.unknown))
         yield Verdict.of(
-            not others,
+            not ledger.others,
             case.migration.id,
-            f"{', '.join(others)} may use the dMSA and is not in the plan" if others else "only hosts of the plan",
-            "add the host to the plan, or find out what it does with the account",
+            f"not in the plan, and may use the dMSA: {others}" if others else "only hosts of the plan",
+            UNKNOWN_HOST,
         )
 
 

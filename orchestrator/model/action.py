@@ -52,12 +52,16 @@ class EndShell:
 
 @dataclass(frozen=True)
 class Wait:
-    """Something must come first. Look again at ``again`` (None: when anything of this migration changes)."""
+    """Something must come first. Look again at ``again`` (None: when anything of this migration changes).
+
+    ``news``: another detail is written down, too; else only another thing to wait for, or another time.
+    """
 
     waiting_for: WaitFor
     until: datetime | None
     again: datetime | None
     detail: str = ""
+    news: bool = False
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,12 @@ class Case:
     def deadline(self, subject: str, waiting_for: str, within: timedelta) -> datetime | None:
         """Return until when a subject may wait for something: from when it first did, or from now."""
         known = self.state.deadlines.get((subject, waiting_for))
-        return known or (self.at + within if self.at else None)
+        return known.until if known else (self.at + within if self.at else None)
+
+    def waits_since(self, subject: str, waiting_for: str) -> datetime | None:
+        """Return since when a subject waits for something: from when it first did, or from now."""
+        known = self.state.deadlines.get((subject, waiting_for))
+        return known.since if known else self.at
 
     def needs_switch(self, host: str) -> bool:
         """Whether this migration has written the host's registry value, or may have, and not put it back."""

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+IN_CHAIN = "1.2.840.113556.1.4.1941"
+"""The matching rule that follows links through other groups (MS-ADTS 3.1.1.3.4.4.3, LDAP_MATCHING_RULE_IN_CHAIN)."""
+
 _LDAP_SPECIAL = re.compile(r"[*()\\\x00-\x1f\x7f-\x9f]")
 _WQL_SPECIAL = re.compile(r"[\\'\"]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

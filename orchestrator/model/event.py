@@ -207,13 +207,35 @@ class SubjectDone(_OfMigration):
     evidence: dict[str, Any] = {}
 
 
+class UnknownHost(_Event):
+    """What the directory tells of somebody who may use a dMSA and is no host of its plan.
+
+    ``name`` is the DNS name, or the DN where there is none; ``principal`` the DN; ``through`` the group on the list
+    that lets it in, if it is not on the list itself. Not ``computer``: no computer of the domain, and no group with
+    one. ``last_log_on`` is lastLogonTimestamp, which may lag behind by two weeks.
+    """
+
+    name: str
+    principal: str
+    through: str | None = None
+    computer: bool = False
+    os: str | None = None
+    os_version: str | None = None
+    last_log_on: datetime | None = None
+    enabled: bool | None = None
+    controller: bool | None = None
+
+
 class LedgerRead(_OfMigration):
-    """The principals allowed to use the dMSA, as the pinned DC shows them."""
+    """The principals allowed to use the dMSA, as the pinned DC shows them; ``unknown``: those of no host of the plan,
+    and what is known about them.
+    """
 
     kind: Literal["ledger-read"] = "ledger-read"
     principals: tuple[str, ...]
     hosts_present: tuple[str, ...]
     sha256: str
+    unknown: tuple[UnknownHost, ...] = ()
 
 
 class Moved(_OfMigration):

@@ -38,6 +38,7 @@ from orchestrator.model.state import (
     Attempt,
     HostProgress,
     Ledger,
+    Limit,
     MigrationState,
     Waiting,
     spelled,
@@ -175,7 +176,7 @@ def _ledger(state: MigrationState, event: LedgerRead, at: datetime | None) -> Mi
             first_seen[principal] = at
     hosts = frozenset(event.hosts_present)
     since = at if hosts - before.hosts_present or (before.hosts_since is None and hosts) else before.hosts_since
-    ledger = Ledger(first_seen, frozenset(event.principals), hosts, since, at)
+    ledger = Ledger(first_seen, frozenset(event.principals), hosts, since, at, event.unknown)
     return replace(state, ledger=ledger)
 
 
@@ -212,7 +213,7 @@ def _moved(state: MigrationState, event: Moved, at: datetime | None) -> Migratio
         sent=state.sent | _SENT.get(event.trigger, frozenset()),
         dmsa_guid=event.dmsa_guid or state.dmsa_guid,
         converged_at=at if event.trigger is Trigger.LINK else state.converged_at,
-        anew_at=at if event.dest is Phase.REOPENED else state.anew_at,
+        anew_at=at if event.dest is Phase.REOPENED or event.trigger is Trigger.AMEND else state.anew_at,
     )
     if event.dest is Phase.REOPENED:
         return replace(moved, sent=moved.sent - {"Complete-ADServiceAccountMigration"})
@@ -232,11 +233,11 @@ def _catching_up(before: MigrationState, moved: MigrationState) -> MigrationStat
     return replace(moved, open=before.open, landed=landed, baselines=restarts, admitted=admitted)
 
 
-def _waiting(state: MigrationState, event: WaitBegan, _at: datetime | None) -> MigrationState:
+def _waiting(state: MigrationState, event: WaitBegan, at: datetime | None) -> MigrationState:
     waiting = Waiting(event.waiting_for, event.until, event.detail)
     deadlines = dict(state.deadlines)
     if event.until is not None:
-        deadlines.setdefault((event.subject, event.waiting_for), event.until)
+        deadlines.setdefault((event.subject, event.waiting_for), Limit(event.until, at))
     return replace(state, waits={**state.waits, event.subject: waiting}, deadlines=deadlines)
 
 

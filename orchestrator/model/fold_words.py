@@ -52,6 +52,7 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
         performed={},
         asked={},
         landed=frozenset(),
+        ledger=state.ledger.without_vanished() if _looked_for(state) else state.ledger,
     )
     if not event.forward or state.intention is Intention.FORWARD:
         return released
@@ -88,6 +89,11 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
         wish=None,
         reached=None,
     )
+
+
+def _looked_for(state: MigrationState) -> bool:
+    """Whether it is held because somebody vanished: a release says that a person knows why."""
+    return state.held is not None and state.held.reason == "guard:ledger-flat"
 
 
 def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) -> MigrationState:

@@ -8,28 +8,39 @@ never appear in it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.directory import complaint, pair_reads
+from orchestrator.model.directory import pair_reads
 from orchestrator.model.escape import ldap
-from orchestrator.model.event import LedgerRead
-from orchestrator.model.observation import Outcome, Reply, Unreadable
+from orchestrator.model.event import LedgerRead, UnknownHost
+from orchestrator.model.observation import Unreadable
+from orchestrator.model.state import MigrationState
+from orchestrator.model.unknown import Others, answer_to, dns_name, others_seen
 
+MAY_DIFFER = timedelta(minutes=5)
+"""By how much the pinned domain controller's clock and the journal's may: what Kerberos allows (Microsoft Learn,
+"Maximum tolerance for computer clock synchronization")."""
 FLOOR = timedelta(days=14)
 """Two ticket lifetimes: the least that Microsoft advises between Start and Complete (dMSA overview)."""
 
 
 @dataclass(frozen=True)
 class LedgerSeen:
-    """Who may use the dMSA: plan hosts by their plan name, everybody else by DNS name or DN."""
+    """Who may use the dMSA: plan hosts by their plan name, everybody else by DNS name or DN.
+
+    ``unknown`` is what the directory tells of everybody else, ``accounts`` the DNs of the plan hosts' computer
+    accounts, whether they may use it or not.
+    """
 
     hosts: frozenset[str]
     others: frozenset[str]
+    unknown: tuple[UnknownHost, ...] = field(default=(), compare=False)
+    accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     @property
     def principals(self) -> tuple[str, ...]:
@@ -44,6 +55,7 @@ class LedgerSeen:
             principals=self.principals,
             hosts_present=tuple(sorted(self.hosts)),
             sha256=digest,
+            unknown=self.unknown,
         )
 
 
@@ -67,22 +79,6 @@ def _computers_of(hosts: tuple[str, ...], server: str) -> Cmdlet:
     return cmdlet("Get-ADComputer", LDAPFilter=f"(|{names})", Properties=("dNSHostName",), Server=server)
 
 
-def _who_is(case: Case, principal: str) -> Read:
-    """Ask who a principal is that is no host of the plan: a computer, or a group with computers in it."""
-    dn = ldap(principal)
-    return Read(
-        case.endpoint,
-        (
-            cmdlet(
-                "Get-ADComputer",
-                LDAPFilter=f"(|(distinguishedName={dn})(memberOf:1.2.840.113556.1.4.1941:={dn}))",
-                Properties=("dNSHostName",),
-                Server=case.server,
-            ),
-        ),
-    )
-
-
 def ledger_seen(case: Case, seen: Seen) -> LedgerSeen | tuple[Read, ...]:
     """Read the ledger, or return what must be asked first.
 
@@ -92,40 +88,23 @@ def ledger_seen(case: Case, seen: Seen) -> LedgerSeen | tuple[Read, ...]:
     pair = seen.pair(case.endpoint, case.server)
     if pair.dmsa is None:
         raise Unreadable(f"{case.server} shows no dMSA {case.migration.id}")
-    reply = seen.reply_to(_computers(case), case.endpoint)
-    if reply is None or reply.outcome is not Outcome.SUCCEEDED:
-        raise Unreadable(f"{case.server} did not answer for the hosts' computer accounts: {_why(reply)}")
+    reply = answer_to(case, seen, _computers(case), "the hosts' computer accounts")
+    if reply is None:
+        raise Unreadable(f"{case.server} did not answer for the hosts' computer accounts: it was not asked")
     spelled = {name.lower(): name for name in case.planned_hosts}
-    by_dn = {dn.lower(): spelled[name] for dn, name in _named(reply) if name in spelled}
-    hosts: set[str] = set()
-    others: set[str] = set()
-    open_: list[Read] = []
-    for principal in pair.dmsa.principals:
-        if principal.lower() in by_dn:
-            hosts.add(by_dn[principal.lower()])
-            continue
-        answer = seen.reply_to(_who_is(case, principal).statements[0], case.endpoint)
-        if answer is None:
-            open_.append(_who_is(case, principal))
-            continue
-        if answer.outcome is not Outcome.SUCCEEDED:
-            raise Unreadable(f"{case.server} did not say who {principal} is: {_why(answer)}")
-        members = [name for _, name in _named(answer)] or [principal]
-        hosts.update(spelled[name] for name in members if name in spelled)
-        others.update(name for name in members if name not in spelled)
-    return tuple(open_) if open_ else LedgerSeen(frozenset(hosts), frozenset(others))
-
-
-def _why(reply: Reply | None) -> str:
-    return complaint(reply) if reply else "it was not asked"
-
-
-def _named(reply: Reply) -> Sequence[tuple[str, str]]:
-    """Return DN and DNS name (lower case; the DN where there is none) of the computers in a reply."""
-    return [
-        (dn := record.text("DistinguishedName"), str(record.get("dNSHostName") or dn).lower())
-        for record in reply.of("ADComputer")
-    ]
+    found = ((record.text("DistinguishedName"), dns_name(record)) for record in reply.of("ADComputer"))
+    named = {dn: spelled[name] for dn, name in found if name in spelled}
+    by_dn = {dn.lower(): host for dn, host in named.items()}
+    others = others_seen(case, seen, tuple(dn for dn in pair.dmsa.principals if dn.lower() not in by_dn))
+    if not isinstance(others, Others):
+        return others
+    listed = {by_dn[dn.lower()] for dn in pair.dmsa.principals if dn.lower() in by_dn}
+    return LedgerSeen(
+        hosts=others.hosts | listed,
+        others=frozenset(one.name for one in others.unknown),
+        unknown=others.unknown,
+        accounts={host: tuple(dn for dn in named if named[dn] == host) for host in named.values()},
+    )
 
 
 def worth_writing(case: Case, seen: LedgerSeen) -> bool:
@@ -144,10 +123,15 @@ def dwell_due(case: Case, floor_waived: bool) -> datetime | None:
     return started + (case.policy.dwell if floor_waived else max(case.policy.dwell, FLOOR))
 
 
+def flat_since(state: MigrationState) -> datetime | None:
+    """Return since when nobody new was learned, or since a way back ended; None while nobody was ever seen."""
+    learned = state.ledger.learned_at or state.all_lost_since
+    if learned is None or state.anew_at is None:
+        return learned
+    return max(learned, state.anew_at)
+
+
 def flat_due(case: Case) -> datetime | None:
     """Return when the ledger will have been flat for long enough; None while nobody was ever seen."""
-    learned = case.state.ledger.learned_at or case.state.all_lost_since
-    if learned is None:
-        return None
-    anew = case.state.anew_at
-    return (max(learned, anew) if anew else learned) + case.policy.flat_for
+    since = flat_since(case.state)
+    return since + case.policy.flat_for if since else None

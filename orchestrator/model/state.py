@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from orchestrator.model.before import Compared, SnapshotRepeated, SnapshotTaken
-from orchestrator.model.event import DIRECTORY, AttemptStarted, BaselineRead, FaultSeen, WorkloadSeen
+from orchestrator.model.event import DIRECTORY, AttemptStarted, BaselineRead, FaultSeen, UnknownHost, WorkloadSeen
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.words import AdoptAsked, AssertedDone
 
@@ -63,6 +63,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """Until when a subject may wait for one thing, and since when it does."""
+
+    until: datetime
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """A write that was sent, or may have been. ``unsettled`` from an unknown outcome until somebody has looked."""
 
@@ -101,6 +109,13 @@ class Ledger:
     hosts_present: frozenset[str] = frozenset()
     hosts_since: datetime | None = None
     read_at: datetime | None = None
+    unknown: tuple[UnknownHost, ...] = ()
+    """What is known of those that are no host of the plan."""
+
+    def without_vanished(self) -> Ledger:
+        """Return the ledger of a migration that a person let go on although somebody is gone: nobody is missed."""
+        known = {one: at for one, at in self.first_seen.items() if one not in self.vanished}
+        return replace(self, first_seen=known)
 
     @property
     def vanished(self) -> frozenset[str]:
@@ -130,8 +145,8 @@ class MigrationState:
     failure: Literal["refused", "failed"] | None = None
     admitted: Trigger | None = None
     waits: Mapping[str, Waiting] = field(default_factory=dict)
-    deadlines: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
-    """Until when a subject may wait for one thing, from when it first did: a fault in between does not renew it."""
+    deadlines: Mapping[tuple[str, str], Limit] = field(default_factory=dict)
+    """How long a subject may wait for one thing, from when it first did: a fault in between does not renew it."""
     tries: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How often a subject's read or write (``(subject, "read")``) has failed for now."""
     faults: Mapping[tuple[str, str], FaultSeen] = field(default_factory=dict)
@@ -205,14 +220,25 @@ class MigrationState:
         return frozenset(principal for principal in self.ledger.vanished if principal.lower() not in lost)
 
     @property
-    def dwell_started(self) -> datetime | None:
-        """When the dwell began: the latest of convergence, the last host's registry and the last host allowed."""
+    def dwell_parts(self) -> Mapping[str, datetime | None]:
+        """What the dwell counts from, each when it came: the pair on every copy, the last host's value read back, the
+        last host of the plan seen among the principals; and where it began anew, an Undo or an amendment.
+        """
         gone = self.all_lost_since
-        registry, allowed = self.registry_at or gone, self.ledger.hosts_since or gone
-        if self.converged_at is None or registry is None or allowed is None:
+        return {
+            "converged": self.converged_at,
+            "registry": self.registry_at or gone,
+            "allowed": self.ledger.hosts_since or gone,
+            "anew": self.anew_at,
+        }
+
+    @property
+    def dwell_started(self) -> datetime | None:
+        """When the dwell began: the latest of its parts, once all three are there."""
+        parts = self.dwell_parts
+        if any(parts[name] is None for name in ("converged", "registry", "allowed")):
             return None
-        moments = (self.converged_at, registry, allowed, self.anew_at)
-        return max(moment for moment in moments if moment is not None)
+        return max(at for at in parts.values() if at is not None)
 
 
 _T = TypeVar("_T")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from orchestrator.engine.merge import unanswered
 from orchestrator.model.action import Observe, Stop
@@ -15,15 +16,20 @@ from orchestrator.model.before import HostBefore
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
+from orchestrator.model.event import DIRECTORY
 from orchestrator.model.found_there import NotListed
 from orchestrator.model.host import HostSeen, parent_read, process_reads
 from orchestrator.model.ledger import LedgerSeen, ledger_reads, ledger_seen
 from orchestrator.model.observation import Unreadable
 from orchestrator.steps import snapshot
+from orchestrator.steps.controllers import controllers_found, controllers_read
 from orchestrator.steps.inventory import host_reads_of, inventory
-from orchestrator.steps.prepare import controllers_found, controllers_read
 from orchestrator.steps.step import pair_read
 from orchestrator.steps.workloads import dependents_of
+
+TICKET = timedelta(hours=10)
+"""How long a ticket counts by default (Microsoft Learn, "Maximum lifetime for user ticket"): a host that could add
+itself has logged on anew since."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Looked:
     registered: frozenset[str] = frozenset()
     """The hosts that may use the dMSA already, as the plan spells them."""
     others: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+    """Hosts that had their chance to register, a ticket's lifetime ago or more, and have not."""
     controllers: tuple[str, ...] = field(default=())
 
 
@@ -92,6 +100,13 @@ def _of_host(case: Case, name: str, seen: Seen) -> Iterator[Read]:
         yield process_reads(name, pids)
 
 
+def _silent(case: Case, ledger: LedgerSeen) -> frozenset[str]:
+    since = case.state.deadlines.get((DIRECTORY, "registration"))
+    if since is None or since.since is None or case.at is None or case.at - since.since < TICKET:
+        return frozenset()
+    return frozenset(case.host_names) - ledger.hosts
+
+
 def looked(case: Case, seen: Seen) -> Looked | Stop:
     """Return what is there now, or why a step would not begin with it.
 
@@ -122,5 +137,6 @@ def looked(case: Case, seen: Seen) -> Looked | Stop:
         hosts=found,
         registered=known.hosts,
         others=known.others,
+        silent=_silent(case, known),
         controllers=case.controllers or controllers_found(case, seen).names,
     )

@@ -83,6 +83,8 @@ class Course:
     """
     switch_at: dict[str, datetime] = field(default_factory=dict)
     member_at: dict[str, datetime] = field(default_factory=dict)
+    members: frozenset[str] = frozenset()
+    """Who was among the principals at the last look."""
 
     @property
     def in_flight(self) -> bool:

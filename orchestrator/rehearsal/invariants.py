@@ -307,6 +307,8 @@ class Invariants:
             if course.effects[cmdlet] > 1:
                 said = f"{cmdlet} took effect {course.effects[cmdlet]} times where once is right"
                 yield Violation(f"one-{_ONCE[cmdlet].lower()}", course.id, said)
+        if "PrincipalsAllowedToRetrieveManagedPassword" in arrival.parameters:
+            yield from self._keeps_everybody(course)
         name = str(arrival.parameters.get("Name", ""))
         if cmdlet in {"Restart-Service", "Start-Service"}:
             ran = (course.before.running.get(subject) if course.before else None) or {}
@@ -323,6 +325,12 @@ class Invariants:
             if needing:
                 said = f"{cmdlet} took the switch of {subject} away, which {', '.join(needing)} needs"
                 yield Violation("switch-needed", course.id, said)
+
+    def _keeps_everybody(self, course: Course) -> Iterator[Violation]:
+        """The list is written as a whole: whoever was on it when it was looked at last must be on it still."""
+        lost = course.members - self._far.principals(course.id)
+        if lost and course.id not in self._excused:
+            yield Violation("list-keeps-everybody", course.id, f"{', '.join(sorted(lost))} was dropped from the list")
 
     def _by_others(self, arrival: Arrival) -> Iterator[Violation]:
         for id_ in _ids_of(arrival, self._plan.migrations()):
@@ -366,7 +374,8 @@ class Invariants:
         shown = {self._far.pair(course.id, dc) for dc in self._far.controllers}
         course.look_for_convergence(shown == {(1, 1)}, now)
         course.heard |= {pair for pair in _LEAVES.values() if shown == {pair}}
-        for name in self._far.principals(course.id):
+        course.members = self._far.principals(course.id)
+        for name in course.members:
             course.member_at.setdefault(name, now)
         for host in migration.hosts:
             if self._far.switch(host.name) == 1:

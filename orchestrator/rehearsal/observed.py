@@ -114,6 +114,7 @@ def _dmsa(spec: EstateSpec, one: Looked, dmsa: DmsaSeen) -> DmsaSpec:
     hosts = {name.lower() for name in one.registered}
     own = [_computer(spec, name) for name in sorted(hosts)]
     others = [dn for dn in dmsa.principals if dn in one.others]
+    others += [_computer(spec, name) for name in sorted(one.others) if "=" not in name]
     return DmsaSpec.model_validate(
         {
             "dn": dmsa.dn,
@@ -164,6 +165,8 @@ def _hosts(spec: EstateSpec, seen: Seen) -> tuple[HostSpec, ...]:
         for host in one.others:
             if "=" not in host:
                 hosts.setdefault(host.lower(), HostSpec(name=host))
+        for host in one.silent & {name for name in one.hosts if name.lower() in hosts}:
+            hosts[host.lower()] = hosts[host.lower()].model_copy(update={"registers": False})
     return tuple(hosts.values())
 
 

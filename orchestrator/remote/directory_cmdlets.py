@@ -75,7 +75,7 @@ READS = (
     reads(
         "Get-ADDomainController",
         form({"Filter": one_of("*"), "Server": HOST}),
-        by="preflight link",
+        by="preflight link complete undo reset restart adopt",
         source=_PAGES + "Get-ADDomainController",
     ),
     reads(
@@ -171,7 +171,7 @@ WRITES = (
                 "PrincipalsAllowedToRetrieveManagedPassword": many(PRINCIPAL),
                 "Server": HOST,
             }
-        ).by("link", "probe"),
+        ).by("restart", "soak", "probe"),
         form(
             {
                 "Identity": OBJECT,

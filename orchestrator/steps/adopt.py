@@ -19,16 +19,12 @@ from orchestrator.model.host import HostSeen
 from orchestrator.model.ledger import LedgerSeen, ledger_reads, ledger_seen
 from orchestrator.model.lifecycle import PATH, Pair, Phase, Trigger
 from orchestrator.model.plan import Host
-from orchestrator.steps.inventory import host_reads_of
-from orchestrator.steps.prepare import controllers_found, controllers_read, protect, written_down
-from orchestrator.steps.step import (
-    Step,
-    converging,
-    original_missing,
-    pair_reads_everywhere,
-    pairs_everywhere,
-    unread_copies,
-)
+from orchestrator.steps.controllers import controllers_changed
+from orchestrator.steps.convergence import converging, pair_reads_everywhere, pairs_everywhere, unread_copies
+from orchestrator.steps.inventory import host_reads_of, read_too_early
+from orchestrator.steps.prepare import protect, written_down
+from orchestrator.steps.registry import being_restored
+from orchestrator.steps.step import Step, original_missing
 
 _RESTS = frozenset({"Disabled", "Manual"})
 """Start modes of services that need not run."""
@@ -59,23 +55,26 @@ class Adopt(Step):
 
     def reads(self, case: Case, _subject: str) -> tuple[Read, ...]:
         """Ask every domain controller for the pair, the pinned one for the ledger, and every host."""
-        reads = [] if case.controllers else [controllers_read(case)]
         hosts = [read for host in case.migration.hosts for read in host_reads_of(case, host)]
-        return (*reads, *ledger_reads(case), *pair_reads_everywhere(case), *hosts)
+        return (*ledger_reads(case), *pair_reads_everywhere(case), *hosts)
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Snapshot, then protection, then the phase."""
         pinned = seen.pair(case.endpoint, case.server)
         if pinned.account is None:
             return original_missing(case, seen)
-        if not case.controllers:
-            return Record((controllers_found(case, seen),))
+        changed = controllers_changed(case, seen)
+        if changed:
+            return changed
         unread = unread_copies(case, seen)
         if unread:
             return Observe(unread, more=True)
         pairs = pairs_everywhere(case, seen)
         if pinned.dmsa is None or pinned.pair is Pair.BROKEN:
             return _nothing_to_adopt(case, pinned)
+        in_flux = self._in_flux(case, subject, seen)
+        if in_flux is not None:
+            return in_flux
         if case.state.snapshot is None:
             return written_down(case, seen, pinned, self.reads(case, subject), late=True)
         if not pinned.account.protected:
@@ -85,6 +84,21 @@ class Adopt(Step):
             return late
         ledger = ledger_seen(case, seen)
         return Observe(ledger, more=True) if isinstance(ledger, tuple) else _enter(case, seen, pairs, ledger)
+
+    def _in_flux(self, case: Case, subject: str, seen: Seen) -> Answer | None:
+        """Return what comes first where another migration puts a host's switch back, or has since the host was read.
+
+        What is found there then would count as this migration's, and be gone a moment later.
+        """
+        for name in case.planned_hosts:
+            if case.needs_switch(name):
+                continue
+            restoring = being_restored(case, name, subject)
+            if restoring is not None:
+                return restoring
+            if read_too_early(case, name, seen):
+                return Observe(self.reads(case, subject))
+        return None
 
 
 def _nothing_to_adopt(case: Case, pair: PairSeen) -> Stop:

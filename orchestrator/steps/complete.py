@@ -15,18 +15,12 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
+from orchestrator.model.observation import Fault
 from orchestrator.steps import snapshot
+from orchestrator.steps.convergence import agreed, awaited, pair_reads_after_replication
 from orchestrator.steps.inventory import host_before
 from orchestrator.steps.restart import workload_reads
-from orchestrator.steps.step import (
-    Step,
-    agreed,
-    migration_cmdlet,
-    not_matching,
-    original_missing,
-    pair_read,
-    pair_reads_after_replication,
-)
+from orchestrator.steps.step import Step, migration_cmdlet, not_matching, original_missing, pair_read
 from orchestrator.steps.witness import confirmed, testimony
 
 CMDLET = "Complete-ADServiceAccountMigration"
@@ -43,6 +37,10 @@ class Complete(Step):
         """Ask the pinned domain controller, and every host for the snapshot; after Complete every copy, in time."""
         pairs = pair_reads_after_replication(case)
         return pairs if case.state.performed else (*pairs, *_host_reads(case))
+
+    def sees_through(self, case: Case, _subject: str, endpoint: str, fault: Fault) -> bool:
+        """A copy that cannot be read is waited for like one that is late."""
+        return awaited(case, endpoint, fault)
 
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
         """Complete a started pair; accept a completed one only if this attempt, or a person, sent Complete."""

@@ -212,10 +212,10 @@ TRACES: Mapping[str, tuple[Trace, ...]] = {
 SENDS: Mapping[Trigger, tuple[str, ...]] = {
     Trigger.PREPARE: ("New-ADServiceAccount", "Set-ADObject"),
     Trigger.START: ("Start-ADServiceAccountMigration",),
-    Trigger.LINK: ("Set-ADServiceAccount",),
+    Trigger.LINK: (),
     Trigger.REGISTRY: ("New-Item", "New-ItemProperty", "Restart-Computer"),
-    Trigger.RESTART: ("Restart-Service", "Restart-WebAppPool", "Start-ScheduledTask"),
-    Trigger.SOAK: (),
+    Trigger.RESTART: ("Restart-Service", "Restart-WebAppPool", "Start-ScheduledTask", "Set-ADServiceAccount"),
+    Trigger.SOAK: ("Set-ADServiceAccount",),
     Trigger.COMPLETE: ("Complete-ADServiceAccountMigration",),
     Trigger.CONFIRM: ("Restart-Service", "Restart-WebAppPool", "Start-ScheduledTask"),
     Trigger.UNDO: (
@@ -235,7 +235,8 @@ SENDS: Mapping[Trigger, tuple[str, ...]] = {
     Trigger.RESTORE: ("New-ItemProperty", "Remove-ItemProperty", "Start-Service"),
     Trigger.ADOPT: ("Set-ADObject",),
 }
-"""Which writes a step may send, in their order. Those that repair are sent only where a read-back lacks something."""
+"""Which writes a step may send, in their order. Those that repair are sent only where a read-back lacks something; so
+is the list of principals, in restart and soak, and only where the plan says ``hosts_missing: add``."""
 
 REPAIRS = frozenset({"Set-ADServiceAccount", "Set-ADUser", "Enable-ADAccount", "Start-Service"})
 

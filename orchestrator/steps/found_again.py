@@ -16,10 +16,11 @@ from orchestrator.model.lifecycle import Pair
 from orchestrator.model.observation import Unreadable
 from orchestrator.steps import snapshot
 from orchestrator.steps.comparison import compared
+from orchestrator.steps.convergence import converging, pair_reads_everywhere
 from orchestrator.steps.inventory import host_before, read_too_early
 from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.snapshot import Content
-from orchestrator.steps.step import converging, pair_reads_everywhere, unprotected
+from orchestrator.steps.step import unprotected
 
 
 def found_again(case: Case, seen: Seen, pairs: list[PairSeen]) -> Compared | Observe | Wait | Stop:

@@ -11,16 +11,15 @@ from orchestrator.model.action import Answer, Done, Wait
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
-from orchestrator.steps.step import (
-    LOOK_AGAIN,
-    Step,
-    converging,
-    not_matching,
-    original_missing,
+from orchestrator.model.observation import Fault
+from orchestrator.steps.convergence import (
+    agreed,
+    awaited,
     pair_reads_everywhere,
     pairs_everywhere,
     replication_begins,
 )
+from orchestrator.steps.step import LOOK_AGAIN, Step, not_matching, original_missing
 from orchestrator.steps.witness import confirmed, testimony
 
 
@@ -40,14 +39,19 @@ class Link(Step):
         """Ask every domain controller that must agree."""
         return pair_reads_everywhere(case)
 
+    def sees_through(self, case: Case, _subject: str, endpoint: str, fault: Fault) -> bool:
+        """A copy that cannot be read is waited for like one that is late."""
+        return awaited(case, endpoint, fault)
+
     def judge(self, case: Case, _subject: str, seen: Seen) -> Answer:
         """Done when all copies show 1/1."""
-        pairs = pairs_everywhere(case, seen)
-        if pairs[0].account is None:
+        pinned = seen.pair(case.endpoint, case.server)
+        if pinned.account is None:
             return original_missing(case, seen)
-        if pairs[0].pair is not Pair.STARTED:
-            return not_matching(case, pairs[0], Pair.STARTED)
-        late = converging(case, pairs, Pair.STARTED) or confirmed(case, seen)
+        if pinned.pair is not Pair.STARTED:
+            return not_matching(case, pinned, Pair.STARTED)
+        late = agreed(case, seen, Pair.STARTED) or confirmed(case, seen)
         if late is not None:
             return late
-        return Done(pair=Pair.STARTED, evidence={"read": [str(pair) for pair in pairs], **testimony(case, seen)})
+        read = [str(pair) for pair in pairs_everywhere(case, seen)]
+        return Done(pair=Pair.STARTED, evidence={"read": read, **testimony(case, seen)})

@@ -15,11 +15,12 @@ from orchestrator.model.before import HostBefore, SnapshotTaken
 from orchestrator.model.call import Cmdlet, Read, Write, cmdlet
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import ACCOUNT_BACK_LINK, ACCOUNT_DISABLED, ACCOUNT_LINK, ACCOUNT_STATE, PairSeen
-from orchestrator.model.event import DIRECTORY, ControllersFound
+from orchestrator.model.event import DIRECTORY
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
-from orchestrator.model.observation import Outcome, Unreadable
+from orchestrator.model.observation import Unreadable
 from orchestrator.steps import snapshot
+from orchestrator.steps.controllers import controllers_found, controllers_read
 from orchestrator.steps.inventory import host_reads_of, inventory, read_too_early
 from orchestrator.steps.step import Step, original_missing, pair_read
 
@@ -58,45 +59,6 @@ class Prepare(Step):
         if not pair.account.protected:
             return Perform(Write(case.endpoint, protect(case)))
         return Done(pair=Pair.UNLINKED, evidence={"read": str(pair), "dmsa_guid": str(pair.dmsa.guid)})
-
-
-def _controllers(case: Case) -> Cmdlet:
-    return cmdlet("Get-ADDomainController", Filter="*", Server=case.server)
-
-
-def controllers_read(case: Case) -> Read:
-    """Ask the pinned domain controller which others the domain has."""
-    return Read(case.endpoint, (_controllers(case),))
-
-
-def controllers_found(case: Case, seen: Seen) -> ControllersFound:
-    """Return the writable domain controllers of the domain.
-
-    Raises:
-        Unreadable: they were not named.
-    """
-    reply = seen.reply_to(_controllers(case), case.endpoint)
-    if reply is None or reply.outcome is not Outcome.SUCCEEDED:
-        raise Unreadable(f"{case.server} did not name the domain's controllers")
-    writable = [
-        record.text("HostName") for record in reply.of("ADDomainController") if record.need("IsReadOnly") is False
-    ]
-    if not writable:
-        raise Unreadable(f"{case.server} named no writable domain controller")
-    return ControllersFound(names=tuple(sorted(writable)))
-
-
-def knowing_controllers(case: Case, seen: Seen) -> Case:
-    """Return a case that knows which domain controllers must agree; no run may have asked for them yet.
-
-    Raises:
-        Unreadable: they were not named.
-    """
-    if case.controllers:
-        return case
-    run = case.run.copied()
-    run.controllers = controllers_found(case, seen).names
-    return replace(case, run=run)
 
 
 def _create(case: Case) -> Cmdlet:

@@ -80,10 +80,9 @@ class Registry(Step):
         unknown = uncounted(case, subject)
         if unknown is not None:
             return unknown
-        switches = case.run.switches
-        other = switches.restoring.get(subject.lower())
-        if other is not None:
-            return _restoring(case, subject, case.run.named(other))
+        restoring = being_restored(case, subject, subject)
+        if restoring is not None:
+            return restoring
         return Observe(self.reads(case, subject)) if read_too_early(case, subject, seen) else None
 
     def on_fault(self, case: Case, subject: str, fault: Fault) -> Wait | None:
@@ -169,14 +168,25 @@ def _reboot(case: Case, subject: str) -> Answer:
     )
 
 
-def _restoring(case: Case, subject: str, other: str) -> Answer:
-    until = case.deadline(subject, "retry", RESTORING_TAKES)
+def being_restored(case: Case, host: str, subject: str) -> Wait | Stop | None:
+    """Return the wait for another migration that is putting a host's switch back, a stop where nobody knows any longer
+    whether it is; None where none is.
+
+    Args:
+        case: the migration that needs the switch.
+        host: where.
+        subject: what waits.
+    """
+    user = case.run.switches.restoring.get(host.lower())
+    if user is None:
+        return None
+    other, until = case.run.named(user), case.deadline(subject, "retry", RESTORING_TAKES)
     if case.at is None or until is None or case.at < until:
         again = case.at + LOOK_AGAIN if case.at else None
-        return Wait("retry", until, again, f"{other} is putting the switch of {subject} back")
+        return Wait("retry", until, again, f"{other} is putting the switch of {host} back")
     return Stop(
         "unknown-outcome",
-        f"{subject}: whether the write with which {other} puts the host's switch back will still take effect is not "
+        f"{host}: whether the write with which {other} puts the host's switch back will still take effect is not "
         f"known after {RESTORING_TAKES}.",
         f"let the way back of {other} end, then `dmsa release`",
     )

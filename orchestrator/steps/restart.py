@@ -6,32 +6,20 @@ overview).
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import ClassVar
 
-from orchestrator.model.action import Answer, Done, Observe, Record, Stop, Wait
+from orchestrator.model.action import Answer, Done, Observe, Record
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.host import HostSeen, host_reads
 from orchestrator.model.ledger import ledger_reads, ledger_seen, worth_writing
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
+from orchestrator.model.observation import Fault
 from orchestrator.model.plan import Host
-from orchestrator.steps.step import (
-    Groups,
-    Step,
-    next_look,
-    not_matching,
-    original_missing,
-)
+from orchestrator.steps.registration import missing_hosts, seen_through
+from orchestrator.steps.step import Groups, Step, not_matching, original_missing
 from orchestrator.steps.workloads import dependents_of, logging_on, not_running, restarted
-
-ASK_LEDGER = timedelta(minutes=5)
-"""How soon the ledger is asked again for a host that has not registered; then ever more rarely.
-
-A host that missed its chance registers with its next ticket, ten hours later by default; the intervals double, so
-that a look falls forty minutes after that.
-"""
 
 
 def workload_reads(case: Case, subject: str) -> tuple[Read, ...]:
@@ -54,6 +42,10 @@ class Restart(Step):
     def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
         """Ask a host about its workloads, or the directory for the ledger."""
         return ledger_reads(case) if subject == DIRECTORY else workload_reads(case, subject)
+
+    def sees_through(self, case: Case, subject: str, endpoint: str, fault: Fault) -> bool:
+        """A host that has not registered is asked why, and need not answer; another copy is waited for."""
+        return seen_through(case, subject, endpoint, fault)
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Restart what has not been restarted; then wait for registration."""
@@ -84,18 +76,6 @@ def _registered(case: Case, seen: Seen) -> Answer:
         return Observe(ledger, more=True)
     if worth_writing(case, ledger):
         return Record((ledger.event(case.migration.id),))
-    missing = sorted(set(case.host_names) - ledger.hosts)
-    if not missing:
-        return Done(pair=Pair.STARTED, evidence={"principals": list(ledger.principals)})
-    until = case.deadline(DIRECTORY, "registration", case.policy.register_within)
-    if case.at and until and case.at >= until:
-        return Stop(
-            "hosts-missing",
-            f"{', '.join(missing)} did not appear among the principals of {case.migration.id} within "
-            f"{case.policy.register_within}.",
-            "check DelegatedMSAEnabled, the build (26100 or later) and the log-on of the workload there, "
-            "then `dmsa release`",
-        )
-    longest = max(ASK_LEDGER, case.policy.ledger_every)
-    again = next_look(case, "registration", case.policy.register_within, ASK_LEDGER, longest)
-    return Wait("registration", until, again, f"{', '.join(missing)} has not registered yet")
+    return missing_hosts(case, seen, ledger) or Done(
+        pair=Pair.STARTED, evidence={"principals": list(ledger.principals)}
+    )

@@ -15,17 +15,12 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.lifecycle import Pair, Phase, Trigger
+from orchestrator.model.observation import Fault
 from orchestrator.steps.by_hand import resetting
+from orchestrator.steps.convergence import agreed, awaited, pair_reads_everywhere, pairs_everywhere
 from orchestrator.steps.found_again import found_again
 from orchestrator.steps.restart import workload_reads
-from orchestrator.steps.step import (
-    Groups,
-    Step,
-    converging,
-    original_missing,
-    pair_reads_everywhere,
-    pairs_everywhere,
-)
+from orchestrator.steps.step import Groups, Step, original_missing
 from orchestrator.steps.workloads import logging_on, not_running, restarted
 
 
@@ -43,6 +38,10 @@ class RestartBack(Step):
         """Ask a host about its workloads, or every domain controller for the pair."""
         return pair_reads_everywhere(case) if subject == DIRECTORY else workload_reads(case, subject)
 
+    def sees_through(self, case: Case, subject: str, endpoint: str, fault: Fault) -> bool:
+        """A copy that cannot be read is waited for like one that is late."""
+        return subject == DIRECTORY and awaited(case, endpoint, fault)
+
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Restart what this attempt touched or what is down; then compare."""
         if subject == DIRECTORY:
@@ -58,14 +57,15 @@ def _down(case: Case, subject: str, seen: Seen) -> frozenset[str]:
 
 
 def _equals_snapshot(case: Case, seen: Seen) -> Answer:
-    pairs = pairs_everywhere(case, seen)
-    if pairs[0].account is None:
+    pinned = seen.pair(case.endpoint, case.server)
+    if pinned.account is None:
         return original_missing(case, seen)
-    if pairs[0].pair is not Pair.UNLINKED:
-        return _linked_again(case, pairs[0])
-    late = converging(case, pairs, Pair.UNLINKED)
+    if pinned.pair is not Pair.UNLINKED:
+        return _linked_again(case, pinned)
+    late = agreed(case, seen, Pair.UNLINKED)
     if late:
         return late
+    pairs = pairs_everywhere(case, seen)
     found = found_again(case, seen, pairs)
     if not isinstance(found, Compared):
         return found

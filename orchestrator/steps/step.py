@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
@@ -60,6 +59,10 @@ class Step(ABC):
         """Return what to wait for before anything is read, where a reading could not say anything new; else None."""
         return None
 
+    def sees_through(self, _case: Case, _subject: str, _endpoint: str, _fault: Fault) -> bool:
+        """Whether the step judges all the same where this endpoint could not be read; no write is decided on it."""
+        return False
+
     def on_fault(self, _case: Case, _subject: str, _fault: Fault) -> Wait | None:
         """Return what a fault means here where it is expected (a host that reboots), else None."""
         return None
@@ -76,34 +79,6 @@ class Step(ABC):
 def pair_read(case: Case) -> Read:
     """Ask the pinned domain controller for the pair."""
     return Read(case.endpoint, pair_reads(case.server, case.migration.id, case.account))
-
-
-def further_copies(case: Case) -> tuple[str, ...]:
-    """Return the domain controllers that must agree with the pinned one."""
-    return tuple(name for name in case.controllers if name.lower() != case.server.lower())
-
-
-def pair_reads_everywhere(case: Case) -> tuple[Read, ...]:
-    """Ask every domain controller that must agree for the pair, each other one by its own endpoint."""
-    return (pair_read(case), *_further_reads(case))
-
-
-def pair_reads_after_replication(case: Case) -> tuple[Read, ...]:
-    """Ask the pinned domain controller; the others too once they have had time to hear of a change."""
-    return pair_reads_everywhere(case) if _replicating(case) else (pair_read(case),)
-
-
-def _further_reads(case: Case) -> tuple[Read, ...]:
-    return tuple(Read(name, pair_reads(name, case.migration.id, case.account)) for name in further_copies(case))
-
-
-def _replicating(case: Case) -> bool:
-    return (DIRECTORY, "replication") in case.state.deadlines
-
-
-def pairs_everywhere(case: Case, seen: Seen) -> list[PairSeen]:
-    """Return the pair as every domain controller shows it, the pinned one first."""
-    return [seen.pair(case.endpoint, case.server), *(seen.pair(name, name) for name in further_copies(case))]
 
 
 def did(case: Case, subject: str, name: str, what: str = "") -> int:
@@ -182,34 +157,6 @@ def not_matching(case: Case, seen: PairSeen, wanted: Pair) -> Stop:
     )
 
 
-def replication_begins(case: Case, wanted: Pair) -> Wait | None:
-    """Return the wait that follows a change of the pinned copy; None once it began, and where no copy must follow.
-
-    No copy is there at once: by default even a domain controller of the same site is told of a change only fifteen
-    seconds later (msDS-Replication-Notify-First-DSA-Delay; Microsoft TechNet cc811559). A look before that is in vain.
-    """
-    others = further_copies(case)
-    if not others or _replicating(case) or case.at is None:
-        return None
-    return _replication(case, f"{', '.join(others)} must show {wanted} too")
-
-
-def agreed(
-    case: Case, seen: Seen, wanted: Pair, agrees: Callable[[PairSeen], bool] = lambda _pair: True
-) -> Observe | Wait | Stop | None:
-    """Return what is next until every copy agrees with the pinned one, which shows the wanted pair; None if all do."""
-    unread = unread_copies(case, seen)
-    if unread:
-        begins = replication_begins(case, wanted) if case.state.performed else None
-        return begins or Observe(unread, more=True)
-    return converging(case, pairs_everywhere(case, seen), wanted, agrees)
-
-
-def unread_copies(case: Case, seen: Seen) -> tuple[Read, ...]:
-    """Return what still must be asked of the domain controllers that must agree."""
-    return tuple(r for r in _further_reads(case) if seen.reply_to(r.statements[0], r.endpoint) is None)
-
-
 def next_look(case: Case, waiting_for: str, within: timedelta, first: timedelta, longest: timedelta) -> datetime | None:
     """Return when to look again: after as long again as was waited, and at the deadline.
 
@@ -223,32 +170,5 @@ def next_look(case: Case, waiting_for: str, within: timedelta, first: timedelta,
     until = case.deadline(DIRECTORY, waiting_for, within)
     if case.at is None or until is None:
         return None
-    waited = case.at - (until - within)
+    waited = case.at - (case.waits_since(DIRECTORY, waiting_for) or case.at)
     return min(until, case.at + min(longest, max(first, waited)))
-
-
-def _replication(case: Case, detail: str) -> Wait:
-    within = case.policy.converge_within
-    again = next_look(case, "replication", within, LOOK_AGAIN, LONGEST_LOOK)
-    return Wait("replication", case.deadline(DIRECTORY, "replication", within), again, detail)
-
-
-def converging(
-    case: Case, pairs: Sequence[PairSeen], wanted: Pair, agrees: Callable[[PairSeen], bool] = lambda _pair: True
-) -> Wait | Stop | None:
-    """Return the wait for those copies that do not show the wanted pair yet, a stop past the deadline, or None.
-
-    ``agrees`` says whether a copy shows everything else that it should.
-    """
-    late = [pair for pair in pairs if pair.pair is not wanted or not agrees(pair)]
-    if not late:
-        return None
-    until = case.deadline(DIRECTORY, "replication", case.policy.converge_within)
-    if case.at and until and case.at >= until:
-        return Stop(
-            "not-converged",
-            f"after {case.policy.converge_within} not every domain controller shows {wanted}: "
-            f"{'; '.join(map(str, late))}",
-            "mend the replication (`repadmin /showrepl`), then `dmsa release`",
-        )
-    return _replication(case, f"{', '.join(pair.server for pair in late)} does not show {wanted} yet")

@@ -18,19 +18,12 @@ from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Pair, Phase
+from orchestrator.model.observation import Fault
+from orchestrator.steps.convergence import agreed, awaited, pair_reads_after_replication, pairs_everywhere
 from orchestrator.steps.found_again import found_again
 from orchestrator.steps.repair import repair
 from orchestrator.steps.restart import workload_reads
-from orchestrator.steps.step import (
-    Groups,
-    Step,
-    agreed,
-    migration_cmdlet,
-    not_matching,
-    original_missing,
-    pair_reads_after_replication,
-    pairs_everywhere,
-)
+from orchestrator.steps.step import Groups, Step, migration_cmdlet, not_matching, original_missing
 from orchestrator.steps.witness import confirmed, testimony
 from orchestrator.steps.workloads import logging_on, running
 
@@ -61,6 +54,10 @@ class Unlink(Step):
     def reads(self, case: Case, subject: str) -> tuple[Read, ...]:
         """Ask for the pair where it is written, and in time everywhere; or a host about its workloads."""
         return pair_reads_after_replication(case) if subject == DIRECTORY else workload_reads(case, subject)
+
+    def sees_through(self, case: Case, subject: str, endpoint: str, fault: Fault) -> bool:
+        """A copy that cannot be read is waited for like one that is late."""
+        return subject == DIRECTORY and awaited(case, endpoint, fault)
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
         """Unlink, repair, converge; on the hosts start what is down."""

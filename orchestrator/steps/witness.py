@@ -14,7 +14,8 @@ from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.witness import WitnessSeen, contradictions, witness_endpoint, witness_reads, witness_seen
-from orchestrator.steps.step import LOOK_AGAIN, pairs_everywhere
+from orchestrator.steps.convergence import pairs_everywhere
+from orchestrator.steps.step import LOOK_AGAIN
 
 
 def confirmed(case: Case, seen: Seen) -> Observe | Wait | Stop | None:

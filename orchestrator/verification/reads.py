@@ -14,10 +14,10 @@ from orchestrator.model.ledger import ledger_reads, ledger_seen
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.observation import Unreadable
 from orchestrator.steps import snapshot
+from orchestrator.steps.controllers import controllers_read, knowing_controllers
+from orchestrator.steps.convergence import further_copies, pair_reads_everywhere
 from orchestrator.steps.inventory import host_before
-from orchestrator.steps.prepare import controllers_read, knowing_controllers
 from orchestrator.steps.restart import workload_reads
-from orchestrator.steps.step import further_copies, pair_reads_everywhere
 from orchestrator.verification import witness
 from orchestrator.verification.original import tombstone_read
 

@@ -11,7 +11,7 @@ from orchestrator.model.deleted import only_explains
 from orchestrator.model.directory import PairSeen
 from orchestrator.model.event import DIRECTORY
 from orchestrator.model.observation import Fault, Outcome, Unreadable
-from orchestrator.steps.prepare import knowing_controllers
+from orchestrator.steps.controllers import knowing_controllers
 from orchestrator.verification import facts, hosts, ledger, original, pairs, reads, witness
 from orchestrator.verification.finding import Finding, Verdict, of_fault, unread
 from orchestrator.verification.wanted import is_written_to, wanted

@@ -14,8 +14,8 @@ from orchestrator.model.people import is_named
 from orchestrator.model.plan import Approvals, Plan, Waiver, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.words import Approval, Gate, Subject
-from orchestrator.views.moment import TIME, iso
-from orchestrator.views.shape import COUNT, TEXT, closed, list_of, one_of, or_null
+from orchestrator.views.moment import iso
+from orchestrator.views.shape import COUNT, TEXT, TIME, closed, list_of, one_of, or_null
 
 
 def known_time(run: RunState, at: datetime | None) -> datetime | None:

@@ -7,8 +7,7 @@ from typing import Any, get_args
 from orchestrator.model.drilled import Verdict
 from orchestrator.model.lifecycle import PATH, Phase
 from orchestrator.views.certificate import FORM
-from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, closed, list_of, one_of, or_null
-from orchestrator.views.status_schema import TIME
+from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, TIME, closed, list_of, one_of, or_null
 
 _SECONDS = or_null({"type": "integer"})
 _WORD = one_of(get_args(Verdict))

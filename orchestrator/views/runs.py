@@ -10,9 +10,9 @@ from orchestrator.engine.outcome import WaveState, exit_of
 from orchestrator.errors import Exit
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
-from orchestrator.views.shape import COUNT, DIALECT, DIGEST, TEXT, closed, list_of, one_of, or_null
+from orchestrator.views.shape import COUNT, DIALECT, DIGEST, TEXT, TIME, closed, list_of, one_of, or_null
 from orchestrator.views.status import status_document
-from orchestrator.views.status_schema import TIME, WAITING
+from orchestrator.views.status_schema import WAITING
 from orchestrator.views.summary import until
 
 COUNTED = ("planned", "moving", "waiting", "held", "completed", "rolled_back")

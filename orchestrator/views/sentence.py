@@ -35,7 +35,9 @@ from orchestrator.model.event import (
     WayBackAsked,
 )
 from orchestrator.model.folded import StateFolded
+from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.observation import Outcome
+from orchestrator.model.unknown import known_of
 from orchestrator.model.words import (
     AdoptAsked,
     Amended,
@@ -99,10 +101,29 @@ def _guards(event: GuardsAsked) -> str:
 
 
 def _done(event: SubjectDone) -> str:
+    if event.step is Trigger.SOAK:
+        return _soaked(event)
     seen = [f"{w.name} {w.state}" for w in event.workloads or ()]
     if event.registry:
         seen.append(f"DelegatedMSAEnabled {event.registry}")
     return f"{event.step} done at {event.subject}" + (f" ({', '.join(seen)})" if seen else "")
+
+
+def _ledger(event: LedgerRead) -> str:
+    unknown = f"; not in the plan: {'; '.join(map(known_of, event.unknown))}" if event.unknown else ""
+    return f"ledger: {', '.join(event.principals) or 'nobody yet'}{unknown}"
+
+
+def _soaked(event: SubjectDone) -> str:
+    """Say why Complete may come: since when the dwell counts and of what, and since when nobody new has come."""
+    said = event.evidence
+    parts = ", ".join(f"{name} {at}" for name, at in (said.get("dwell_parts") or {}).items())
+    if not parts:
+        return f"{event.step} done at {event.subject}"
+    return (
+        f"{event.step} done at {event.subject} (dwell since {said['dwell_started']}: {parts}; due {said['dwell_due']}; "
+        f"ledger flat since {said['flat_since']}, {len(said['ledger'])} on it)"
+    )
 
 
 def _at(subject: str) -> str:
@@ -179,7 +200,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     AttemptSettled: lambda e: f"the lost call at {e.subject} was settled by looking",
     BaselineRead: lambda e: f"{e.step} at {e.host}: baseline {iso(e.local_time)}",
     SubjectDone: _done,
-    LedgerRead: lambda e: f"ledger: {', '.join(e.principals) or 'nobody yet'}",
+    LedgerRead: _ledger,
     Moved: lambda e: f"{e.source} -> {e.dest}",
     WaitBegan: _wait,
     RetryDue: lambda e: f"try {e.tries + 1}{_at(e.subject)} at {iso(e.until)}: {e.fault.message}",

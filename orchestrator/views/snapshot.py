@@ -13,9 +13,8 @@ from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 from orchestrator.steps.comparison import facts_of
 from orchestrator.steps.snapshot import Content
-from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, closed, list_of, one_of, or_null
+from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, TIME, closed, list_of, one_of, or_null
 from orchestrator.views.status import iso
-from orchestrator.views.status_schema import TIME
 
 
 def snapshot_document(run: RunState, plan: Plan, digest: str, chosen: Collection[str]) -> dict[str, Any]:

@@ -9,13 +9,12 @@ from orchestrator.engine.outcome import exit_of, waiting_of, wave_state
 from orchestrator.engine.waves import Admission, admissible
 from orchestrator.model.case import Case
 from orchestrator.model.event import WorkloadSeen
-from orchestrator.model.guard_ids import Stage
-from orchestrator.model.ledger import dwell_due
 from orchestrator.model.lifecycle import PATH, Intention, Phase
 from orchestrator.model.plan import Host, Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.state import HostProgress, MigrationState, Waiting
 from orchestrator.views.approvals import known_time, migration_waivers, wave_approvals
+from orchestrator.views.dwelling import dwell_of, ledger_of
 from orchestrator.views.moment import iso
 
 __all__ = ["iso", "status_document"]
@@ -51,7 +50,9 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
 
 
 def _waiting(waiting: Waiting | None) -> dict[str, Any] | None:
-    return {"for": waiting.waiting_for, "until": iso(waiting.until)} if waiting else None
+    if waiting is None:
+        return None
+    return {"for": waiting.waiting_for, "until": iso(waiting.until), "detail": waiting.detail}
 
 
 def _migration(case: Case, admission: Admission, known: datetime | None) -> dict[str, Any]:
@@ -65,7 +66,8 @@ def _migration(case: Case, admission: Admission, known: datetime | None) -> dict
         "adopted": state.adopted,
         "held": _held(state),
         "waiting": _waiting(waiting_of(state, admission)),
-        "dwell": _dwell(case),
+        "dwell": dwell_of(case),
+        "ledger": ledger_of(case),
         "waivers": migration_waivers(case.run, case.plan, case.migration.id, known),
         "compared": _compared(state),
         "hosts": [_host(case, case.host(name)) for name in dict.fromkeys((*case.planned_hosts, *state.lost))],
@@ -83,13 +85,6 @@ def _held(state: MigrationState) -> dict[str, Any] | None:
         "release": held.release,
         "down": [{"host": held.subject, "name": name} for name in held.down],
     }
-
-
-def _dwell(case: Case) -> dict[str, Any] | None:
-    if case.state.dwell_started is None:
-        return None
-    waived = case.waived("dwell-minimum", Stage.COMPLETE)
-    return {"started": iso(case.state.dwell_started), "due": iso(dwell_due(case, floor_waived=waived))}
 
 
 def _compared(state: MigrationState) -> dict[str, Any] | None:

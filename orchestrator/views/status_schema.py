@@ -14,8 +14,8 @@ from orchestrator.model.guard_ids import GUARDS
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.waiting import WaitFor
 from orchestrator.views.approvals import approvals_shape
-from orchestrator.views.moment import TIME
-from orchestrator.views.shape import COUNT, DIALECT, TEXT, closed, list_of, one_of, or_null
+from orchestrator.views.dwelling import dwell_shape, ledger_shape
+from orchestrator.views.shape import COUNT, DIALECT, TEXT, TIME, closed, list_of, one_of, or_null
 
 HELD_REASONS = (
     *(f"guard:{id_}" for id_ in GUARDS),
@@ -33,7 +33,7 @@ HELD_REASONS = (
     "hosts-missing",
 )
 REGISTRY = ("pending", "set", "was-set", "kept", "restored", "lost")
-WAITING = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
+WAITING = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME, "detail": TEXT}))
 
 __all__ = ["HELD_REASONS", "REGISTRY", "TIME", "WAITING", "status_schema"]
 
@@ -71,7 +71,8 @@ def status_schema() -> dict[str, Any]:
         adopted={"type": "boolean"},
         held=or_null(held),
         waiting=WAITING,
-        dwell=or_null(closed(started=TIME, due=TIME)),
+        dwell=dwell_shape(),
+        ledger=ledger_shape(),
         waivers=list_of(waiver),
         compared=or_null(closed(equal=COUNT, declared=names, foreign=names, failed=names)),
         hosts={"type": "array", "items": host},

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.views.approvals import gate_lines, waiver_lines
+from orchestrator.views.dwelling import dwell_lines
 
 _PLAN = re.compile(r"\bPLAN\b")
 
@@ -60,6 +61,9 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     held, waiting = migration["held"], migration["waiting"]
     mark = "HELD " if held else "waits" if waiting else "     "
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else until(waiting)}"
+    if waiting and not held and waiting["for"] in {"replication", "registration"} and waiting.get("detail"):
+        yield f"    {waiting['detail']}"
+    yield from dwell_lines(migration)
     if migration["adopted"]:
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"
     yield from (f"    {advice(line, command)}" for one in _wanted(migration) for line in waiver_lines(one))

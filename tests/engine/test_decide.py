@@ -143,7 +143,7 @@ class TestReading:
     """What could not be read."""
 
     def test_a_transient_fault_is_tried_again(self):
-        given = situation({"state": {"phase": "started"}, "read": {"faults": {"dc02": {}}}})
+        given = situation({"state": {"phase": "started"}, "read": {"faults": {"dc01": {}}}})
         action = decide(given)
         assert kinds(action) == ["retry-due"]
         assert (action.events[0].of, action.events[0].tries) == ("read", 1)
@@ -151,26 +151,26 @@ class TestReading:
 
     def test_until_the_attempts_are_spent(self):
         state = {"phase": "started", "tries": {"directory read": 4}}
-        hold = held(decide(situation({"state": state, "read": {"faults": {"dc02": {"message": "dc02 is away"}}}})))
+        hold = held(decide(situation({"state": state, "read": {"faults": {"dc01": {"message": "dc01 is away"}}}})))
         assert hold.reason == "retries-spent"
-        assert hold.detail == "dc02 is away (tried 5 times)"
+        assert hold.detail == "dc01 is away (tried 5 times)"
 
     @pytest.mark.parametrize("tries", [0, 3])
     def test_while_nobody_knows_the_time_it_waits_and_nothing_is_spent(self, tries):
         state = {"phase": "started", "tries": {"directory read": tries}}
-        facts = {"at": None, "state": state, "read": {"faults": {"dc02": {"message": "dc02 is away"}}}}
+        facts = {"at": None, "state": state, "read": {"faults": {"dc01": {"message": "dc01 is away"}}}}
         action = decide(situation(facts))
-        assert action == Wait("retry", None, None, "dc02 is away")
+        assert action == Wait("retry", None, None, "dc01 is away")
 
     def test_what_was_spent_before_the_time_was_lost_is_held(self):
         state = {"phase": "started", "tries": {"directory read": 4}}
-        hold = held(decide(situation({"at": None, "state": state, "read": {"faults": {"dc02": {"message": "away"}}}})))
+        hold = held(decide(situation({"at": None, "state": state, "read": {"faults": {"dc01": {"message": "away"}}}})))
         assert (hold.reason, hold.detail) == ("retries-spent", "away (tried 5 times)")
 
     def test_once_is_once(self):
         plan = {"retry": {"attempts": 1}}
-        facts = {"plan": plan, "state": {"phase": "started"}, "read": {"faults": {"dc02": {"message": "dc02 is away"}}}}
-        assert held(decide(situation(facts))).detail == "dc02 is away (tried once)"
+        facts = {"plan": plan, "state": {"phase": "started"}, "read": {"faults": {"dc01": {"message": "dc01 is away"}}}}
+        assert held(decide(situation(facts))).detail == "dc01 is away (tried once)"
 
     def test_a_permanent_one_is_held_at_once(self):
         fault = {"kind": "permanent", "code": "access-denied", "message": "no", "reached": True}
@@ -180,6 +180,23 @@ class TestReading:
     def test_of_two_the_permanent_one_is_told(self):
         faults = {"dc01": {}, "dc02": {"kind": "permanent", "message": "denied"}}
         assert "denied" in held(decide(situation({"state": {"phase": "started"}, "read": {"faults": faults}}))).detail
+
+    def test_another_copy_that_is_away_is_waited_for_and_spends_nothing(self):
+        """The pinned copy can be read; the other one is late, for whatever reason."""
+        state = {"phase": "started", "tries": {"directory read": 0}}
+        action = decide(situation({"state": state, "read": {"pair": "1/1", "faults": {"dc02": {}}}}))
+        assert isinstance(action, Record), action
+        assert kinds(action) == ["recovered"]
+        action = decide(situation({"state": {"phase": "started"}, "read": {"pair": "1/1", "faults": {"dc02": {}}}}))
+        assert isinstance(action, Wait)
+        assert (action.waiting_for, action.until) == ("replication", AT + timedelta(hours=12))
+
+    def test_a_write_is_not_decided_on_while_another_copy_is_away(self):
+        """The guards ask it too: before anything is changed it is an outage like any other."""
+        for state, pair in (({"phase": "soaked"}, "1/1"), ({"phase": "linked", "intention": "back"}, "1/1")):
+            given = situation({"state": state, "read": {"pair": pair, "faults": {"dc02": {}}}})
+            if state["phase"] == "soaked":
+                assert kinds(decide(given)) == ["retry-due"]
 
     def test_recovered_once(self):
         given = situation({"state": {"phase": "started", "tries": {"directory read": 2}}, "read": {"pair": "1/1"}})

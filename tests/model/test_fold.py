@@ -16,7 +16,7 @@ from orchestrator.model import event as e
 from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.model.run import RunState
-from orchestrator.model.state import MigrationState, replaced
+from orchestrator.model.state import Limit, MigrationState, replaced
 from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -394,7 +394,7 @@ def test_a_fault_in_between_does_not_renew_a_deadline():
     fault = e.RetryDue(migration="a", subject=e.DIRECTORY, of="read", tries=1, until=later(minutes=1), fault=FAULT)
     run.apply(fault, AT)
     run.apply(wait.model_copy(update={"until": second}), later(hours=8))
-    assert run["a"].deadlines == {(e.DIRECTORY, "replication"): first}
+    assert run["a"].deadlines == {(e.DIRECTORY, "replication"): Limit(first, AT)}
     run.apply(e.Released(migration="a", by="x", reason="y"), later(hours=9))
     assert not run["a"].deadlines
 

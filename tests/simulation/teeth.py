@@ -24,7 +24,7 @@ from orchestrator.model.action import Done, Record
 from orchestrator.model.case import Case
 from orchestrator.model.event import AttemptSettled, WaitBegan, from_body
 from orchestrator.model.lifecycle import Pair, Phase
-from orchestrator.steps import link, restart_back, restore, soak, start, step, workloads
+from orchestrator.steps import convergence, found_again, restore, soak, start, workloads
 from tests.simulation.seeds import APPROVED, RESET, SMALL
 
 
@@ -91,7 +91,7 @@ def _forget_the_dwell(patch: pytest.MonkeyPatch) -> None:
 
 
 def _forget_convergence(patch: pytest.MonkeyPatch) -> None:
-    for module in (link, step, restart_back):
+    for module in (convergence, found_again):
         patch.setattr(module, "converging", lambda *_given: None)
 
 

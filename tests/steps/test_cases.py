@@ -54,7 +54,7 @@ def follow(step: Step, given: Situation) -> tuple[Answer | Unreadable, list[str]
             for event in answer.events:
                 case.run.apply(event, case.at)
                 notes.append(event.kind)
-            case = Case.of(case.run, case.plan, MIGRATION, case.at)
+            case = Case.of(case.run, case.plan, MIGRATION, case.at, case.apart)
         else:
             return answer, notes, asked
     raise AssertionError(f"no end to it: {notes}, {asked}")

@@ -66,7 +66,7 @@ def test_held_is_never_shown_as_waiting():
 
 def test_waiting():
     found = migration({"phase": "restarted"}, waits={"directory": Waiting("dwell", AT + timedelta(days=3))})
-    assert found["waiting"] == {"for": "dwell", "until": "2026-03-05T12:00:00Z"}
+    assert found["waiting"] == {"for": "dwell", "until": "2026-03-05T12:00:00Z", "detail": ""}
 
 
 def soaking(**plan: Any) -> dict[str, Any]:
@@ -75,8 +75,25 @@ def soaking(**plan: Any) -> dict[str, Any]:
 
 
 def test_the_dwell_and_when_it_is_due():
-    assert soaking()["dwell"] == {"started": "2026-03-02T12:00:00Z", "due": "2026-03-16T12:00:00Z"}
+    moment = "2026-03-02T12:00:00Z"
+    parts = {"converged": moment, "registry": moment, "allowed": moment, "anew": None}
+    assert soaking()["dwell"] == {"started": moment, "due": "2026-03-16T12:00:00Z", "parts": parts}
     assert soaking(dwell="5d")["dwell"]["due"] == "2026-03-16T12:00:00Z"
+
+
+def test_the_ledger_and_since_when_it_is_flat():
+    assert migration({"phase": "registered"})["ledger"] is None
+    soaks = {"phase": "restarted", "converged_at": AT, "registry_at": AT}
+    later = AT + timedelta(days=1)
+    known = {"first_seen": {APP01: AT, "old07": later}, "hosts": [APP01], "since": AT, "read_at": later}
+    shown = migration({**soaks, "ledger": known})["ledger"]
+    assert shown["hosts"] == [{"name": APP01, "first_seen": "2026-03-02T12:00:00Z"}]
+    (unknown,) = shown["unknown"]
+    assert (unknown["name"], unknown["first_seen"], unknown["os"]) == ("old07", "2026-03-03T12:00:00Z", None)
+    assert (shown["flat_since"], shown["flat_due"]) == ("2026-03-03T12:00:00Z", "2026-03-10T12:00:00Z")
+    assert shown["vanished"] == []
+    gone = {**known, "present": [APP01]}
+    assert migration({**soaks, "ledger": gone})["ledger"]["vanished"] == ["old07"]
 
 
 def test_a_waiver_shows_in_the_date_only_where_it_counts():

@@ -11,7 +11,8 @@ from orchestrator.views.summary import summary
 
 def one(name: str = "dmsa-app", phase: str = "planned", **more: Any) -> dict[str, Any]:
     plain = {"dmsa": name, "phase": phase, "intention": "forward", "attempt": 1, "held": None, "waiting": None}
-    return {**plain, "adopted": False, "waivers": [], "compared": None, "hosts": [], **more}
+    nothing = {"waivers": [], "compared": None, "hosts": [], "dwell": None, "ledger": None}
+    return {**plain, "adopted": False, **nothing, **more}
 
 
 def document(*migrations: dict[str, Any], code: int = 7, state: str = "running", **more: Any) -> dict[str, Any]:
@@ -54,6 +55,56 @@ def test_a_lost_host_is_named_with_what_is_left_there():
 def test_a_value_that_was_kept_is_named_with_whom_it_was_kept_for():
     kept = {"name": "app02", "kept_for": ["dmsa-b", "mail/dmsa-c"], "lost": None, "discovered": None, "workloads": []}
     assert "    kept: DelegatedMSAEnabled at app02, for dmsa-b, mail/dmsa-c" in lines(one(phase="linked", hosts=[kept]))
+
+
+DWELL = {
+    "started": "2026-03-03T20:00:00Z",
+    "due": "2026-03-17T20:00:00Z",
+    "parts": {
+        "converged": "2026-03-02T19:00:00Z",
+        "registry": "2026-03-02T19:10:00Z",
+        "allowed": "2026-03-03T20:00:00Z",
+        "anew": None,
+    },
+}
+STRANGER = {
+    "name": "old07",
+    "first_seen": "2026-03-04T00:00:00Z",
+    "os": "Windows Server 2019",
+    "os_version": "10.0 (17763)",
+    "last_log_on": "2026-03-01T00:00:00Z",
+    "enabled": True,
+    "controller": False,
+    "through": "CN=App Hosts",
+}
+LEDGER = {"read": None, "hosts": [], "unknown": [STRANGER], "vanished": [], "flat_since": None, "flat_due": None}
+
+
+def test_a_dwell_says_of_what_it_is_the_latest():
+    said = lines(one(phase="restarted", dwell=DWELL))
+    assert (
+        "    dwell since 2026-03-03T20:00:00Z (pair everywhere 2026-03-02T19:00:00Z, values 2026-03-02T19:10:00Z, "
+        "hosts allowed 2026-03-03T20:00:00Z), due 2026-03-17T20:00:00Z"
+    ) in said
+    anew = {**DWELL, "parts": {**DWELL["parts"], "anew": "2026-03-09T00:00:00Z"}}
+    assert any(", anew 2026-03-09T00:00:00Z)" in line for line in lines(one(phase="restarted", dwell=anew)))
+    assert not any("dwell since" in line for line in lines(one(phase="completed", dwell=DWELL)))
+
+
+def test_who_is_not_in_the_plan_is_told_with_what_is_known():
+    assert (
+        "    not in the plan, and may use the dMSA: old07 (Windows Server 2019 10.0 (17763), last log-on "
+        "2026-03-01T00:00:00Z, through CN=App Hosts), since 2026-03-04T00:00:00Z"
+    ) in lines(one(phase="restarted", ledger=LEDGER))
+    bare = dict.fromkeys(STRANGER) | {"name": "x", "enabled": False, "controller": True}
+    said = lines(one(phase="restarted", ledger={**LEDGER, "unknown": [bare]}))
+    assert any("x (operating system not given, no log-on known, disabled, a domain controller)" in one for one in said)
+
+
+def test_a_wait_for_replication_says_which_and_since_when():
+    detail = "since noon: dc02 does not show 1/1 yet"
+    waiting = {"for": "replication", "until": "2026-03-03T00:00:00Z", "detail": detail}
+    assert f"    {detail}" in lines(one(phase="started", waiting=waiting))
 
 
 def test_the_whole():

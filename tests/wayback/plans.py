@@ -282,6 +282,7 @@ class _Drawn:
             waves[number % many]["migrations"].append(migration)
         policy = POLICY | {"rollback_by": chance.choice(("undo", "reset"))}
         policy |= {"reboot": "after_registry"} if chance.random() < 0.25 else {}
+        policy |= {"hosts_missing": "add"} if chance.random() < 0.5 else {}
         return {"version": 1, "name": "random", "estate": {"lab": "random.yaml"}, "policy": policy, "waves": waves}
 
     def estate(self, seed: int) -> dict[str, Any]:
@@ -298,6 +299,7 @@ class _Drawn:
         before = [f"CN=dmsa-{name},{MANAGED}" for name in self._names if chance.random() < 0.15]
         hosts = [
             {"name": host, "site": "Berlin", "kerberos": chance.choice(("no-key", "absent", 0, 1)), **self._runs[host]}
+            | ({"registers": False} if chance.random() < 0.15 else {})
             for host in self._hosts
         ]
         return {

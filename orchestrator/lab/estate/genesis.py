@@ -244,6 +244,7 @@ class Genesis:
             "servicePrincipalName": (f"HOST/{short}", f"HOST/{fqdn}"),
             "msDS__SupportedEncryptionTypes": types,
             "pwdLastSet": uac.filetime(self._at),
+            "lastLogonTimestamp": uac.filetime(self._spec.clock.start - _LAST_SEEN),
             "accountExpires": uac.NEVER,
         }
         self._put(f"CN={short},{above}", "computer", **values)

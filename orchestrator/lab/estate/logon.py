@@ -202,6 +202,8 @@ class Authority:
         return bool(own & set(dmsa.texts(MEMBERSHIP)))
 
     def _register(self, machine: Machine, account: Entry, dmsa: Entry) -> None:
+        if not machine.spec.registers:
+            return
         self._client_event(machine, 307, account, dmsa)
         dc = self.dc_for(machine, writable=True)
         if dc is None or dc.dc is None or dc.spec.build < DMSA_BUILD:

@@ -230,6 +230,9 @@ class HostSpec(Spec):
     site: Name = "Default-First-Site-Name"
     kerberos: KerberosValue = "absent"
     event_log: bool = False
+    registers: bool = True
+    """False for one that never adds itself to a dMSA's principals, though it could use it: what logs on there takes
+    another way than Kerberos, or the host has not been restarted since its switch was set."""
     listening: bool = True
     """False for a host that exists but offers no endpoint."""
     boots_in: Duration = timedelta(seconds=90)

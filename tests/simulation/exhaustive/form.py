@@ -94,7 +94,7 @@ def _migration(state: MigrationState, now: datetime) -> Part:
         _number_of(state, _of_state),
         _since(state.since, now, _LOOK),
         tuple(sorted((subject, w.waiting_for, _until(w.until, now)) for subject, w in state.waits.items())),
-        tuple(sorted((*key, _until(at, now)) for key, at in state.deadlines.items())),
+        tuple(sorted((*key, _until(limit.until, now)) for key, limit in state.deadlines.items())),
         tuple(sorted((subject, _since(a.unsettled_since, now, _SETTLE)) for subject, a in state.open.items())),
         _since(state.ledger.read_at, now, timedelta(days=1)) if state.phase is Phase.RESTARTED else None,
         _since(state.ledger.learned_at, now, _DWELL),
