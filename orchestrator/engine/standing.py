@@ -13,6 +13,7 @@ from datetime import datetime
 
 from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets
 from orchestrator.model.plan import Plan, Wave
+from orchestrator.model.restarts import Restarts
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 
@@ -57,21 +58,22 @@ class Standing:
             self._spent = budget_spent(self._wave, (self._states[self._ids[place]] for place in self._failed))
             self.met = meets(self._wave, self._open.values())
 
-    def ask(self, unmet: Iterable[str], at: datetime | None) -> set[str]:
+    def ask(self, unmet: Iterable[str], at: datetime | None, restarts: Restarts) -> set[str]:
         """Bring the answers up to date; return the migrations whose state or answer is not what it was.
 
         Args:
             unmet: the waves that this one needs and that are not met.
             at: estate time.
+            restarts: how long restarts were measured to take.
         """
         changed, self._changed = self._changed, set()
-        asked_with = (tuple(unmet), self._spent, at if self._timed else None)
+        asked_with = (tuple(unmet), self._spent, (at, restarts.measured) if self._timed else None)
         asked = changed if asked_with == self._asked_with else self._ids
         self._asked_with = asked_with
         if not asked:
             return changed
         for id_ in asked:
-            self._ask(id_, asked_with[0], at)
+            self._ask(id_, asked_with[0], at, restarts)
         return changed | self._give_places(asked)
 
     def _count(self, state: MigrationState) -> bool:
@@ -87,10 +89,10 @@ class Standing:
         _mark(self._failed, self.places[state.id], state.failure == "failed")
         return True
 
-    def _ask(self, id_: str, unmet: Iterable[str], at: datetime | None) -> None:
+    def _ask(self, id_: str, unmet: Iterable[str], at: datetime | None, restarts: Restarts) -> None:
         answer: Admission = Still("not selected")
         if self._chosen is None or id_ in self._chosen:
-            answer = alone(self._states[id_], self._plan, self._wave, at, unmet, self._spent)
+            answer = alone(self._states[id_], self._plan, self._wave, at, unmet, self._spent, restarts)
         self._alone[id_] = answer
         _mark(self._wanting, self.places[id_], isinstance(answer, Go) and answer.admits)
 

@@ -35,7 +35,7 @@ def openings(window: Window, blackout: Sequence[Blackout], at: datetime) -> Iter
     while begin is not None and end is not None:
         following = next(spans, (None, None))
         if following[0] is not None and following[0] <= end:
-            begin, end = begin, following[1]
+            end = following[1]
             continue
         if end > at:
             yield begin, end

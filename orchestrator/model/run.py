@@ -27,6 +27,7 @@ from orchestrator.model.event import (
 )
 from orchestrator.model.fold import FOLDS
 from orchestrator.model.lifecycle import IllegalEvent
+from orchestrator.model.restarts import Restarts
 from orchestrator.model.state import MigrationState
 from orchestrator.model.switches import Switches, User
 from orchestrator.model.words import Amended
@@ -48,6 +49,8 @@ class RunState:
     """The hosts' switches, counted over every run of the journal."""
     claims: Claims = field(default_factory=Claims)
     """Which migrations have begun with which account, over every run of the journal."""
+    restarts: Restarts = field(default_factory=Restarts)
+    """How long restarts took, of each migration and of the whole run."""
     shells: dict[UUID, str] = field(default_factory=dict)
     """Shells that may be open, and at which endpoints: ours, or left behind by a runner that died."""
     refused: str | None = None
@@ -75,7 +78,8 @@ class RunState:
         """Return the same state, to fold other events into."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
         known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, list}}
-        return RunState(**known | {"switches": self.switches.copied(), "claims": self.claims.copied()})
+        apart = {name: known[name].copied() for name in ("switches", "claims", "restarts")}
+        return RunState(**known | apart)
 
     def apply(self, event: Event, at: datetime | None) -> None:
         """Fold one event in.
@@ -93,6 +97,7 @@ class RunState:
             after = fold(self[id_], event, at)
             self.switches.take_in(self.run, event, at)
             self.claims.take_in(self.run, event)
+            self.restarts.take_in(event, at)
             self.migrations[id_] = after
             self.touched.append(id_)
         elif isinstance(event, RunBegan | Amended):

@@ -51,7 +51,7 @@ def _inside(window: Window, blackout: Sequence[Blackout], at: datetime) -> bool:
 
 
 def _shown(at: datetime, zone: ZoneInfo) -> datetime:
-    """Return the latest time that the clock on the wall has shown: in an hour that is repeated, the end of that hour."""
+    """Return the latest time that the clock on the wall has shown: in an hour that comes again, that hour's end."""
     local = at.astimezone(zone)
     while local.fold and local.replace(fold=0).utcoffset() != local.utcoffset():
         local = local.replace(second=0, microsecond=0) + timedelta(minutes=1)

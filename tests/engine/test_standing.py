@@ -50,7 +50,7 @@ def test_asked_from_turn_to_turn_or_anew_the_answers_are_the_same(one, turns, ch
             standing = waves[wave.name]
             before = dict(standing.answers)
             unmet = [name for name in one.needs_of(wave) if not waves[name].met]
-            changed = standing.ask(unmet, at)
+            changed = standing.ask(unmet, at, run.restarts)
             assert standing.met == is_met(run, wave)
             assert {id_ for id_ in standing.places if before.get(id_) != standing.answers[id_]} <= changed
             answers |= {id_: standing.answers[id_] for id_ in standing.places}
@@ -62,12 +62,12 @@ def test_a_state_that_changed_is_named_even_where_its_answer_did_not():
     run = RunState("table")
     standing = Standing(one, one.waves[0])
     standing.take_in(run, ())
-    assert standing.ask([], AT) == {"a", "b"}
+    assert standing.ask([], AT, run.restarts) == {"a", "b"}
     standing.take_in(run, ["a"])
-    assert standing.ask([], AT) == set()
+    assert standing.ask([], AT, run.restarts) == set()
     run.migrations["a"] = MigrationState(id="a", attempt=2)
     standing.take_in(run, ["a"])
-    assert standing.ask([], AT) == {"a"}
+    assert standing.ask([], AT, run.restarts) == {"a"}
     standing.forget()
     standing.take_in(run, ())
-    assert standing.ask([], AT) == {"a", "b"}
+    assert standing.ask([], AT, run.restarts) == {"a", "b"}

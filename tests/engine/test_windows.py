@@ -208,7 +208,7 @@ def naive(one: Window, dark: tuple[Blackout, ...], first: datetime, minutes: int
 
     What counts is the latest time that it has shown: an hour that comes again is over already.
     """
-    shown, answers = datetime.min, []
+    shown, answers = datetime(1, 1, 1), []  # noqa: DTZ001 - as on the wall
     for passed in range(-4 * 1440, minutes):
         shown = max(shown, (first + passed * MINUTE).astimezone(ZoneInfo(one.zone)).replace(tzinfo=None))
         if passed >= 0:
