@@ -68,7 +68,7 @@ def outside_window(wave: Wave, step: Trigger, at: datetime | None, stretch: Stre
         return None
     opens = next_opening(window, wave.blackout, at, lasting)
     name = named(wave, gate)
-    then = f"opens {there(opens, window)}" if opens else _never(wave, window, at, stretch)
+    then = f"opens {there(opens, window)}" if opens else _never(wave, window, at, stretch, told=closes is not None)
     if closes is not None:
         early = _cut_short(window, wave.blackout, closes)
         soon = f"too soon{' for Complete and what follows' if step is Trigger.COMPLETE else ''}: {stretch}"
@@ -92,10 +92,11 @@ def there(at: datetime, window: Window) -> str:
     return f"{_DAYS[local.weekday()]} {local:%Y-%m-%d %H:%M} {window.zone}"
 
 
-def _never(wave: Wave, window: Window, at: datetime, stretch: Stretch | None) -> str:
+def _never(wave: Wave, window: Window, at: datetime, stretch: Stretch | None, *, told: bool) -> str:
     if stretch is None or next_opening(window, wave.blackout, at) is None:
         return f"does not open within {HORIZON.days} days: amend its days or the blackout in the plan"
-    return f"is not open that long within {HORIZON.days} days ({stretch}): amend the plan, with a longer window"
+    why = "" if told else f" ({stretch})"
+    return f"is not open that long within {HORIZON.days} days{why}: amend the plan, with a longer window"
 
 
 def _in_the_dark(window: Window, blackout: Sequence[Blackout], at: datetime) -> Blackout | None:
