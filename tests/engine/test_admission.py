@@ -49,7 +49,9 @@ def test_the_table_is_large_and_speaks_of_everything():
     assert set(phases) == set(Phase)
     first = Counter(" ".join(text.split(":")[0].split()[:2]) for row in ROWS for text in row.says.values())
     wanted = {"wait window", "wait blackout", "wait needs", "wait at-once", "still", "spent", "back"}
-    assert wanted | {f"go {step}" for step in ("prepare", "start!", "link", "soak", "complete!", "confirm")} <= set(first)
+    assert wanted | {f"go {step}" for step in ("prepare", "start!", "link", "soak", "complete!", "confirm")} <= set(
+        first
+    )
     zones = {half.zone for row in ROWS for wave in row.plan.waves for half in (wave.window,) if half is not None}
     assert {"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"} <= zones
 

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.engine.standing import Standing
-from orchestrator.engine.waves import admissible, is_met
+from orchestrator.engine.waves import Go, NotYet, admissible, is_met
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState, Waiting
-from tests.engine.runs import AT, HELD, attempt, held, plan
+from tests.engine.runs import AT, HELD, attempt, held, measure, plan
 
 NIGHT = {"days": ["mon", "tue"], "open": "22:00", "close": "04:00", "zone": "UTC"}
 PLANS = (
@@ -33,15 +33,26 @@ STATES = st.builds(
     waits=st.sampled_from([{}, {"h": Waiting("task-run", None)}, {"h": Waiting("retry", None)}]),
     open=st.sampled_from([{}, {"directory": attempt()}]),
 )
-TURNS = st.lists(st.tuples(st.lists(STATES, max_size=4), st.sampled_from([0, 0, 6, 11])), min_size=1, max_size=6)
+TURNS = st.lists(
+    st.tuples(
+        st.lists(STATES, max_size=4),
+        st.sampled_from([0, 0, 6, 10, 11, 5.9]),
+        st.none() | st.tuples(st.sampled_from("abz"), st.integers(1, 8), st.sampled_from([5, 20])),
+    ),
+    min_size=1,
+    max_size=6,
+)
 
 
 @given(st.sampled_from(PLANS), TURNS, st.sampled_from([None, "abde"]))
 def test_asked_from_turn_to_turn_or_anew_the_answers_are_the_same(one, turns, chosen):
     run, at = RunState("table"), AT
     waves = {wave.name: Standing(one, wave, chosen) for wave in one.waves}
-    for states, hours in turns:
+    for states, hours, measured in turns:
         at += timedelta(hours=hours)
+        if measured is not None:
+            id_, minutes, times = measured
+            measure(run, id_, timedelta(minutes=minutes), times)
         run.migrations |= {state.id: state for state in states}
         answers = {}
         for wave in one.waves:
@@ -71,3 +82,16 @@ def test_a_state_that_changed_is_named_even_where_its_answer_did_not():
     standing.forget()
     standing.take_in(run, ())
     assert standing.ask([], AT, run.restarts) == {"a", "b"}
+
+
+def test_a_restart_that_was_measured_in_another_wave_is_heard_of():
+    one = plan({"ids": "a", "window": NIGHT, "needs": []}, {"ids": "b", "needs": []})
+    run = RunState("table")
+    run.migrations["a"] = MigrationState(id="a", phase=Phase.REGISTERED, admitted=Trigger.START)
+    standing, soon = Standing(one, one.waves[0]), AT + timedelta(hours=15, minutes=53)
+    standing.take_in(run, ())
+    standing.ask([], soon, run.restarts)
+    assert isinstance(standing.answers["a"], Go)
+    measure(run, "b", timedelta(minutes=8), 20)
+    assert standing.ask([], soon, run.restarts) == {"a"}
+    assert isinstance(standing.answers["a"], NotYet)
