@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from orchestrator.engine.stretch import Stretch
-from orchestrator.engine.windows import HORIZON, blacked_out, next_opening, open_until
+from orchestrator.engine.windows import FOREVER, HORIZON, blacked_out, next_opening, open_until
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.plan import Blackout, Wave, Window
 
@@ -79,6 +79,33 @@ def outside_window(wave: Wave, step: Trigger, at: datetime | None, stretch: Stre
         then = f"work may begin {there(opens, window)}" if bare and opens else f"{name} {then}"
         return Shut("blackout", opens, f"{_said(dark)}; {then}")
     return Shut("window", opens, f"{name} is closed and {then}{_passed_over(wave, window, at, opens)}")
+
+
+class Gate(NamedTuple):
+    """How the window of a gate stands: whether it is open, until when, when it opens next, and what keeps it shut."""
+
+    window: Window
+    is_open: bool
+    closes: datetime | None
+    opens: datetime | None
+    dark: str | None
+
+
+def gate_of(wave: Wave, gate: str, at: datetime) -> Gate | None:
+    """Return how the window of a gate stands; None where work may begin at any time.
+
+    ``closes`` is None where it is closed or never closes, ``opens`` where it does not open again within
+    :data:`~.windows.HORIZON`.
+    """
+    window = window_of(wave, gate)
+    if window is None:
+        return None
+    closes = open_until(window, wave.blackout, at)
+    dark = None if closes else _in_the_dark(window, wave.blackout, at)
+    ends = None if closes == FOREVER else closes
+    return Gate(
+        window, closes is not None, ends, next_opening(window, wave.blackout, at), _said(dark) if dark else None
+    )
 
 
 def named(wave: Wave, gate: str) -> str:

@@ -54,7 +54,9 @@ def status_schema() -> dict[str, Any]:
         workloads={"type": "array", "items": workload},
         lost=or_null(lost),
     )
-    waiting = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
+    waiting = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME, "detail": text}))
+    flag = {"type": "boolean"}
+    window = or_null(closed(zone=text, open=flag, closes=TIME, opens=TIME, blackout=or_null(text)))
     down = {"type": "array", "items": closed(host=text, name=text)}
     held = closed(reason=one_of(HELD_REASONS), detail=text, since=TIME, release=text, down=down)
     names = list_of(TEXT)
@@ -65,6 +67,7 @@ def status_schema() -> dict[str, Any]:
         intention=one_of(tuple(Intention)),
         attempt={"type": "integer", "minimum": 1},
         adopted={"type": "boolean"},
+        failure=or_null(one_of(("refused", "failed"))),
         held=or_null(held),
         waiting=waiting,
         dwell=or_null(closed(started=TIME, due=TIME)),
@@ -75,6 +78,7 @@ def status_schema() -> dict[str, Any]:
         name={"type": "string"},
         state=one_of(get_args(WaveState)),
         waiting=waiting,
+        windows=or_null(closed(start=window, complete=window)),
         migrations={"type": "array", "items": migration},
     )
     return {

@@ -38,6 +38,8 @@ RELEASED = Released(migration="a", by="bob", reason="mended")
 BACK = WayBackAsked(migration="a", way=Way.ROLLBACK, by="bob")
 MOVED = Moved(migration="a", trigger=Trigger.RESTART, source=Phase.REGISTERED, dest=Phase.RESTARTED)
 
+FAILS = ends(Outcome.FAILED)
+STARTS = begins("X", cmdlet="Start-Service")
 STORIES = [
     ("from its intent to its end", [(0, begins()), (40, ends())], [40]),
     ("a pool too", [(0, begins(cmdlet="Restart-WebAppPool")), (3, ends())], [3]),
@@ -47,50 +49,32 @@ STORIES = [
         [(0, begins()), (5, begins(host="web02")), (40, ends()), (60, ends(host="web02"))],
         [40, 55],
     ),
-    ("with the tries it took", [(0, begins()), (30, ends(Outcome.FAILED)), (60, begins()), (90, ends())], [90]),
-    ("a lost one that was repeated", [(0, begins()), (9, ends(Outcome.UNKNOWN)), (90, begins()), (100, ends())], [100]),
+    ("with the tries it took", [(0, begins()), (30, FAILS), (60, begins()), (90, ends())], [90]),
+    ("lost, and repeated", [(0, begins()), (9, ends(Outcome.UNKNOWN)), (90, begins()), (100, ends())], [100]),
+    ("lost, and not repeated", [(0, begins()), (9, ends(Outcome.UNKNOWN)), (90, begins("Db")), (95, ends())], [5]),
+    ("the start of another is none", [(0, begins()), (9, FAILS), (20, STARTS), (25, ends())], []),
     (
-        "a lost one that nobody repeated",
-        [(0, begins()), (9, ends(Outcome.UNKNOWN)), (90, begins("Db")), (95, ends())],
-        [5],
-    ),
-    (
-        "what a start of another took is not its own",
-        [(0, begins()), (9, ends(Outcome.FAILED)), (20, begins("X", cmdlet="Start-Service")), (25, ends())],
-        [],
-    ),
-    (
-        "a start in between does not end it",
-        [
-            (0, begins()),
-            (9, ends(Outcome.FAILED)),
-            (20, begins("X", cmdlet="Start-Service")),
-            (25, ends()),
-            (30, begins()),
-            (35, ends()),
-        ],
+        "nor does it end one",
+        [(0, begins()), (9, FAILS), (20, STARTS), (25, ends()), (30, begins()), (35, ends())],
         [35],
     ),
     ("a reboot is none", [(0, begins(cmdlet="Restart-Computer")), (40, ends())], []),
     ("a task is none", [(0, begins(cmdlet="Start-ScheduledTask")), (40, ends())], []),
     *(
         (
-            f"what somebody had to mend is none: {word.kind}",
-            [(0, begins()), (9, ends(Outcome.FAILED)), (10, word), (9000, begins()), (9005, ends())],
+            f"what was mended in between is none: {word.kind}",
+            [(0, begins()), (9, FAILS), (10, word), (9000, begins()), (9005, ends())],
             [5],
         )
         for word in (HELD, RELEASED, BACK, MOVED)
     ),
-    ("a time that nobody knew", [(None, begins()), (40, ends()), (50, begins()), (None, ends()), (70, ends())], []),
+    (
+        "a time that nobody knew",
+        [(None, begins()), (40, ends()), (50, begins()), (None, ends()), (70, ends())],
+        [],
+    ),
     ("a clock that went back", [(50, begins()), (40, ends())], []),
 ]
-
-
-def told(story: list) -> Restarts:
-    found = Restarts()
-    for second, event in story:
-        found.take_in(event, None if second is None else AT + second * SECOND)
-    return found
 
 
 @pytest.mark.parametrize(("why", "story", "seconds"), STORIES, ids=[story[0] for story in STORIES])
@@ -98,6 +82,13 @@ def test_what_is_measured(why, story, seconds):
     found = told(story)
     assert [int(one.total_seconds()) for one in found.every] == seconds
     assert found.measured == len(seconds)
+
+
+def told(story: list) -> Restarts:
+    found = Restarts()
+    for second, event in story:
+        found.take_in(event, None if second is None else AT + second * SECOND)
+    return found
 
 
 def test_a_copy_goes_on_by_itself():
