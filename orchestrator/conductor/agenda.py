@@ -40,7 +40,7 @@ class Agenda:
         for wave in self._plan.waves:
             standing = self._waves[wave.name]
             unmet = [name for name in self._plan.needs_of(wave) if not self._waves[name].met]
-            changed = standing.ask(unmet, at, run.consent)
+            changed = standing.ask(unmet, at, run)
             for id_ in sorted(changed | self._stirred.pop(wave.name, set()), key=standing.places.__getitem__):
                 yield id_, standing.answers[id_]
             self._take_in(run)

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from orchestrator.engine.asserted import contradicted, turned_back
 from orchestrator.engine.backoff import again_at
 from orchestrator.engine.holding import hold, undone, unreadable
+from orchestrator.engine.in_time import too_late
 from orchestrator.engine.merge import merge, unanswered
 from orchestrator.engine.verdicts import line, waited_for
-from orchestrator.engine.waves import outside_window, step_of
+from orchestrator.engine.waves import step_of
 from orchestrator.guards import Answer as GuardAnswer
 from orchestrator.guards import ask, ask_about_host, probes, probes_about_host
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
@@ -295,10 +296,9 @@ def _perform(case: Case, step: Step, subject: str, perform: Perform, said: tuple
     if sent >= case.policy.retry.attempts:
         detail = f"{statement} was sent {sent} times and what it should do cannot be read back at {subject}."
         return hold(case, step, subject, Stop("retries-spent", detail, down=down))
-    if perform.disruptive and case.state.intention is Intention.FORWARD:
-        late = outside_window(case.state, case.plan, step.trigger, case.at)
-        if late is not None:
-            return Wait("window", late.until, late.until, late.detail)
+    late = too_late(case, step.trigger, subject, perform)
+    if late is not None:
+        return late
     return replace(perform, before=(*said, *perform.before))
 
 

@@ -72,8 +72,7 @@ def failed(state: MigrationState, plan: Plan) -> TurnBack | None:
 def spent_budget(state: MigrationState, plan: Plan, begins: bool, spent: str) -> TurnBack | Spent | None:
     """Return what becomes of a migration that goes forward in a wave whose failure budget is spent.
 
-    None: it goes on, because Complete was sent and the rest belongs to it, or because only what is in flight is undone
-    and it soaks.
+    None: it goes on, because Complete was sent and the rest belongs to it, or because it is not in flight: it soaks.
 
     Args:
         state: where it stands.
@@ -86,8 +85,7 @@ def spent_budget(state: MigrationState, plan: Plan, begins: bool, spent: str) ->
     in_flight = state.admitted is not None
     if in_flight and _BEGUN in state.sent and _may_turn(state, plan):
         return TurnBack(f"budget-spent: {spent}")
-    held = begins or in_flight or plan.policy_of(state.id).on_failure == "hold"
-    return Spent(spent) if held else None
+    return Spent(spent) if begins or in_flight else None
 
 
 def _may_turn(state: MigrationState, plan: Plan) -> bool:

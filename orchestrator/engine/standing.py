@@ -14,7 +14,6 @@ from datetime import datetime
 
 from orchestrator.engine.approving import rules_of, unapproved
 from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets
-from orchestrator.model.approvals import Consent
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
@@ -61,23 +60,24 @@ class Standing:
             self._spent = budget_spent(self._wave, (self._states[self._ids[place]] for place in self._failed))
             self.met = meets(self._wave, self._open.values())
 
-    def ask(self, unmet: Iterable[str], at: datetime | None, consent: Consent) -> set[str]:
+    def ask(self, unmet: Iterable[str], at: datetime | None, run: RunState) -> set[str]:
         """Bring the answers up to date; return the migrations whose state or answer is not what it was.
 
         Args:
             unmet: the waves that this one needs and that are not met.
             at: estate time.
-            consent: who has approved what.
+            run: who has approved what, and how long restarts were measured to take.
         """
         changed, self._changed = self._changed, set()
-        agreed = tuple(unapproved(consent, self._wave, gate, rule, at) for gate, rule in self._rules)
-        asked_with = (tuple(unmet), self._spent, at if self._timed else None, agreed)
+        agreed = tuple(unapproved(run.consent, self._wave, gate, rule, at) for gate, rule in self._rules)
+        timed = (at, run.restarts.measured) if self._timed else None
+        asked_with = (tuple(unmet), self._spent, timed, agreed)
         asked = changed if asked_with == self._asked_with else self._ids
         self._asked_with = asked_with
         if not asked:
             return changed
         for id_ in asked:
-            self._ask(id_, asked_with[0], at, consent)
+            self._ask(id_, asked_with[0], at, run)
         return changed | self._give_places(asked)
 
     def _count(self, state: MigrationState) -> bool:
@@ -93,10 +93,10 @@ class Standing:
         _mark(self._failed, self.places[state.id], state.failure == "failed")
         return True
 
-    def _ask(self, id_: str, unmet: Iterable[str], at: datetime | None, consent: Consent) -> None:
+    def _ask(self, id_: str, unmet: Iterable[str], at: datetime | None, run: RunState) -> None:
         answer: Admission = Still("not selected")
         if self._chosen is None or id_ in self._chosen:
-            answer = alone(self._states[id_], self._plan, self._wave, at, unmet, self._spent, consent)
+            answer = alone(self._states[id_], self._plan, self._wave, at, unmet, self._spent, run)
         self._alone[id_] = answer
         _mark(self._wanting, self.places[id_], isinstance(answer, Go) and answer.admits)
 

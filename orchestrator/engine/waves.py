@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 from orchestrator.engine.approving import unapproved
 from orchestrator.engine.failing import Spent, TurnBack, failed, spent_budget
-from orchestrator.engine.windows import blacked_out, next_opening, open_until
+from orchestrator.engine.outside import outside_window
+from orchestrator.engine.stretch import stretch_of
 from orchestrator.model.approvals import Consent
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way, next_step
-from orchestrator.model.plan import Plan, Wave, Window
+from orchestrator.model.plan import Plan, Wave
+from orchestrator.model.restarts import Restarts
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 from orchestrator.model.words import Gate
@@ -53,17 +54,6 @@ ADMITTING: Mapping[Trigger, Gate] = {Trigger.START: "start", Trigger.COMPLETE: "
 
 CATCHING_UP = frozenset({Trigger.REGISTRY, Trigger.RESTART})
 """Steps that take a place where the migration has none: an amendment gave it a host when it had left its place."""
-
-NEEDS_WINDOW = {
-    Trigger.START: "start",
-    Trigger.REGISTRY: "start",
-    Trigger.RESTART: "start",
-    Trigger.COMPLETE: "complete",
-}
-
-RESTARTING = frozenset({Trigger.RESTART, Trigger.COMPLETE})
-"""Steps that begin only if a restart can end in the window: Complete is followed by one at once."""
-
 
 _ROLLBACK_BY = {"undo": Way.UNDO, "reset": Way.RESET}
 
@@ -107,7 +97,7 @@ def admissible_in(
         if chosen is not None and state.id not in chosen:
             answers[state.id] = Still("not selected")
             continue
-        answer = alone(state, plan, wave, at, needs, spent, run.consent)
+        answer = alone(state, plan, wave, at, needs, spent, run)
         if isinstance(answer, Go) and answer.admits:
             if free <= 0:
                 answer = crowded(wave)
@@ -118,7 +108,8 @@ def admissible_in(
 
 def crowded(wave: Wave) -> NotYet:
     """Return what a migration waits for that found every place of its wave taken."""
-    return NotYet("at-once", None, f"{wave.at_once} of wave {wave.name} are in flight")
+    taken = "1 is" if wave.at_once == 1 else f"{wave.at_once} are"
+    return NotYet("at-once", None, f"{taken} in flight, as many as wave {wave.name} allows at once")
 
 
 def alone(
@@ -128,7 +119,7 @@ def alone(
     at: datetime | None,
     needs: Iterable[str],
     spent: str | None,
-    consent: Consent,
+    run: RunState,
 ) -> Admission:
     """Say whether one migration may move, places in flight aside.
 
@@ -139,7 +130,7 @@ def alone(
         at: estate time.
         needs: the waves that its wave needs and that are not met.
         spent: that the wave's failure budget is spent, if it is.
-        consent: who has approved what.
+        run: who has approved what, and how long restarts were measured to take.
     """
     if state.held is not None:
         return failed(state, plan) or Still(f"held: {state.held.reason}")
@@ -150,69 +141,66 @@ def alone(
         return Go(step)
     unmet = list(needs)
     if unmet and state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
-        return NotYet("needs", None, f"wave {wave.name} needs {', '.join(unmet)}")
-    begins = step in ADMITTING or step is Trigger.PREPARE
-    stopped = spent_budget(state, plan, begins, spent) if spent else None
+        done = "is" if len(unmet) == 1 else "are"
+        return NotYet("needs", None, f"wave {wave.name} needs {', '.join(unmet)}, which {done} not done")
+    admits = state.admitted is not step if step in ADMITTING else step in CATCHING_UP and state.admitted is None
+    stopped = (
+        spent_budget(state, plan, step in ADMITTING or step is Trigger.PREPARE or admits, spent) if spent else None
+    )
     if stopped is not None:
         return stopped
-    admits = state.admitted is not step if step in ADMITTING else step in CATCHING_UP and state.admitted is None
-    return _gate(state, plan, wave, step, at, admits, consent) or Go(step, admits)
+    return (
+        _gate(state, plan, wave, step, at, admits, run.consent)
+        or _closed(state, plan, wave, step, at, run.restarts)
+        or Go(step, admits)
+    )
+
+
+def _closed(
+    state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, restarts: Restarts
+) -> NotYet | None:
+    """Return that the step's window is closed, or too short now; a step that began ends, whatever the window."""
+    if in_midst(state, step):
+        return None
+    late = outside_window(wave, step, at, stretch_of(state, plan, step, restarts))
+    return NotYet(late.waiting_for, late.until, late.detail) if late else None
+
+
+def in_midst(state: MigrationState, step: Trigger) -> bool:
+    """Whether a step that goes forward has begun to change something, also where a person released it in between."""
+    if state.performed or state.open:
+        return True
+    if step in _SENDS:
+        return _SENDS[step] in state.sent
+    if step is Trigger.REGISTRY:
+        return any(state.hosts[host].registry == "set" for host in state.done if host in state.hosts)
+    return step is Trigger.RESTART and any(_restarting(state, host) for host in state.baselines)
+
+
+_SENDS = {
+    Trigger.START: "Start-ADServiceAccountMigration",
+    Trigger.COMPLETE: "Complete-ADServiceAccountMigration",
+}
+
+
+def _restarting(state: MigrationState, host: str) -> bool:
+    """Whether this step has restarted something at a host; not what was done there before an amendment."""
+    known = state.hosts.get(host)
+    before = known is not None and known.restarted and host not in state.done
+    return not before and host not in state.lost and any(where == host for where, _, _ in state.touched)
 
 
 def _gate(
     state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, admits: bool, consent: Consent
 ) -> NotYet | None:
-    """Return what the step still waits for: its window, or (when it is admitted) people's approval.
+    """Return the people who must approve a step before it is admitted.
 
-    A step that has begun to write ends, whatever the window, and whatever has become of the approvals since.
+    They are asked before the window is looked at: who hears of it when it opens hears of it too late.
     """
-    if not state.performed and not state.open:
-        closed = outside_window(state, plan, step, at)
-        if closed:
-            return closed
     if not admits or step not in ADMITTING:
         return None
     detail = unapproved(consent, wave, ADMITTING[step], plan.policy_of(state.id).approvals, at)
     return NotYet(f"approval:{ADMITTING[step]}", None, detail) if detail else None
-
-
-def outside_window(state: MigrationState, plan: Plan, step: Trigger, at: datetime | None) -> NotYet | None:
-    """Return what a step waits for where its window is closed, or closes before what it restarts can be back."""
-    gate = NEEDS_WINDOW.get(step)
-    wave = plan.wave_of(state.id)
-    window = window_of(wave, gate) if gate else None
-    if window is None:
-        return None
-    takes = plan.policy_of(state.id).restart_takes if step in RESTARTING else timedelta(0)
-    return _closed(wave, window, at, takes)
-
-
-def _closed(wave: Wave, window: Window, at: datetime | None, takes: timedelta) -> NotYet | None:
-    if at is None:
-        return NotYet("window", None, "estate time could not be read")
-    closes = open_until(window, wave.blackout, at)
-    if closes is not None and at + takes <= closes:
-        return None
-    opens = next_opening(window, wave.blackout, at)
-    if closes is not None:
-        return NotYet("window", opens, f"the window closes at {closes.isoformat()}, too soon for a restart")
-    if open_until(window, (), at) is None:
-        return NotYet("window", opens, "the window is closed")
-    days = (at - timedelta(days=back) for back in (0, 1))
-    spans = [blacked_out(day.astimezone(ZoneInfo(window.zone)).date(), wave.blackout) for day in days]
-    return NotYet("blackout", opens, next((span.reason for span in spans if span and span.reason), "blackout"))
-
-
-ALWAYS = Window(days=("mon", "tue", "wed", "thu", "fri", "sat", "sun"), open="00:00", close="00:00", zone="UTC")
-"""The window of a wave that has only blackouts: their dates are then meant in UTC."""
-
-
-def window_of(wave: Wave, gate: str) -> Window | None:
-    """Return the wave's window for a gate (``start`` or ``complete``)."""
-    window = wave.window
-    if wave.windows is not None:
-        window = wave.windows.start if gate == "start" else wave.windows.complete
-    return ALWAYS if window is None and wave.blackout else window
 
 
 def allowed_failures(wave: Wave) -> int:
@@ -226,9 +214,16 @@ def allowed_failures(wave: Wave) -> int:
 def budget_spent(wave: Wave, states: Iterable[MigrationState]) -> str | None:
     """Say that more migrations of the wave have failed than its budget allows; None while it is not so."""
     those = [state.id for state in states if state.failure == "failed"]
-    if len(those) <= allowed_failures(wave):
+    allowed = allowed_failures(wave)
+    if len(those) <= allowed:
         return None
-    return f"{', '.join(those)} failed, and wave {wave.name} allows {wave.failures.allow}"
+    share = f" ({wave.failures.allow} of {len(wave.migrations)})" if isinstance(wave.failures.allow, str) else ""
+    told = those if len(those) <= _TOLD else [*those[:_TOLD], f"{len(those) - _TOLD} more"]
+    return f"{', '.join(told)} failed, and wave {wave.name} allows {allowed or 'none'}{share}"
+
+
+_TOLD = 10
+"""How many failed migrations are named."""
 
 
 def unmet_needs(run: RunState, plan: Plan, wave: Wave) -> list[str]:

@@ -84,6 +84,7 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
         since=at,
         intention=Intention.FORWARD,
         way=None,
+        admitted=None,
         done=frozenset(),
         baselines={},
         wish=None,

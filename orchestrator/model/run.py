@@ -29,6 +29,7 @@ from orchestrator.model.event import (
 from orchestrator.model.fold import FOLDS
 from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import IllegalEvent
+from orchestrator.model.restarts import Restarts
 from orchestrator.model.state import MigrationState
 from orchestrator.model.switches import Switches, User
 from orchestrator.model.words import Amended
@@ -52,6 +53,8 @@ class RunState:
     """Which migrations have begun with which account, over every run of the journal."""
     approvals: Given = field(default_factory=Given)
     """What people have approved; whether it counts is asked of :attr:`consent` each time."""
+    restarts: Restarts = field(default_factory=Restarts)
+    """How long restarts took, of each migration and of the whole run."""
     shells: dict[UUID, str] = field(default_factory=dict)
     """Shells that may be open, and at which endpoints: ours, or left behind by a runner that died."""
     refused: str | None = None
@@ -79,8 +82,8 @@ class RunState:
         """Return the same state, to fold other events into."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
         known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, list}}
-        own = {name: known[name].copied() for name in ("switches", "claims", "approvals")}
-        return RunState(**known | own)
+        apart = {name: known[name].copied() for name in ("switches", "claims", "approvals", "restarts")}
+        return RunState(**known | apart)
 
     @property
     def consent(self) -> Consent:
@@ -105,6 +108,7 @@ class RunState:
             after = fold(self[id_], event, at)
             self.switches.take_in(self.run, event, at)
             self.claims.take_in(self.run, event)
+            self.restarts.take_in(event, at)
             self.migrations[id_] = after
             self.touched.append(id_)
         elif isinstance(event, RunBegan | Amended):

@@ -204,7 +204,14 @@ class MigrationState:
             return True
         if self.admitted is None:
             return False
-        return not self.waits or any(wait.waiting_for != "task-run" for wait in self.waits.values())
+        return not self._rests
+
+    @property
+    def _rests(self) -> bool:
+        """Whether all that is left to do is to wait for a task's run: no host is in the middle of its restarts."""
+        if not self.waits or self.open or any(wait.waiting_for != "task-run" for wait in self.waits.values()):
+            return False
+        return all(host in self.waits or host in self.done or host in self.lost for host in self.baselines)
 
     @property
     def all_lost_since(self) -> datetime | None:

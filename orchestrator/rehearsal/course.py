@@ -15,6 +15,7 @@ from orchestrator.model.event import (
     AttemptFinished,
     AttemptSettled,
     AttemptStarted,
+    BaselineRead,
     Event,
     Held,
     Moved,
@@ -67,8 +68,12 @@ class Course:
     open: dict[str, Sent] = field(default_factory=dict)
     begun: bool = False
     """Whether the present step has written anything, going forward."""
+    restarting: set[str] = field(default_factory=set)
+    """Hosts at which the present step has begun to restart and is not done."""
     switched: set[str] = field(default_factory=set)
     """The hosts whose switch it needs, by its first intent or its read-back there."""
+    disrupted: set[str] = field(default_factory=set)
+    """Hosts at which this attempt has restarted something."""
     before: Before | None = None
     effects: Counter[str] = field(default_factory=Counter)
     """How often a command took effect, since the last move, word or foreign hand that makes it right again."""
@@ -93,14 +98,15 @@ class Course:
             return False
         if self.back:
             return True
-        rests = bool(self.waits) and set(self.waits.values()) == {"task-run"}
+        rests = set(self.waits.values()) == {"task-run"} and not self.restarting - self.waits.keys() and not self.open
         return self.admitted is not None and not rests
 
     def fork(self) -> Course:
         """Return the same course, to go on by itself."""
         other = copy(self)
         other.waits, other.open = dict(self.waits), dict(self.open)
-        other.switched, other.heard = set(self.switched), set(self.heard)
+        other.switched, other.heard, other.restarting = set(self.switched), set(self.heard), set(self.restarting)
+        other.disrupted = set(self.disrupted)
         other.effects, other.restarts = Counter(self.effects), Counter(self.restarts)
         other.switch_at, other.member_at = dict(self.switch_at), dict(self.member_at)
         return other
@@ -150,6 +156,8 @@ class Course:
         self.begun = self.begun or not self.back
         if event.cmdlet == START:
             self.effects["announced"] += 1
+        if event.cmdlet in DISRUPTIVE:
+            self.disrupted.add(event.subject)
         self.heard.discard(_LEADS_TO.get(event.cmdlet, (0, 0)))
         if event.step is Trigger.REGISTRY:
             self.switched.add(event.subject)
@@ -163,8 +171,12 @@ class Course:
         else:
             del self.open[event.subject]
 
+    def _read_clock(self, event: BaselineRead) -> None:
+        self.restarting.add(event.host)
+
     def _done(self, event: SubjectDone) -> None:
         self.waits.pop(event.subject, None)
+        self.restarting.discard(event.subject)
         if event.step is Trigger.REGISTRY:
             self.switched.add(event.subject)
         elif event.step is Trigger.RESTORE:
@@ -173,6 +185,7 @@ class Course:
     def _move(self, event: Moved) -> None:
         self.phase, self.waits, self.open, self.begun = event.dest, {}, {}, False
         self.restarts.clear()
+        self.restarting.clear()
         self._forgive(UNDO, RESET)
         if event.dest in _SLOT_ENDS:
             self.admitted = None
@@ -184,7 +197,7 @@ class Course:
             self._dwell_anew()
 
     def _release(self, event: Released) -> None:
-        self.held, self.waits, self.begun = None, {}, bool(self.open)
+        self.held, self.waits, self.begun = None, {}, bool(self.open) or (self.begun and not self.back)
         self.restarts.clear()
         if not event.forward or not self.back:
             return
@@ -192,10 +205,11 @@ class Course:
         if self.phase is Phase.ROLLED_BACK:
             self.attempt += 1
             self.before = None
+            self.disrupted.clear()
             self.effects.clear()
             self._dwell_anew()
         elif self.phase is Phase.REOPENED:
-            self.phase = Phase.RESTARTED
+            self.phase, self.admitted = Phase.RESTARTED, None
 
     def look_for_convergence(self, agreed: bool, now: datetime) -> None:
         """Note whether every copy shows 1/1 at this moment."""
@@ -219,6 +233,7 @@ _FOLLOW: dict[type[Any], Callable[[Course, Any], None]] = {
     AttemptStarted: Course._begin,
     AttemptFinished: Course._finish,
     AttemptSettled: Course._settle,
+    BaselineRead: Course._read_clock,
     SubjectDone: Course._done,
     WaitBegan: Course._wait,
     RetryDue: Course._retry,

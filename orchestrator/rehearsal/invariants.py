@@ -215,7 +215,7 @@ class Invariants:
             yield Violation("no-perform-after-unsettled", course.id, said)
         if course.held is not None:
             yield Violation("held-stands-still", course.id, f"{event.cmdlet} begins while held: {course.held.reason}")
-        begins = not course.begun or event.cmdlet in DISRUPTIVE
+        begins = not course.begun or (event.cmdlet in DISRUPTIVE and not self._brings_up(course, event))
         if not course.back and begins and not may_begin(self._plan.wave_of(course.id), event.step, at):
             yield Violation("window", course.id, f"{event.step} begins with {event.cmdlet} at {at}, outside its window")
         if event.cmdlet in DISRUPTIVE:
@@ -224,6 +224,14 @@ class Invariants:
                 if sent is not None and not sent.unknown and sent.event.cmdlet in DISRUPTIVE:
                     said = f"{event.cmdlet} begins at {event.subject} while {other.id} restarts there"
                     yield Violation("one-restart-a-host", course.id, said)
+
+    def _brings_up(self, course: Course, event: AttemptStarted) -> bool:
+        """Whether a write starts what is down where this attempt has restarted something: no window is waited for."""
+        if event.subject not in course.disrupted or event.cmdlet == "Restart-Computer":
+            return False
+        hosts = (host for host in self._plan.migration(course.id).hosts if host.name == event.subject)
+        running = {name.lower(): runs for host in hosts for name, runs in self._far.running(host, course.id).items()}
+        return event.cmdlet == "Start-Service" or not running.get(str(event.parameters.get("Name")).lower(), True)
 
     def _settled(self, course: Course, event: AttemptSettled) -> Iterator[Violation]:
         sent = course.open.get(event.subject)

@@ -29,12 +29,14 @@ def may_begin(wave: Wave, step: Trigger, at: datetime | None) -> bool:
     if at is None:
         return False
     if window is None:
-        return not _black(at.astimezone(ZoneInfo("UTC")).date(), wave.blackout)
+        halves = (wave.windows.start, wave.windows.complete) if wave.windows is not None else ()
+        zone = next((half.zone for half in halves if half is not None), "UTC")
+        return not _black(at.astimezone(ZoneInfo(zone)).date(), wave.blackout)
     return _inside(window, wave.blackout, at)
 
 
 def _inside(window: Window, blackout: Sequence[Blackout], at: datetime) -> bool:
-    wall = at.astimezone(ZoneInfo(window.zone)).replace(tzinfo=None)
+    wall = _shown(at, ZoneInfo(window.zone))
     opens, closes = time.fromisoformat(window.open), time.fromisoformat(window.close)
     for day in (wall.date(), wall.date() - timedelta(days=1)):
         if _DAYS[day.weekday()] not in window.days or _black(day, blackout):
@@ -46,6 +48,14 @@ def _inside(window: Window, blackout: Sequence[Blackout], at: datetime) -> bool:
         if datetime.combine(day, opens) <= wall < end:
             return True
     return False
+
+
+def _shown(at: datetime, zone: ZoneInfo) -> datetime:
+    """Return the latest time that the clock on the wall has shown: in an hour that comes again, that hour's end."""
+    local = at.astimezone(zone)
+    while local.fold and local.replace(fold=0).utcoffset() != local.utcoffset():
+        local = local.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return local.replace(tzinfo=None)
 
 
 def _black(day: date, blackout: Sequence[Blackout]) -> bool:

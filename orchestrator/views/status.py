@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.engine.outcome import exit_of, waiting_of, wave_state
+from orchestrator.engine.outside import gate_of
 from orchestrator.engine.waves import Admission, admissible
 from orchestrator.model.case import Case
 from orchestrator.model.event import WorkloadSeen
 from orchestrator.model.lifecycle import PATH, Intention, Phase
-from orchestrator.model.plan import Host, Plan
+from orchestrator.model.plan import Host, Plan, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.state import HostProgress, MigrationState, Waiting
 from orchestrator.views.approvals import known_time, migration_waivers, wave_approvals
@@ -42,6 +43,7 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
                 "state": (state_and_wait := wave_state(run, wave, answers))[0],
                 "waiting": _waiting(state_and_wait[1]),
                 "approvals": wave_approvals(run, plan, wave, known),
+                "windows": _windows(wave, at),
                 "migrations": [_migration(Case.of(run, plan, m.id, at), answers[m.id], known) for m in wave.migrations],
             }
             for wave in plan.waves
@@ -55,6 +57,25 @@ def _waiting(waiting: Waiting | None) -> dict[str, Any] | None:
     return {"for": waiting.waiting_for, "until": iso(waiting.until), "detail": waiting.detail}
 
 
+def _windows(wave: Wave, at: datetime | None) -> dict[str, Any] | None:
+    """Return how the windows of a wave stand; None where it has none, or where nobody knows the time."""
+    found = {gate: gate_of(wave, gate, at) for gate in ("start", "complete")} if at else {}
+    if not any(found.values()):
+        return None
+    return {
+        gate: {
+            "zone": one.window.zone,
+            "open": one.is_open,
+            "closes": iso(one.closes),
+            "opens": iso(one.opens),
+            "blackout": one.dark,
+        }
+        if one is not None
+        else None
+        for gate, one in found.items()
+    }
+
+
 def _migration(case: Case, admission: Admission, known: datetime | None) -> dict[str, Any]:
     state = case.state
     return {
@@ -64,6 +85,7 @@ def _migration(case: Case, admission: Admission, known: datetime | None) -> dict
         "intention": state.intention.value,
         "attempt": state.attempt,
         "adopted": state.adopted,
+        "failure": state.failure,
         "held": _held(state),
         "waiting": _waiting(waiting_of(state, admission)),
         "dwell": dwell_of(case),

@@ -58,6 +58,8 @@ def status_schema() -> dict[str, Any]:
         workloads={"type": "array", "items": workload},
         lost=or_null(lost),
     )
+    flag = {"type": "boolean"}
+    window = or_null(closed(zone=text, open=flag, closes=TIME, opens=TIME, blackout=or_null(text)))
     down = {"type": "array", "items": closed(host=text, name=text)}
     held = closed(reason=one_of(HELD_REASONS), detail=text, since=TIME, release=text, down=down)
     names = list_of(TEXT)
@@ -69,6 +71,7 @@ def status_schema() -> dict[str, Any]:
         intention=one_of(tuple(Intention)),
         attempt={"type": "integer", "minimum": 1},
         adopted={"type": "boolean"},
+        failure=or_null(one_of(("refused", "failed"))),
         held=or_null(held),
         waiting=WAITING,
         dwell=dwell_shape(),
@@ -82,6 +85,7 @@ def status_schema() -> dict[str, Any]:
         state=one_of(get_args(WaveState)),
         waiting=WAITING,
         approvals=list_of(gate),
+        windows=or_null(closed(start=window, complete=window)),
         migrations={"type": "array", "items": migration},
     )
     return {

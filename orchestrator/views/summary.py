@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.views.approvals import gate_lines, waiver_lines
 from orchestrator.views.dwelling import dwell_lines
+from orchestrator.views.windows import windows
 
 _PLAN = re.compile(r"\bPLAN\b")
 
@@ -45,24 +46,36 @@ def _lines(document: dict[str, Any], command: str, driver: str | None) -> Iterat
     for wave in document["waves"]:
         yield ""
         yield f"wave {wave['name']}: {wave['state']}{until(wave['waiting'])}"
+        yield from windows(wave.get("windows") if wave["state"] != "done" else None)
         yield from (f"  {advice(line, command)}" for one in _asked(wave) for line in gate_lines(one))
+        told = {""}
+        yield from _why(wave["waiting"], told, "  ")
         for migration in wave["migrations"]:
-            yield from _migration(migration, width, command)
+            yield from _migration(migration, width, command, told)
 
 
 def _migrations(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [migration for wave in document["waves"] for migration in wave["migrations"]]
 
 
-def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[str]:
+def _why(waiting: dict[str, Any] | None, told: set[str], margin: str) -> Iterator[str]:
+    """Say why something waits, where the same was not said above it in the wave."""
+    why = waiting.get("detail", "") if waiting else ""
+    if why not in told:
+        told.add(why)
+        yield from (f"{margin}{line}" for line in why.splitlines())
+
+
+def _migration(migration: dict[str, Any], width: int, command: str, told: set[str]) -> Iterator[str]:
     again = f" (attempt {migration['attempt']})" if migration["attempt"] > 1 else ""
     back = " on the way back" if migration["intention"] == "back" and migration["phase"] != "rolled_back" else ""
     state = f"{migration['phase']}{back}{again}"
     held, waiting = migration["held"], migration["waiting"]
-    mark = "HELD " if held else "waits" if waiting else "     "
+    failed = migration.get("failure") == "failed"
+    mark = "FAIL " if failed else "HELD " if held else "waits" if waiting else "     "
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else until(waiting)}"
-    if waiting and not held and waiting["for"] in {"replication", "registration"} and waiting.get("detail"):
-        yield f"    {waiting['detail']}"
+    if not held:
+        yield from _why(waiting, told, "    ")
     yield from dwell_lines(migration)
     if migration["adopted"]:
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestrator.model.event import AttemptStarted
+from orchestrator.model.event import AttemptFinished, AttemptStarted
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way
+from orchestrator.model.observation import Outcome
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.state import Attempt, Hold, MigrationState, Waiting
@@ -103,3 +104,11 @@ def attempt(step: Trigger = Trigger.START, **more: Any) -> Attempt:
 def later(**delta: float) -> datetime:
     """Return a later moment."""
     return AT + timedelta(**delta)
+
+
+def measure(run: RunState, id_: str, takes: timedelta, times: int = 1) -> None:
+    """Let restarts of a migration have been measured."""
+    started = attempt().started.model_copy(update={"migration": id_, "subject": "host", "cmdlet": "Restart-Service"})
+    for _ in range(times):
+        run.restarts.take_in(started, AT)
+        run.restarts.take_in(AttemptFinished(migration=id_, subject="host", outcome=Outcome.SUCCEEDED), AT + takes)

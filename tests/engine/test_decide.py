@@ -357,6 +357,50 @@ class TestWriting:
         }
         assert isinstance(decide(situation({"subject": "app01", "state": back, "wave": {"window": night}})), Perform)
 
+    @pytest.mark.parametrize(
+        ("state", "services", "sends"),
+        [
+            ("nothing was restarted yet", {"App": {"State": "Stopped"}}, None),
+            ("the other is still to be restarted", {"App": {}, "Web": {}}, None),
+            ("it is down after its restart", {"App": {"State": "Stopped"}, "Web": {}}, "App"),
+        ],
+    )
+    def test_what_was_taken_down_is_brought_up_whatever_the_window(self, state, services, sends):
+        night = {"days": ["mon"], "open": "08:00", "close": "11:00", "zone": "UTC"}
+        known = {"phase": "registered", "baselines": {"app01": AT - timedelta(hours=1)}}
+        known |= {} if state == "nothing was restarted yet" else {"touched": [["app01", "service", "App"]]}
+        hosts = [{"name": "app01.corp.example", "services": list(services)}]
+        read = {"hosts": {"app01": {"services": services}}}
+        given = situation(
+            {"subject": "app01", "state": known, "wave": {"window": night}, "plan": {"hosts": hosts}, "read": read}
+        )
+        action = decide(given)
+        if sends is None:
+            assert isinstance(action, Wait)
+            assert (action.waiting_for, action.until) == ("window", AT + timedelta(days=6, hours=20))
+        else:
+            assert isinstance(action, Perform)
+            assert action.write.statement.parameters["Name"] == sends
+
+    def test_a_reboot_begins_only_if_the_restarts_after_it_fit_too(self):
+        for close, sent in (("12:10", True), ("12:09", False)):
+            night = {"days": ["mon"], "open": "08:00", "close": close, "zone": "UTC"}
+            state = {"phase": "linked", "baselines": {"app01": AT}, "performed": [["app01", "New-ItemProperty X", 1]]}
+            wave = {"window": night, "reboot": "after_registry"}
+            read = {"hosts": {"app01": {"value": 1, "boot": "2026-03-01T00:00:00Z"}}}
+            registry = {"app01": {}}
+            given = situation({"subject": "app01", "state": state, "wave": wave, "read": read, "registry": registry})
+            action = decide(given)
+            assert isinstance(action, Perform if sent else Wait), action
+
+    def test_a_restart_in_its_midst_waits_for_a_blackout_by_its_name(self):
+        dark = [{"from": "2026-03-02", "to": "2026-03-02", "reason": "audit"}]
+        state = {"phase": "registered", "baselines": {"app01": AT}, "performed": [["app02", "Restart-Service App", 1]]}
+        action = decide(situation({"subject": "app01", "state": state, "wave": {"blackout": dark}}))
+        assert isinstance(action, Wait)
+        assert (action.waiting_for, action.until) == ("blackout", AT + timedelta(hours=12))
+        assert "audit" in action.detail
+
 
 class TestProgress:
     """Subjects, and what is written when one is done."""

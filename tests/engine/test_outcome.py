@@ -115,7 +115,7 @@ def test_a_wave_that_has_not_begun_says_what_it_waits_for():
     state = run(a=Phase.RESTARTED)
     assert wave_state(state, two.waves[1], admissible(state, two, AT)) == (
         "pending",
-        Waiting("needs", None, "wave w2 needs w1"),
+        Waiting("needs", None, "wave w2 needs w1, which is not done"),
     )
 
 

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.engine.standing import Standing
-from orchestrator.engine.waves import Go, admissible, crowded, is_met
+from orchestrator.engine.waves import Go, NotYet, admissible, crowded, is_met
 from orchestrator.model.event import RunnerTook
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState, Waiting
 from orchestrator.model.words import Amended, ApprovalWithdrawn, Approved
-from tests.engine.runs import AT, HELD, attempt, held, plan
+from tests.engine.runs import AT, HELD, attempt, held, measure, plan
 
 NIGHT = {"days": ["mon", "tue"], "open": "22:00", "close": "04:00", "zone": "UTC"}
 TEN_HOURS = {"valid_for": "10h"}
@@ -52,7 +52,12 @@ WORDS = st.one_of(
     st.builds(Amended, digest=st.sampled_from(["this", "other"]), plan=st.just({}), by=PEOPLE, reason=st.just("x")),
 )
 TURNS = st.lists(
-    st.tuples(st.lists(STATES, max_size=4), st.lists(WORDS, max_size=4), st.sampled_from([0, 0, 6, 11])),
+    st.tuples(
+        st.lists(STATES, max_size=4),
+        st.lists(WORDS, max_size=4),
+        st.sampled_from([0, 0, 6, 10, 11, 5.9]),
+        st.none() | st.tuples(st.sampled_from("abz"), st.integers(1, 8), st.sampled_from([5, 20])),
+    ),
     min_size=1,
     max_size=6,
 )
@@ -62,10 +67,13 @@ TURNS = st.lists(
 def test_asked_from_turn_to_turn_or_anew_the_answers_are_the_same(one, turns, chosen):
     run, at = RunState("table", digest="this"), AT
     waves = {wave.name: Standing(one, wave, chosen) for wave in one.waves}
-    for states, words, hours in turns:
+    for states, words, hours, measured in turns:
         at += timedelta(hours=hours)
         for word in words:
             run.apply(word, at)
+        if measured is not None:
+            id_, minutes, times = measured
+            measure(run, id_, timedelta(minutes=minutes), times)
         run.migrations |= {state.id: state for state in states}
         answers = {}
         for wave in one.waves:
@@ -74,7 +82,7 @@ def test_asked_from_turn_to_turn_or_anew_the_answers_are_the_same(one, turns, ch
             standing = waves[wave.name]
             before = dict(standing.answers)
             unmet = [name for name in one.needs_of(wave) if not waves[name].met]
-            changed = standing.ask(unmet, at, run.consent)
+            changed = standing.ask(unmet, at, run)
             assert standing.met == is_met(run, wave)
             assert {id_ for id_ in standing.places if before.get(id_) != standing.answers[id_]} <= changed
             answers |= {id_: standing.answers[id_] for id_ in standing.places}
@@ -86,15 +94,15 @@ def test_a_state_that_changed_is_named_even_where_its_answer_did_not():
     run = RunState("table")
     standing = Standing(one, one.waves[0])
     standing.take_in(run, ())
-    assert standing.ask([], AT, run.consent) == {"a", "b"}
+    assert standing.ask([], AT, run) == {"a", "b"}
     standing.take_in(run, ["a"])
-    assert standing.ask([], AT, run.consent) == set()
+    assert standing.ask([], AT, run) == set()
     run.migrations["a"] = MigrationState(id="a", attempt=2)
     standing.take_in(run, ["a"])
-    assert standing.ask([], AT, run.consent) == {"a"}
+    assert standing.ask([], AT, run) == {"a"}
     standing.forget()
     standing.take_in(run, ())
-    assert standing.ask([], AT, run.consent) == {"a", "b"}
+    assert standing.ask([], AT, run) == {"a", "b"}
 
 
 def test_an_approval_that_expires_is_missed_without_any_event():
@@ -105,9 +113,22 @@ def test_an_approval_that_expires_is_missed_without_any_event():
     run.apply(Approved(wave="w1", gate="start", digest="this", by="ann", given=AT), AT)
     standing = Standing(one, one.waves[0])
     standing.take_in(run, ())
-    standing.ask([], AT, run.consent)
+    standing.ask([], AT, run)
     assert standing.answers == {"a": Go(Trigger.START, admits=True), "b": crowded(one.waves[0])}
-    assert standing.ask([], AT + timedelta(hours=9), run.consent) == set()
-    assert standing.ask([], AT + timedelta(hours=10), run.consent) == {"a", "b"}
+    assert standing.ask([], AT + timedelta(hours=9), run) == set()
+    assert standing.ask([], AT + timedelta(hours=10), run) == {"a", "b"}
     assert standing.answers == admissible(run, one, AT + timedelta(hours=10))
     assert {answer.waiting_for for answer in standing.answers.values()} == {"approval:start"}
+
+
+def test_a_restart_that_was_measured_in_another_wave_is_heard_of():
+    one = plan({"ids": "a", "window": NIGHT, "needs": []}, {"ids": "b", "needs": []})
+    run = RunState("table")
+    run.migrations["a"] = MigrationState(id="a", phase=Phase.REGISTERED, admitted=Trigger.START)
+    standing, soon = Standing(one, one.waves[0]), AT + timedelta(hours=15, minutes=53)
+    standing.take_in(run, ())
+    standing.ask([], soon, run)
+    assert isinstance(standing.answers["a"], Go)
+    measure(run, "b", timedelta(minutes=8), 20)
+    assert standing.ask([], soon, run) == {"a"}
+    assert isinstance(standing.answers["a"], NotYet)

@@ -347,7 +347,10 @@ def test_a_blackout_says_which():
     for when in (IN_IT, datetime.fromisoformat("2026-03-03T01:00+00:00")):
         answer = admissible(run(a=Phase.PREPARED), one, when)["a"]
         assert isinstance(answer, NotYet)
-        assert (answer.waiting_for, answer.detail) == ("blackout", "audit")
+        assert (answer.waiting_for, answer.detail) == (
+            "blackout",
+            "nothing begins on Mon 2026-03-02: audit; the window opens Tue 2026-03-03 22:00 UTC",
+        )
         assert answer.until == datetime.fromisoformat("2026-03-03T22:00+00:00")
 
 
@@ -445,10 +448,13 @@ def test_the_answer_for_everybody_in_the_order_of_the_plan(one, other):
     assert list(admissible(run(b=one, a=other), ONE, AT)) == ["a", "b"]
 
 
+FREEZE = "nothing begins from Fri 2026-12-18 to Sun 2026-12-20: freeze; work may begin Mon 2026-12-21 00:00 UTC"
+
+
 def test_a_wave_with_nothing_but_a_blackout_keeps_its_dates_in_utc():
     """There is no window whose zone could say when a date begins."""
     one = plan({"ids": "a", "blackout": [{"from": "2026-12-18", "to": "2026-12-20", "reason": "freeze"}]})
     last_minute = datetime.fromisoformat("2026-12-17T23:59+00:00")
     check(one, run(a=Phase.PREPARED), last_minute, "a go:start!")
     answer = admissible(run(a=Phase.PREPARED), one, datetime.fromisoformat("2026-12-18T00:00+00:00"))["a"]
-    assert answer == NotYet("blackout", datetime.fromisoformat("2026-12-21T00:00+00:00"), "freeze")
+    assert answer == NotYet("blackout", datetime.fromisoformat("2026-12-21T00:00+00:00"), FREEZE)

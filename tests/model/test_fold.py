@@ -253,6 +253,15 @@ class TestDwell:
         assert run["a"].phase is Phase.RESTARTED
         assert run["a"].dwell_started == later(days=21)
 
+    def test_forward_again_after_an_undo_it_soaks_without_a_place(self):
+        run = fold(*forward(Phase.SOAKED), e.Admitted(migration="a", step=Trigger.COMPLETE))
+        run.apply(moved(Phase.SOAKED, Trigger.COMPLETE, Phase.SWITCHED), AT)
+        run.apply(e.WayBackAsked(migration="a", way=Way.UNDO, by="x"), AT)
+        run.apply(moved(Phase.SWITCHED, Trigger.UNDO, Phase.REOPENED), AT)
+        assert run["a"].in_flight
+        run.apply(e.Released(migration="a", by="x", reason="y", forward=True), AT)
+        assert (run["a"].admitted, run["a"].in_flight) == (None, False)
+
     def test_who_was_seen_once_and_is_gone(self):
         state = fold((ledger(HOST, "x"), AT), (ledger(HOST), later(days=1)))["a"]
         assert state.ledger.vanished == {"x"}

@@ -83,6 +83,7 @@ IMMATERIAL = {
     *("drills", "drill", "turned"),  # there are no drills
     "approvals",  # nobody has to approve
     "claims",  # no account stands in two migrations
+    "restarts",  # there are no windows
     *("shells", "touched", "_planned"),  # which shells are open decides nothing; read at once; made when asked for
 }
 

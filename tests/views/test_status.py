@@ -65,8 +65,64 @@ def test_held_is_never_shown_as_waiting():
 
 
 def test_waiting():
-    found = migration({"phase": "restarted"}, waits={"directory": Waiting("dwell", AT + timedelta(days=3))})
-    assert found["waiting"] == {"for": "dwell", "until": "2026-03-05T12:00:00Z", "detail": ""}
+    found = migration({"phase": "restarted"}, waits={"directory": Waiting("dwell", AT + timedelta(days=3), "why")})
+    assert found["waiting"] == {"for": "dwell", "until": "2026-03-05T12:00:00Z", "detail": "why"}
+
+
+def test_a_failure_is_told_apart_from_a_hold_and_a_refusal():
+    hold = Hold("fault", "", "", AT)
+    assert [migration(held=hold, failure=kind)["failure"] for kind in (None, "refused", "failed")] == [
+        None,
+        "refused",
+        "failed",
+    ]
+
+
+BERLIN = {"days": ["sat"], "open": "22:00", "close": "04:00", "zone": "Europe/Berlin"}
+
+
+def wave(at: datetime | None, **keys: Any) -> dict[str, Any]:
+    case = situation({"state": {"snapshot": False, "phase": "prepared"}, "wave": keys}).case
+    return status_document(case.run, case.plan, "d1", at)["waves"][0]
+
+
+def test_how_the_windows_stand():
+    closed = wave(AT, window=BERLIN)
+    said = {"zone": "Europe/Berlin", "open": False, "closes": None, "opens": "2026-03-07T21:00:00Z", "blackout": None}
+    assert closed["windows"] == {"start": said, "complete": said}
+    assert closed["waiting"] == closed["migrations"][0]["waiting"]
+    assert closed["waiting"] == {
+        "for": "window",
+        "until": "2026-03-07T21:00:00Z",
+        "detail": "the window is closed and opens Sat 2026-03-07 22:00 Europe/Berlin",
+    }
+    night = AT.replace(day=7, hour=23)
+    found = wave(night, windows={"complete": BERLIN})["windows"]
+    assert found == {
+        "start": None,
+        "complete": said | {"open": True, "closes": "2026-03-08T03:00:00Z", "opens": "2026-03-14T21:00:00Z"},
+    }
+
+
+def test_windows_are_told_only_where_there_are_some_and_the_time_is_known():
+    assert wave(AT)["windows"] is None
+    assert wave(None, window=BERLIN)["windows"] is None
+    always = wave(AT, window={**BERLIN, "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "close": "22:00"})
+    assert [always["windows"]["start"][key] for key in ("open", "closes", "opens")] == [True, None, None]
+
+
+def test_a_blackout_is_told_with_its_reason():
+    dark = [{"from": "2026-03-01", "to": "2026-03-08", "reason": "audit"}]
+    found = wave(AT, window=BERLIN, blackout=dark)
+    assert found["waiting"]["for"] == "blackout"
+    assert found["waiting"]["until"] == found["windows"]["start"]["opens"] == "2026-03-14T21:00:00Z"
+    assert found["windows"]["start"]["blackout"] == "nothing begins from Sun 2026-03-01 to Sun 2026-03-08: audit"
+
+
+def test_a_window_that_will_not_open_says_so():
+    found = wave(AT, window=BERLIN, blackout=[{"from": "2026-03-01", "to": "2030-01-01"}])
+    assert (found["waiting"]["until"], found["windows"]["start"]["opens"]) == (None, None)
+    assert "does not open within 800 days: amend" in found["waiting"]["detail"]
 
 
 def soaking(**plan: Any) -> dict[str, Any]:

@@ -134,6 +134,75 @@ def test_the_whole():
     )
 
 
+WHY = "the window is closed and opens Sat 2026-03-07 22:00 Europe/Berlin"
+WAITS = {"for": "window", "until": "2026-03-07T21:00:00Z", "detail": WHY}
+SHUT = {"zone": "Europe/Berlin", "open": False, "closes": None, "opens": "2026-03-07T21:00:00Z", "blackout": None}
+
+
+def test_why_something_waits_is_said_once_in_a_wave():
+    soon = {**WAITS, "detail": "the window closes Sun 2026-03-08 04:00 Europe/Berlin, too soon"}
+    found = document(one("a", waiting=WAITS), one("b", waiting=WAITS), one("c", waiting=soon), state="waiting")
+    found["waves"][0]["waiting"] = WAITS
+    assert summary(found, "plan.yaml").splitlines()[2:8] == [
+        "wave pilot: waiting, for window until 2026-03-07T21:00:00Z",
+        f"  {WHY}",
+        "  a  waits  planned, for window until 2026-03-07T21:00:00Z",
+        "  b  waits  planned, for window until 2026-03-07T21:00:00Z",
+        "  c  waits  planned, for window until 2026-03-07T21:00:00Z",
+        "    the window closes Sun 2026-03-08 04:00 Europe/Berlin, too soon",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("windows", "wanted"),
+    [
+        (None, []),
+        (
+            {"start": SHUT, "complete": SHUT},
+            ["  window: closed, opens Sat 2026-03-07 22:00 Europe/Berlin (2026-03-07T21:00:00Z)"],
+        ),
+        (
+            {
+                "start": None,
+                "complete": {**SHUT, "open": True, "closes": "2026-03-29T02:00:00Z", "opens": "2026-04-04T20:00:00Z"},
+            },
+            [
+                "  start window: any time",
+                "  complete window: open until Sun 2026-03-29 04:00 Europe/Berlin (2026-03-29T02:00:00Z)",
+            ],
+        ),
+        (
+            {"start": {**SHUT, "open": True, "opens": None}, "complete": {**SHUT, "opens": None, "blackout": "audit"}},
+            [
+                "  start window: open, and does not close",
+                "  complete window: does not open within 800 days: `dmsa amend` its days or the blackout; audit",
+            ],
+        ),
+    ],
+)
+def test_how_the_windows_stand(windows, wanted):
+    found = document(one())
+    found["waves"][0]["windows"] = windows
+    assert summary(found, "plan.yaml").splitlines()[3:-3] == wanted
+    found["waves"][0]["state"] = "done"
+    assert summary(found, "plan.yaml").splitlines()[3:-3] == [], "what is done needs no window"
+
+
+def test_waiting_held_and_failed_never_look_alike():
+    marks = [
+        lines(migration)[3].split()[1]
+        for migration in (
+            one(waiting=WAITS),
+            one(held=HELD),
+            one(held=HELD, failure="refused"),
+            one(held=HELD, failure="failed"),
+            one(phase="rolled_back", intention="back", failure="failed"),
+            one(phase="linked", intention="back", failure="failed", waiting=WAITS),
+        )
+    ]
+    assert marks == ["waits", "HELD", "HELD", "FAIL", "FAIL", "FAIL"]
+
+
 def test_several_endpoints_stand_on_lines_of_their_own():
     found = lines(one(held={**HELD, "detail": "app01 is away\napp02 is away"}), code=4)
     assert found[4:7] == ["    fault:", "      app01 is away", "      app02 is away"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from functools import cache
 
-from orchestrator.model.plan import Blackout, Plan, Wave, Window
+from orchestrator.model.plan import Blackout, Migration, Plan, Policy, Wave, Window
 from orchestrator.model.written import write_duration
 from orchestrator.planfile.crosschecks.finding import Finding, migrations_of, waves_of
 from orchestrator.planfile.keys import nearest
@@ -126,16 +126,28 @@ def _zones() -> tuple[str, ...]:
 def window_never_opens(plan: Plan) -> Iterator[Finding]:
     """A window that no work fits into, or that a blackout covers for ever, never opens."""
     for loc, wave, migration in migrations_of(plan):
-        takes = plan.policy_of(migration.id).restart_takes
+        policy = plan.policy_of(migration.id)
         for at, window in _windows(loc[:2], wave):
-            if takes > _length(window):
-                message = f"it is open for {write_duration(_length(window))}, but a restart of {migration.id} takes"
+            count = _restarts(migration, policy, at[-1])
+            if count * policy.restart_takes > _length(window):
+                restarts = f"a restart of {migration.id} takes"
+                if count > 1:
+                    restarts = f"{count} restarts of {migration.id} at one host, one after the other, take"
+                message = f"it is open for {write_duration(_length(window))}, but {restarts}"
                 hint = "open it for longer, or lower restart_takes"
-                yield Finding(at, f"never opens: {message} {write_duration(takes)}", hint, loc)
+                yield Finding(at, f"never opens: {message} {write_duration(count * policy.restart_takes)}", hint, loc)
     for loc, wave in waves_of(plan):
         for at, window in _windows(loc, wave):
             if not _opens(window, wave.blackout):
                 yield Finding(at, "never opens: a blackout covers every day from some day on", "give it an end", loc)
+
+
+def _restarts(migration: Migration, policy: Policy, half: object) -> int:
+    """Return how many restarts follow each other within a window: at the host that has the most, after its reboot."""
+    if half == "complete" and not policy.restart_after_complete:
+        return 0
+    reboot = half != "complete" and policy.reboot == "after_registry"
+    return reboot + max(len(host.services) + len(host.app_pools) + host.discovers for host in migration.hosts)
 
 
 def _length(window: Window) -> timedelta:

@@ -275,6 +275,7 @@ def _course(world: World, id_: str, now: datetime) -> Part:
     timeless = (
         *(one.phase, one.back, one.attempt, one.admitted, one.begun, *sorted(one.heard), one.held and one.held.reason),
         *(tuple(sorted(one.waits.items())), tuple(sorted(one.switched)), _number_of(one.before)),
+        *(tuple(sorted(one.restarting)), tuple(sorted(one.disrupted))),
         *(tuple(sorted(one.effects.items())), tuple(sorted(one.restarts.items()))),
         *(one.converged_at is None, one.apart_at is None, tuple(sorted(one.switch_at)), tuple(sorted(one.member_at))),
         tuple(sent[:3] for sent in open_),
