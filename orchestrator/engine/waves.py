@@ -162,18 +162,22 @@ def alone(
 def _gate(
     state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, admits: bool, consent: Consent
 ) -> NotYet | None:
-    """Return what the step still waits for: its window, or (when it is admitted) people's approval.
+    """Return what the step still waits for: people's approval (when it is admitted), or its window.
 
-    A step that has begun to write ends, whatever the window, and whatever has become of the approvals since.
+    A step that has begun to write ends, whatever the window, and whatever has become of the approvals since. People are
+    asked before the window opens, once what they say now would still be valid then.
     """
-    if not state.performed and not state.open:
-        closed = outside_window(state, plan, step, at)
-        if closed:
-            return closed
+    closed = outside_window(state, plan, step, at) if not state.performed and not state.open else None
     if not admits or step not in ADMITTING:
-        return None
-    detail = unapproved(consent, wave, ADMITTING[step], plan.policy_of(state.id).approvals, at)
-    return NotYet(f"approval:{ADMITTING[step]}", None, detail) if detail else None
+        return closed
+    gate, rule = ADMITTING[step], plan.policy_of(state.id).approvals
+    opens = closed.until if closed is not None else None
+    detail = unapproved(consent, wave, gate, rule, opens or at)
+    too_early = opens is not None and at is not None and opens >= at + rule.valid_for
+    if detail is None or too_early:
+        return closed
+    then = f", when the window opens at {opens.isoformat()}" if opens else ""
+    return NotYet(f"approval:{gate}", None, f"{detail}{then}")
 
 
 def outside_window(state: MigrationState, plan: Plan, step: Trigger, at: datetime | None) -> NotYet | None:
