@@ -46,6 +46,7 @@ IMPURE = {
 ONLY_IN = {
     "transitions": {"model/lifecycle.py"},
     "tenacity": {"engine/backoff.py"},
+    "cryptography": {"model/signature.py", "cli/signing.py", "lab/wire/certificates.py", "lab/serve.py"},
     "pypsrp": {"remote"},
     "requests": {"remote"},
     "sqlite3": {"journal"},

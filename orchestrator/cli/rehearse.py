@@ -88,6 +88,7 @@ def _one(plan: Path, rehearsed: Rehearsed, seed: int, faults: str, *, quiet: boo
 def _told(plan: Path, rehearsed: Rehearsed, played: Played) -> str:
     """Return what a person reads of one seed."""
     from orchestrator.model.event import Held, Moved, Released, RunnerTook, WayBackAsked
+    from orchestrator.model.words import ApprovalWithdrawn, Approved
     from orchestrator.views.sentence import sentence
     from orchestrator.views.status import iso
 
@@ -100,6 +101,8 @@ def _told(plan: Path, rehearsed: Rehearsed, played: Played) -> str:
             if not first:
                 lines.append(f"{iso(at)}  a new process takes over")
             first = False
+        elif isinstance(event, Approved | ApprovalWithdrawn):
+            lines.append(f"{iso(at)}  {'':<16} {sentence(event)}")
         elif isinstance(event, Moved | Held | Released | WayBackAsked):
             lines.append(f"{iso(at)}  {event.migration:<16} {sentence(event)}")
     days = played.lasted.total_seconds() / 86400

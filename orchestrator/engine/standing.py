@@ -12,11 +12,13 @@ from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from orchestrator.engine.approving import rules_of, unapproved
+from orchestrator.engine.approving import GATES, rules_of, unapproved
 from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets
+from orchestrator.model.approvals import Consent
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
+from orchestrator.model.words import Subject
 
 
 class Standing:
@@ -69,9 +71,8 @@ class Standing:
             run: who has approved what, and how long restarts were measured to take.
         """
         changed, self._changed = self._changed, set()
-        agreed = tuple(unapproved(run.consent, self._wave, gate, rule, at) for gate, rule in self._rules)
         timed = (at, run.restarts.measured) if self._timed else None
-        asked_with = (tuple(unmet), self._spent, timed, agreed)
+        asked_with = (tuple(unmet), self._spent, timed, self._said(run.consent, at))
         asked = changed if asked_with == self._asked_with else self._ids
         self._asked_with = asked_with
         if not asked:
@@ -79,6 +80,14 @@ class Standing:
         for id_ in asked:
             self._ask(id_, asked_with[0], at, run)
         return changed | self._give_places(asked)
+
+    def _said(self, consent: Consent, at: datetime | None) -> object:
+        """Return what decides who has approved: nothing where nobody must, else what was said and what counts of it."""
+        if not self._rules:
+            return None
+        words = tuple(consent.given.get(Subject("gate", self._wave.name, gate)) for gate in GATES)
+        counts = tuple(unapproved(consent, self._wave, gate, rule, at) for gate, rule in self._rules)
+        return (words, counts, consent.driver, consent.digest)
 
     def _count(self, state: MigrationState) -> bool:
         """Take a state into the sums of the wave; say whether it is another one than before."""

@@ -14,7 +14,6 @@ from orchestrator.engine.approving import unapproved
 from orchestrator.engine.failing import Spent, TurnBack, failed, spent_budget
 from orchestrator.engine.outside import outside_window
 from orchestrator.engine.stretch import stretch_of
-from orchestrator.model.approvals import Consent
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way, next_step
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.restarts import Restarts
@@ -149,11 +148,7 @@ def alone(
     )
     if stopped is not None:
         return stopped
-    return (
-        _gate(state, plan, wave, step, at, admits, run.consent)
-        or _closed(state, plan, wave, step, at, run.restarts)
-        or Go(step, admits)
-    )
+    return _gate(state, plan, wave, step, at, admits, run) or Go(step, admits)
 
 
 def _closed(
@@ -191,16 +186,23 @@ def _restarting(state: MigrationState, host: str) -> bool:
 
 
 def _gate(
-    state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, admits: bool, consent: Consent
+    state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, admits: bool, run: RunState
 ) -> NotYet | None:
-    """Return the people who must approve a step before it is admitted.
+    """Return what the step still waits for: people's approval (when it is admitted), or its window.
 
-    They are asked before the window is looked at: who hears of it when it opens hears of it too late.
+    People are asked before the window opens, once what they say now would still be valid then.
     """
+    closed = _closed(state, plan, wave, step, at, run.restarts)
     if not admits or step not in ADMITTING:
-        return None
-    detail = unapproved(consent, wave, ADMITTING[step], plan.policy_of(state.id).approvals, at)
-    return NotYet(f"approval:{ADMITTING[step]}", None, detail) if detail else None
+        return closed
+    gate, rule = ADMITTING[step], plan.policy_of(state.id).approvals
+    opens = closed.until if closed is not None else None
+    detail = unapproved(run.consent, wave, gate, rule, opens or at)
+    too_early = opens is not None and at is not None and opens >= at + rule.valid_for
+    if detail is None or too_early:
+        return closed
+    then = f"; {closed.detail}" if closed is not None else ""
+    return NotYet(f"approval:{gate}", None, f"{detail}{then}")
 
 
 def allowed_failures(wave: Wave) -> int:

@@ -70,11 +70,53 @@ def test_a_migration_may_ask_for_more_people_than_its_wave():
     check(one, states, AT, "a go:start! b wait:approval:start")
 
 
-def test_the_window_comes_before_people_and_a_way_back_asks_nobody():
-    night = {"days": ["tue"], "open": "22:00", "close": "04:00", "zone": "UTC"}
-    one = plan({"ids": "abc", "window": night}, approvals={"start": 1, "complete": 1})
-    states = run(a=Phase.PREPARED, b=back("started"), c=back("completed", Way.UNDO))
-    check(one, states, AT, "a wait:window b go:undo c go:undo")
+NIGHT = {"days": ["tue"], "open": "22:00", "close": "04:00", "zone": "UTC"}
+"""It is Monday noon: the window opens in 34 hours."""
+
+
+@pytest.mark.parametrize(
+    ("valid_for", "given", "hours", "answer"),
+    [
+        ("2d", None, 0, "wait:approval:start"),  # whoever approves now has approved when the window opens
+        ("34h", None, 0, "wait:window"),  # what is said now is void by then
+        ("34h", None, 1, "wait:approval:start"),
+        ("2d", 0, 0, "wait:window"),
+        ("34h", 0, 1, "wait:approval:start"),  # given too early: it will not last until then
+        ("34h", 1, 1, "wait:window"),
+        ("34h", 1, 34, "go:start!"),
+        ("34h", None, 34, "wait:approval:start"),
+        ("35h", 0, 35, "wait:approval:start"),  # it lasted until the window, and expired in it
+    ],
+)
+def test_people_are_asked_before_the_window_opens_once_their_word_would_last_until_then(
+    valid_for, given, hours, answer
+):
+    one = plan({"ids": "a", "window": NIGHT}, approvals={"start": 1, "valid_for": valid_for})
+    states = run(a=Phase.PREPARED)
+    states.digest = "this"
+    if given is not None:
+        states.apply(approved("ann")[0].model_copy(update={"given": later(hours=given)}), AT)
+    check(one, states, later(hours=hours), f"a {answer}")
+
+
+def test_that_it_would_not_last_is_said_with_the_time():
+    one, states = (
+        plan({"ids": "a", "window": NIGHT}, approvals={"start": 1, "valid_for": "1d12h"}),
+        run(a=Phase.PREPARED),
+    )
+    states.digest = "this"
+    states.apply(approved("ann")[0].model_copy(update={"given": later(hours=-6)}), AT)
+    answer = admissible(states, one, AT)["a"]
+    assert isinstance(answer, NotYet)
+    assert answer.detail == (
+        "1 person must approve wave w1 before start (that of ann has expired); missing: 1; the window is closed "
+        "and opens Tue 2026-03-03 22:00 UTC"
+    )
+
+
+def test_a_way_back_asks_nobody():
+    one = plan({"ids": "bc", "window": NIGHT}, approvals={"start": 1, "complete": 1})
+    check(one, run(b=back("started"), c=back("completed", Way.UNDO)), AT, "b go:undo c go:undo")
 
 
 AHEAD = [

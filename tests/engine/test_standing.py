@@ -21,6 +21,7 @@ PLANS = (
     plan({"ids": "ab", "failures": {"allow": 1}}, {"ids": "cdefg", "at_once": 2, "needs": []}, on_failure="undo"),
     plan({"ids": "abc", "needs": ["w2"]}, {"ids": "defg", "needs": []}),
     plan({"ids": "abc", "at_once": 1, "window": NIGHT}, {"ids": "defg", "at_once": 3}, approvals={"complete": 1}),
+    plan({"ids": "abc", "window": NIGHT}, {"ids": "defg", "needs": []}, approvals={"start": 1, "complete": 1}),
     plan({"ids": "abcd", "at_once": 3}, {"ids": "efg", "needs": []}, approvals={"start": 1, "complete": 2} | TEN_HOURS),
 )
 STATES = st.builds(
