@@ -47,6 +47,7 @@ RUN = (
     "preflight.md",
     "preview.md",
     "soc.md",
+    "dwell-and-ledger.md",
 )
 """Pages whose commands are run."""
 
