@@ -48,6 +48,7 @@ RUN = (
     "preview.md",
     "soc.md",
     "approvals.md",
+    "dwell-and-ledger.md",
 )
 """Pages whose commands are run."""
 

@@ -111,7 +111,7 @@ class Policy(Model):
     rollback_by: Literal["undo", "reset"] = Field("undo", description="The way back that rollback takes.")
     approvals: Approvals = Field(Approvals(), description="How many people must agree.")
     hosts_missing: Literal["hold", "add"] = Field(
-        "hold", description="Hosts of the plan that are not in the allowed principals: hold, or add them."
+        "hold", description="Hosts not in the allowed principals after register_within: hold, or add what is fit."
     )
     require_change: bool = Field(False, description="Refuse to run without a change ticket.")
 

@@ -12,6 +12,7 @@ from orchestrator.model.escape import IN_CHAIN, ldap
 from orchestrator.model.event import UnknownHost
 from orchestrator.model.filetime import moment, ticks
 from orchestrator.model.observation import Outcome, Record, Reply, Unreadable
+from orchestrator.model.written import write_moment
 
 UNKNOWN_HOST = (
     "a host that belongs to the account: `dmsa amend` it into the plan; any other: find out what logs on there as the "
@@ -121,7 +122,7 @@ def known_of(one: UnknownHost) -> str:
     if not one.computer:
         return f"{one.name} (no computer of this domain: a group without computers, a user, or of another domain)"
     known = [" ".join(part for part in (one.os or "operating system not given", one.os_version) if part)]
-    known.append(f"last log-on {one.last_log_on.isoformat()}" if one.last_log_on else "no log-on known")
+    known.append(f"last log-on {write_moment(one.last_log_on)}" if one.last_log_on else "no log-on known")
     known += ["disabled"] if one.enabled is False else []
     known += ["a domain controller"] if one.controller else []
     known += [f"through the group {one.through}"] if one.through else []

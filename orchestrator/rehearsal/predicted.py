@@ -47,6 +47,7 @@ TURNING = (Phase.PREPARED, Phase.STARTED, Phase.REGISTERED, Phase.RESTARTED, Pha
 GIVEN = (
     "approvals: they count as given",
     "time: windows and hold times pass at once; nobody else changes anything meanwhile",
+    "hosts: each adds itself when its workload logs on, unless it had ten hours for that and did not",
     "other domain controllers, logs, groups and policies: those of an ordinary, healthy domain",
     "of several migrations on one host, which comes first: it sets the value, or reboots, and restarts what runs there",
     "ways back: everything goes back at once; a host's value goes back with the last migration that needs it",

@@ -18,7 +18,7 @@ from orchestrator.model.event import DIRECTORY
 from orchestrator.model.lifecycle import Pair
 from orchestrator.model.observation import Fault, FaultKind, Unreadable
 from orchestrator.model.witness import witness_endpoint
-from orchestrator.model.written import write_duration
+from orchestrator.model.written import write_duration, write_moment
 from orchestrator.steps.controllers import controllers_asked, controllers_changed
 from orchestrator.steps.step import LONGEST_LOOK, LOOK_AGAIN, next_look, pair_read
 
@@ -180,4 +180,4 @@ def _mend(late: Sequence[Copy]) -> str:
 
 
 def _when(at: datetime | None) -> str:
-    return at.isoformat() if at else "an unknown time"
+    return write_moment(at) if at else "an unknown time"

@@ -27,7 +27,7 @@ from orchestrator.model.host import ENABLED, FIRST_BUILD, HostSeen, host_reads
 from orchestrator.model.ledger import LedgerSeen
 from orchestrator.model.lifecycle import Pair
 from orchestrator.model.observation import Fault, Unreadable
-from orchestrator.model.written import write_duration
+from orchestrator.model.written import write_duration, write_moment
 from orchestrator.steps.convergence import agreed, awaited
 from orchestrator.steps.step import did, next_look, pair_read
 
@@ -115,11 +115,11 @@ def _no_account(case: Case, accounts: tuple[str, ...]) -> tuple[str, str]:
 def _facts(case: Case, found: HostSeen) -> Iterator[str]:
     yield f"{found.caption}, build {found.build}"
     yield f"{ENABLED} is {'absent' if found.value is None else found.value}"
-    yield f"last boot {found.boot_time.isoformat()}"
+    yield f"last boot {write_moment(found.boot_time)}"
     progress = case.state.hosts.get(found.name)
     since = case.state.baselines.get(found.name)
     if progress is not None and progress.restarted:
-        yield f"workloads restarted{f' after {since.local_time.isoformat()}' if since else ''}"
+        yield f"workloads restarted{f' after {write_moment(since.local_time)}' if since else ''}"
 
 
 def _causes(case: Case, found: HostSeen) -> Iterator[str]:
@@ -150,7 +150,7 @@ def _told(case: Case, found: list[Missing]) -> Stop:
     since = case.waits_since(DIRECTORY, "registration")
     head = (
         f"{', '.join(one.host for one in found)} did not appear among the principals of {case.migration.id} within "
-        f"{write_duration(case.policy.register_within)}{f' (since {since.isoformat()})' if since else ''}:"
+        f"{write_duration(case.policy.register_within)}{f' (since {write_moment(since)})' if since else ''}:"
     )
     adds = "" if case.policy.hosts_missing == "add" else "`policy.hosts_missing: add` adds what is fit (`dmsa amend`); "
     return Stop(
