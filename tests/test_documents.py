@@ -49,6 +49,7 @@ RUN = (
     "soc.md",
     "approvals.md",
     "dwell-and-ledger.md",
+    "plan-a-wave.md",
 )
 """Pages whose commands are run."""
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from orchestrator.engine.approving import GATES, rules_of, unapproved
+from orchestrator.engine.outside import moment
 from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets
 from orchestrator.model.approvals import Consent
 from orchestrator.model.plan import Plan, Wave
@@ -71,7 +72,9 @@ class Standing:
             run: who has approved what, and how long restarts were measured to take.
         """
         changed, self._changed = self._changed, set()
-        timed = (at, run.restarts.measured) if self._timed else None
+        # Whether people are asked already depends on how far away the window is: with rules each moment is its own.
+        when = at if self._rules else moment(self._wave, at)
+        timed = (when, run.restarts.measured) if self._timed else None
         asked_with = (tuple(unmet), self._spent, timed, self._said(run.consent, at))
         asked = changed if asked_with == self._asked_with else self._ids
         self._asked_with = asked_with

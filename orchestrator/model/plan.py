@@ -98,7 +98,9 @@ class Policy(Model):
         "never", description="Whether hosts are rebooted once the registry value is set."
     )
     restart_after_complete: bool = Field(True, description="Restart every workload once more after Complete.")
-    restart_takes: Duration = Field(timedelta(minutes=5), description="What a restart is expected to take.")
+    restart_takes: Duration = Field(
+        timedelta(minutes=5), description="What one restart is expected to take, until enough were measured."
+    )
     settle: Duration = Field(
         timedelta(seconds=60),
         description="Wait before looking after an unknown outcome; less only on a lab or a drill.",

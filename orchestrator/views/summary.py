@@ -69,9 +69,9 @@ def _why(waiting: dict[str, Any] | None, told: set[str], margin: str) -> Iterato
 def _migration(migration: dict[str, Any], width: int, command: str, told: set[str]) -> Iterator[str]:
     again = f" (attempt {migration['attempt']})" if migration["attempt"] > 1 else ""
     back = " on the way back" if migration["intention"] == "back" and migration["phase"] != "rolled_back" else ""
-    state = f"{migration['phase']}{back}{again}"
     held, waiting = migration["held"], migration["waiting"]
     failed = migration.get("failure") == "failed"
+    state = f"{migration['phase']}{back}{again}{', held' if held and failed else ''}"
     mark = "FAIL " if failed else "HELD " if held else "waits" if waiting else "     "
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else until(waiting)}"
     if not held:

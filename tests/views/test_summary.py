@@ -201,6 +201,7 @@ def test_waiting_held_and_failed_never_look_alike():
         )
     ]
     assert marks == ["waits", "HELD", "HELD", "FAIL", "FAIL", "FAIL"]
+    assert lines(one(phase="linked", held=HELD, failure="failed"))[3] == "  dmsa-app  FAIL   linked, held"
 
 
 def test_several_endpoints_stand_on_lines_of_their_own():
