@@ -24,7 +24,7 @@ def status(
 ) -> None:
     """Show where everything stands, what it waits for and until when. Reads only the journal; exits 0.
 
-    Of each wave also whether its windows are open, until when, and when they open next, as of the last reading of estate
+    Of each wave also whether its windows are open, until when, and when they open next, at the last reading of estate
     time. Marks: waits (time or others come first), HELD (a person is needed), FAIL (it failed).
 
     With --snapshot: both objects, their security descriptors, every host value and every workload as they were before

@@ -1,8 +1,9 @@
 """How long restarts take: measured from the journal's rows, in estate time.
 
-One restart is one call that stops and starts a service or an application pool, from its first intent to the call that
-succeeded: one that had to be repeated counts with all its tries, one that a person had to mend does not count. Reboots
-are not measured. Only the youngest are kept.
+One restart is one call that stops and starts a service or an application pool, from its first intent to the end of the
+call after which it was found well: one that had to be repeated counts with all its tries, one that a person had to mend
+does not count. That a call succeeded proves nothing; that its step went on at the host, or was done there, does.
+Reboots are not measured. Only the youngest are kept.
 """
 
 from __future__ import annotations
@@ -13,9 +14,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from orchestrator.model.event import AttemptFinished, AttemptStarted, Held, Moved, Released, WayBackAsked
+from orchestrator.model.event import (
+    AttemptFinished,
+    AttemptStarted,
+    Held,
+    Moved,
+    Released,
+    SubjectDone,
+    WayBackAsked,
+)
 from orchestrator.model.observation import Outcome
-from orchestrator.model.state import spelled
+from orchestrator.model.state import thing
 
 MEASURED = frozenset({"Restart-Service", "Restart-WebAppPool"})
 OWN_ENOUGH, ENOUGH = 5, 20
@@ -33,9 +42,12 @@ class Expected(NamedTuple):
 
 
 class _Begun(NamedTuple):
-    name: str
+    """A restart that has begun: of what, when, whether its call is in the air, and what it took if it was well."""
+
+    what: str
     at: datetime
-    under_way: bool
+    under_way: bool = True
+    took: timedelta | None = None
 
 
 @dataclass(slots=True)
@@ -49,7 +61,7 @@ class Restarts:
     measured: int = 0
     """How many were measured in all: while it is the same, so is every answer."""
     begun: dict[str, dict[str, _Begun]] = field(default_factory=dict)
-    """By migration and host: the restart that has begun and has not succeeded yet."""
+    """By migration and host: the restart that has begun and is not known to have ended well yet."""
     _long: timedelta = timedelta(0)
 
     def copied(self) -> Restarts:
@@ -63,6 +75,9 @@ class Restarts:
                 self._begins(event, at)
             case AttemptFinished():
                 self._ends(event, at)
+            case SubjectDone():
+                self._found_well(event.migration, event.subject)
+                self.begun.get(event.migration, {}).pop(event.subject, None)
             case Held() | Released() | WayBackAsked() | Moved():
                 self.begun.pop(event.migration, None)
 
@@ -83,26 +98,29 @@ class Restarts:
         return Expected(planned, "restart_takes")
 
     def _begins(self, event: AttemptStarted, at: datetime | None) -> None:
-        known = self.begun.get(event.migration, {}).get(event.subject)
-        name = spelled(event.cmdlet, event.parameters)
-        if event.cmdlet not in MEASURED or at is None:
-            if known is not None:
-                self.begun[event.migration][event.subject] = known._replace(under_way=False)
-            return
-        since = known.at if known is not None and known.name == name else at
-        self.begun.setdefault(event.migration, {})[event.subject] = _Begun(name, since, under_way=True)
+        id_, host, what = event.migration, event.subject, thing(event.parameters)
+        known = self.begun.get(id_, {}).get(host)
+        if known is not None and known.what != what:
+            self._found_well(id_, host)
+        if event.cmdlet in MEASURED and at is not None:
+            since = known.at if known is not None and known.what == what else at
+            self.begun.setdefault(id_, {})[host] = _Begun(what, since)
+        elif known is not None:
+            self.begun[id_][host] = known._replace(under_way=False, took=None)
 
     def _ends(self, event: AttemptFinished, at: datetime | None) -> None:
         hosts = self.begun.get(event.migration, {})
         known = hosts.get(event.subject)
         if known is None or not known.under_way:
             return
-        if event.outcome is not Outcome.SUCCEEDED or at is None:
-            hosts[event.subject] = known._replace(under_way=False)
-            return
-        del hosts[event.subject]
-        if at >= known.at:
-            self._measure(event.migration, at - known.at)
+        well = event.outcome is Outcome.SUCCEEDED and at is not None and at >= known.at
+        hosts[event.subject] = known._replace(under_way=False, took=at - known.at if well and at else None)
+
+    def _found_well(self, id_: str, host: str) -> None:
+        """Count the restart of a host, if its call had ended: whatever follows there follows because it is well."""
+        known = self.begun.get(id_, {}).get(host)
+        if known is not None and known.took is not None:
+            self._measure(id_, known.took)
 
     def _measure(self, id_: str, took: timedelta) -> None:
         self.own[id_] = (*self.own.get(id_, ()), took)[-OWN_KEPT:]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestrator.model.event import AttemptFinished, AttemptStarted
+from orchestrator.model.event import AttemptFinished, AttemptStarted, SubjectDone
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way
 from orchestrator.model.observation import Outcome
 from orchestrator.model.plan import Plan
@@ -109,6 +109,8 @@ def later(**delta: float) -> datetime:
 def measure(run: RunState, id_: str, takes: timedelta, times: int = 1) -> None:
     """Let restarts of a migration have been measured."""
     started = attempt().started.model_copy(update={"migration": id_, "subject": "host", "cmdlet": "Restart-Service"})
+    done = SubjectDone(migration=id_, step=Trigger.RESTART, subject="host")
     for _ in range(times):
         run.restarts.take_in(started, AT)
         run.restarts.take_in(AttemptFinished(migration=id_, subject="host", outcome=Outcome.SUCCEEDED), AT + takes)
+        run.restarts.take_in(done, AT + takes)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.engine.standing import Standing
@@ -64,6 +64,7 @@ TURNS = st.lists(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PLANS), TURNS, st.sampled_from([None, "abde"]))
 def test_asked_from_turn_to_turn_or_anew_the_answers_are_the_same(one, turns, chosen):
     run, at = RunState("table", digest="this"), AT
