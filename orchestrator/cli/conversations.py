@@ -18,12 +18,11 @@ from uuid import UUID
 from orchestrator.model.call import Call, Read, Ticket
 from orchestrator.model.observation import FaultKind, Outcome, Reply
 from orchestrator.remote.pool import CallPool
+from orchestrator.remote.traffic import HOSTS_AT_ONCE
 from orchestrator.remote.transport import Leave, Transport
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-AT_ONCE = 32
-"""Conversations in the air."""
 TRIES = 2
 """How often a read is sent that may work the next time."""
 ASK_AGAIN_FOR_A_SESSION = 0.1
@@ -116,9 +115,12 @@ class _Talk(Generic[K, T]):
 class Conversations:
     """Holds conversations over one transport; for one thread. ``stopped`` is asked between any two reads."""
 
-    def __init__(self, transport: Transport, stopped: Callable[[], bool] = lambda: False) -> None:
-        self._transport, self._stopped = transport, stopped
-        self._pool: CallPool[int] = CallPool(transport, AT_ONCE)
+    def __init__(
+        self, transport: Transport, stopped: Callable[[], bool] = lambda: False, at_once: int = HOSTS_AT_ONCE
+    ) -> None:
+        """Hold at most *at_once* conversations at the same time."""
+        self._transport, self._stopped, self._at_once = transport, stopped, at_once
+        self._pool: CallPool[int] = CallPool(transport, at_once)
         self._numbers = 0
 
     def close(self) -> None:
@@ -141,7 +143,7 @@ class Conversations:
         waiting: deque[_Talk[K, T]] = deque()
         under_way: dict[int, _Talk[K, T] | None] = {}
         while not self._stopped():
-            for key, course in islice(coming, AT_ONCE - len(waiting) - len(under_way)):
+            for key, course in islice(coming, self._at_once - len(waiting) - len(under_way)):
                 talk = _Talk(key, course)
                 if talk.goes_on(None):
                     waiting.append(talk)

@@ -6,13 +6,14 @@ import contextlib
 
 import pytest
 
-from orchestrator.cli.conversations import AT_ONCE, Conversations, Separately
+from orchestrator.cli.conversations import Conversations, Separately
 from orchestrator.lab.estate import Estate, load_spec
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Read, cmdlet
 from orchestrator.model.observation import Outcome
+from orchestrator.remote.traffic import HOSTS_AT_ONCE
 
-HOSTS = [f"h{number}.corp.example" for number in range(3 * AT_ONCE)]
+HOSTS = [f"h{number}.corp.example" for number in range(3 * HOSTS_AT_ONCE)]
 ESTATE = f"""
 name: many
 domain: {{dns: corp.example, netbios: CORP}}
@@ -64,7 +65,7 @@ def test_a_conversation_without_a_question_ends_too():
 def test_whoever_has_said_everything_is_hung_up_on():
     with talking() as (talks, transport, made):
         for _ in talks.hold(((host, course(host)) for host in HOSTS), hang_up=True):
-            assert len(transport.endpoints) <= 2 * AT_ONCE
+            assert len(transport.endpoints) <= 2 * HOSTS_AT_ONCE
         assert not transport.endpoints
         assert len(made) == len(HOSTS)
 

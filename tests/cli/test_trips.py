@@ -14,7 +14,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli.readings import AT_ONCE, KEPT, Readings
+from orchestrator.cli.readings import KEPT, Readings
 from orchestrator.cli.trips import TRIES, Trip, Wanted, settled, trips
 from orchestrator.engine.apart import MOST
 from orchestrator.engine.preflight import asks, next_gate
@@ -25,6 +25,7 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.observation import Fault, FaultKind, Outcome, Record, RemoteError, Reply
 from orchestrator.remote.inline import InlinePool
+from orchestrator.remote.traffic import HOSTS_AT_ONCE
 from orchestrator.remote.transport import Leave
 from orchestrator.verification import asks as verification_asks
 from tests.bench import generate
@@ -384,6 +385,6 @@ def test_hundreds_of_hosts_cost_a_session_each_and_few_at_a_time():
         some.estate.machines[host] = some.estate.machines[f"h{HOSTS[0]:05d}.corp.example"]
     assert readings.all_of(("m",), one_round) is not None  # type: ignore[arg-type]
     assert transport.opened == len(hosts)
-    assert transport.most <= KEPT + AT_ONCE + 1
+    assert transport.most <= KEPT + HOSTS_AT_ONCE + 1
     readings.close()
     assert transport.open == set()
