@@ -42,7 +42,7 @@ def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tup
 
 
 def _later(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record | Wait:
-    """Return when to ask an endpoint again that had no room: it is no failed try."""
+    """Return when an endpoint is asked again that had no room: it is no failed try."""
     if case.at is None:
         return Wait("retry", None, None, fault.message)
     times = case.state.tries.get((subject, TURNED_AWAY), 0) + 1

@@ -175,7 +175,6 @@ EXCEPTIONS: tuple[tuple[str, Cause], ...] = (
     ("urllib3.exceptions.NewConnectionError", UNREACHABLE),
     ("requests.exceptions.ConnectTimeout", CONNECT_TIMEOUT),
     ("requests.exceptions.SSLError", TLS),
-    ("orchestrator.remote.dial.AskedToWait", ASKED_TO_WAIT),
     ("requests.exceptions.ReadTimeout", NO_ANSWER),
     ("requests.exceptions.ConnectionError", LOST),
     ("requests.exceptions.ChunkedEncodingError", LOST),

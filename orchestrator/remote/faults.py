@@ -101,6 +101,8 @@ def cause_of(error: BaseException) -> tuple[Cause, str]:
     if _is(error, "pypsrp.exceptions.WSManFaultError"):
         code = getattr(error, "code", None)
         return WSMAN.get(code, FAULT) if isinstance(code, int | str) else FAULT, str(code)
+    if _is(error, "orchestrator.remote.dial.AskedToWait"):
+        return ASKED_TO_WAIT, str(error)
     if _is(error, "pypsrp.exceptions.WinRMTransportError"):
         return _by_status(error)
     return (

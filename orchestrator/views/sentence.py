@@ -100,7 +100,9 @@ def _wait(event: WaitBegan) -> str:
 
 
 def _again(event: RetryDue) -> str:
-    return f"turned away {event.turned_away} times, again" if event.turned_away else f"try {event.tries + 1}"
+    if not event.turned_away:
+        return f"try {event.tries + 1}"
+    return f"no room{' again' if event.turned_away > 1 else ''}, asked once more"
 
 
 def _way_back(event: WayBackAsked) -> str:

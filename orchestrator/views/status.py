@@ -50,7 +50,9 @@ def iso(at: datetime | None) -> str | None:
 
 
 def _waiting(waiting: Waiting | None) -> dict[str, Any] | None:
-    return {"for": waiting.waiting_for, "until": iso(waiting.until)} if waiting else None
+    if waiting is None:
+        return None
+    return {"for": waiting.waiting_for, "until": iso(waiting.until), "detail": waiting.detail}
 
 
 def _migration(case: Case, admission: Admission) -> dict[str, Any]:

@@ -32,7 +32,7 @@ HELD_REASONS = (
 )
 REGISTRY = ("pending", "set", "was-set", "kept", "restored", "lost")
 TIME = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
-WAITING = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
+WAITING = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME, "detail": TEXT}))
 
 
 def status_schema() -> dict[str, Any]:

@@ -57,6 +57,8 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     held, waiting = migration["held"], migration["waiting"]
     mark = "HELD " if held else "waits" if waiting else "     "
     yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else until(waiting)}"
+    if waiting and waiting["for"] == "retry" and not held:
+        yield f"    retry: {waiting['detail']}"
     if migration["adopted"]:
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"
     yield from _by_others(migration)

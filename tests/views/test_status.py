@@ -65,8 +65,9 @@ def test_held_is_never_shown_as_waiting():
 
 
 def test_waiting():
-    found = migration({"phase": "restarted"}, waits={"directory": Waiting("dwell", AT + timedelta(days=3))})
-    assert found["waiting"] == {"for": "dwell", "until": "2026-03-05T12:00:00Z"}
+    dwell = Waiting("dwell", AT + timedelta(days=3), "for 14 days")
+    found = migration({"phase": "restarted"}, waits={"directory": dwell})
+    assert found["waiting"] == {"for": "dwell", "until": "2026-03-05T12:00:00Z", "detail": "for 14 days"}
 
 
 def soaking(**plan: Any) -> dict[str, Any]:
