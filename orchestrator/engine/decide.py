@@ -184,7 +184,7 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
     faults = _faults(case, step, seen)
     if not faults:
         return None
-    never_reached = case.state.snapshot is None and any(not fault.reached for _, fault in faults)
+    never_reached = case.state.snapshot is None and any(not fault.reached and not fault.busy for _, fault in faults)
     if seen.guarded and never_reached:
         refusal = _refusal(case, step, _answers(case, step, seen))
         if refusal is not None:

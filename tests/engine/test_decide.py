@@ -179,6 +179,11 @@ class TestReading:
         event = decide(situation({"state": {"phase": "started"}, "read": {"faults": full}})).events[0]
         assert event.until == AT + timedelta(minutes=10)
 
+    def test_that_it_was_never_reached_before_is_no_reason_to_refuse_it(self):
+        full = {"app": {"message": "app is overloaded", "busy": True, "after": 60}}
+        event = decide(situation({"state": {"phase": "planned"}, "read": {"faults": full}})).events[0]
+        assert (event.kind, event.turned_away) == ("retry-due", 1)
+
     def test_without_room_for_a_day_a_person_is_asked(self):
         state = {"phase": "started", "tries": {"directory turned-away": 299}}
         full = {"dc02": {"message": "dc02 is full", "busy": True}}
