@@ -180,8 +180,9 @@ class TestReading:
         assert event.until == AT + timedelta(minutes=10)
 
     def test_that_it_was_never_reached_before_is_no_reason_to_refuse_it(self):
-        full = {"app": {"message": "app is overloaded", "busy": True, "after": 60}}
-        event = decide(situation({"state": {"phase": "planned"}, "read": {"faults": full}})).events[0]
+        full = {"app01": {"message": "app01 is overloaded", "busy": True, "after": 60}}
+        facts = {"state": {"snapshot": False}, "read": {"dmsa": None, "faults": full}}
+        event = decide(situation(facts)).events[0]
         assert (event.kind, event.turned_away) == ("retry-due", 1)
 
     def test_without_room_for_a_day_a_person_is_asked(self):
