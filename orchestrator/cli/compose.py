@@ -27,7 +27,7 @@ from orchestrator.remote.connection import Connections
 from orchestrator.remote.ldap import LdapTransport
 from orchestrator.remote.pool import CallPool
 from orchestrator.remote.psrp import PsrpTransport
-from orchestrator.remote.routes import Routes
+from orchestrator.remote.routes import Beside, Routes
 from orchestrator.remote.traffic import Manners, Traffic
 from orchestrator.remote.transport import Transport
 from orchestrator.remote.wording import PLAIN_CONFIGURATION
@@ -182,7 +182,8 @@ def conducting(
             with estate_of(replace(loaded, plan=terms(loaded.plan)), place) as resolved:
                 connections = Connections(resolved.plan.estate, resolved.base)
                 traffic = traffic_for(resolved.plan, manners or Manners())
-                transport = transport_for(resolved.plan, connections, traffic)
+                for_time = transport_for(resolved.plan, connections, traffic)
+                transport = Beside(transport_for(resolved.plan, connections, traffic), for_time)
                 with contextlib.closing(transport):
                     assignment = Assignment(
                         plan=resolved.plan,
@@ -197,7 +198,7 @@ def conducting(
                     def announce(ticket: Ticket) -> None:
                         conductor.announce(ticket)
 
-                    clock = clock_for(resolved.plan, transport, announce)
+                    clock = clock_for(resolved.plan, for_time, announce)
                     pool: CallPool[int] = CallPool(transport, traffic.manners.threads)
                     conductor = Conductor(assignment, journal, lease, transport, clock, notice, pool)
                     yield conductor

@@ -8,6 +8,7 @@ are in the air.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from orchestrator.cli.trips import rest
 from orchestrator.model.call import Call, Read, Ticket
 from orchestrator.model.observation import FaultKind, Outcome, Reply
 from orchestrator.remote.pool import CallPool
@@ -93,6 +95,8 @@ class _Talk(Generic[K, T]):
     course: Generator[Read, Reply, T]
     wants: Read | None = None
     tries: int = 0
+    turned_away: int = 0
+    due: float = 0.0
     shell: UUID | None = None
     ends: list[T] = field(default_factory=list)
 
@@ -103,7 +107,15 @@ class _Talk(Generic[K, T]):
         except StopIteration as ended:
             self.ends.append(ended.value)
             return False
-        self.tries = 0
+        self.tries = self.turned_away = 0
+        return True
+
+    def rests(self, reply: Reply) -> bool:
+        """Take in that its endpoint had no room; False where it had, or never has."""
+        seconds = rest(reply, self.turned_away)
+        if seconds is None:
+            return False
+        self.turned_away, self.tries, self.due = self.turned_away + 1, self.tries - 1, time.monotonic() + seconds
         return True
 
     @property
@@ -156,7 +168,7 @@ class Conversations:
             if talk_and_reply is None:
                 continue
             talk, reply = talk_and_reply
-            if talk.tries < TRIES and _worth_repeating(reply):
+            if talk.rests(reply) or (talk.tries < TRIES and _worth_repeating(reply)):
                 waiting.append(talk)
             elif talk.goes_on(reply):
                 waiting.appendleft(talk)
@@ -167,6 +179,8 @@ class Conversations:
 
     def _next(self, under_way: dict[int, _Talk[K, T] | None]) -> tuple[_Talk[K, T], Reply] | None:
         """Return what finished next; None where nothing did yet, or only somebody was hung up on."""
+        if not under_way:
+            time.sleep(ASK_AGAIN_FOR_A_SESSION)  # whoever is left rests
         finished = self._pool.next_finished(ASK_AGAIN_FOR_A_SESSION)
         if finished is None:
             return None
@@ -181,7 +195,8 @@ class Conversations:
         for _ in range(len(waiting)):
             talk = waiting.popleft()
             assert talk.wants is not None, "it goes on"
-            ticket = self._transport.ticket(talk.wants.endpoint)
+            rests = talk.due > time.monotonic()
+            ticket = None if rests else self._transport.ticket(talk.wants.endpoint)
             if ticket is None:
                 waiting.append(talk)
                 continue

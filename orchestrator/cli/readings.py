@@ -50,6 +50,7 @@ class Readings:
         self._transport, self._pool, self._stopped, self._at_once = transport, pool, stopped, at_once
         self._under_way: dict[int, Trip | None] = {}
         self._shells: dict[str, UUID] = {}
+        self._resting: dict[str, float] = {}
         self._numbers = 0
 
     def all_of(
@@ -91,6 +92,8 @@ class Readings:
         waiting = deque(asked)
         while (waiting or any(self._under_way.values())) and not self._stopped():
             self._begin(waiting)
+            if not self._under_way:
+                time.sleep(ASK_AGAIN_FOR_A_SESSION)  # whoever is left rests
             finished = self._pool.next_finished(ASK_AGAIN_FOR_A_SESSION)
             if finished is None:
                 continue
@@ -102,6 +105,7 @@ class Readings:
                 assert isinstance(result, Reply)
                 answers, again = settled(trip, result)
                 waiting.extend(again)
+                self._rest(again)
                 yield from answers
                 self._keep_few()
 
@@ -111,7 +115,8 @@ class Readings:
             if len(self._under_way) >= self._at_once:
                 return
             trip = waiting.popleft()
-            ticket: Ticket | None = self._transport.ticket(trip.endpoint)
+            rests = self._resting.get(trip.endpoint, 0.0) > time.monotonic()
+            ticket: Ticket | None = None if rests else self._transport.ticket(trip.endpoint)
             if ticket is None:
                 waiting.append(trip)
                 continue
@@ -121,6 +126,12 @@ class Readings:
             self._numbers += 1
             self._under_way[self._numbers] = trip
             self._pool.start(self._numbers, trip.read, ticket)
+
+    def _rest(self, again: Iterable[Trip]) -> None:
+        """Leave endpoints alone that had no room for a trip."""
+        for trip in again:
+            if trip.rests:
+                self._resting[trip.endpoint] = time.monotonic() + trip.rests
 
     def _keep_few(self) -> None:
         """Hang up on whom nobody has asked for longest, so that hundreds of hosts cost few sessions at a time."""

@@ -77,6 +77,15 @@ def test_a_read_that_may_work_the_next_time_is_sent_once_more(times, went):
         assert dict(talks.hold([("a", course(HOSTS[0], 1))])) == {"a": [went]}
 
 
+@pytest.mark.parametrize(("times", "went"), [(3, Outcome.SUCCEEDED), (9, Outcome.FAILED)])
+def test_an_endpoint_without_room_is_asked_again_for_a_while(monkeypatch, times, went):
+    monkeypatch.setattr("orchestrator.cli.trips.ROOM", (0.01, 0.02, 0.03))
+    rule = f"{{kind: busy, when: {{cmdlet: Get-CimInstance, host: {HOSTS[0]}, times: {times}}}}}"
+    with talking(f"{ESTATE}weather: [{rule}]") as (talks, _, _made):
+        ends = dict(talks.hold([("a", course(HOSTS[0], 1)), ("b", course(HOSTS[1], 1))]))
+    assert ends == {"a": [went], "b": [Outcome.SUCCEEDED]}
+
+
 def test_once_stopped_nothing_more_is_asked():
     ended = []
     with talking(stopped=lambda: len(ended) >= 5) as (talks, _, _made):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.cli.readings import KEPT, Readings
-from orchestrator.cli.trips import TRIES, Trip, Wanted, settled, trips
+from orchestrator.cli.trips import ROOM, TRIES, Trip, Wanted, rest, settled, trips
 from orchestrator.engine.apart import MOST
 from orchestrator.engine.preflight import asks, next_gate
 from orchestrator.engine.shapes import shape_of
@@ -293,8 +294,16 @@ def trip_of(many: int, tries: int = 1) -> Trip:
     return Trip(tuple(Wanted((f"m{n}",), Read("dc", (_named(n),))) for n in range(many)), tries)
 
 
-def failed(kind: FaultKind, code: str = "x", *, reached: bool = True, again: bool = False) -> Reply:
-    return Reply(Outcome.FAILED, fault=Fault(kind, code, "no", reached=reached), again=again)
+def failed(
+    kind: FaultKind,
+    code: str = "x",
+    *,
+    reached: bool = True,
+    again: bool = False,
+    busy: bool = False,
+    after: float = 0.0,
+) -> Reply:
+    return Reply(Outcome.FAILED, fault=Fault(kind, code, "no", reached=reached, busy=busy, after=after), again=again)
 
 
 LOST = Reply(Outcome.UNKNOWN, fault=Fault(FaultKind.UNKNOWN, "lost-reply", "no"))
@@ -323,6 +332,47 @@ def test_who_is_not_reached_twice_is_unknown_to_all():
     reply = failed(FaultKind.TRANSIENT, reached=False)
     answers, again = settled(trip_of(3, TRIES), reply)
     assert ([one for _, one in answers], again) == ([reply] * 3, [])
+
+
+def test_an_endpoint_without_room_is_asked_again_after_a_while_each_time_later():
+    full = failed(FaultKind.TRANSIENT, busy=True)
+    trip, rests = Trip(trip_of(1).parts, TRIES), []
+    while True:
+        answers, again = settled(trip, full)
+        if answers:
+            break
+        (left,) = again
+        rests.append(left.rests)
+        trip = Trip(left.parts, left.tries + 1, left.turned_away)
+        if len(rests) > len(ROOM):
+            break
+    assert rests[: len(ROOM)] == list(ROOM)
+    assert rest(failed(FaultKind.TRANSIENT, busy=True, after=90.0), 0) == ROOM[-1]
+    assert rest(failed(FaultKind.TRANSIENT), 0) is None
+
+
+def test_readings_wait_for_room(monkeypatch):
+    monkeypatch.setattr("orchestrator.cli.trips.ROOM", (0.01, 0.02, 0.04))
+    full, once = failed(FaultKind.TRANSIENT, busy=True), Reply(Outcome.SUCCEEDED)
+    replies = iter([full, full, full, once])
+    sent = []
+
+    class Full:
+        def ticket(self, endpoint):
+            return Ticket(endpoint, uuid4(), uuid4())
+
+        def run(self, call, _ticket, _leave=None):
+            sent.append(call)
+            return next(replies)
+
+        def discard(self, _endpoint, _shell):
+            return True
+
+    readings = Readings(Full(), InlinePool(Full()))
+    read = Read("dc", (cmdlet("Get-KdsRootKey"),))
+    seen = readings.all_of(("a",), lambda _id, known: () if known.replies else (read,))
+    assert len(sent) == 4
+    assert [reply for _, reply in seen["a"].replies] == [once]
 
 
 def test_many_are_halved_until_few_are_left_to_be_asked_alone():
