@@ -178,7 +178,8 @@ class FarSide:
             message = fault.get("message", f"{read.endpoint} refuses connections")
             reached = fault.get("reached", False)
             remedy = "Check that the host is up."
-            return Reply(outcome, fault=Fault(kind, fault.get("code", "refused"), message, remedy, reached))
+            room = {"busy": fault.get("busy", False), "after": fault.get("after", 0.0)}
+            return Reply(outcome, fault=Fault(kind, fault.get("code", "refused"), message, remedy, reached, **room))
         records: list[Found] = []
         errors: list[RemoteError] = []
         try:

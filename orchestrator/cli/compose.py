@@ -25,8 +25,10 @@ from orchestrator.model.plan import Connection, Directory, Estate, Plan, Tls
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.ldap import LdapTransport
+from orchestrator.remote.pool import CallPool
 from orchestrator.remote.psrp import PsrpTransport
-from orchestrator.remote.routes import Routes
+from orchestrator.remote.routes import Beside, Routes
+from orchestrator.remote.traffic import Manners, Traffic
 from orchestrator.remote.transport import Transport
 from orchestrator.remote.wording import PLAIN_CONFIGURATION
 
@@ -78,13 +80,31 @@ def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
         yield Resolved(loaded.plan.model_copy(update={"estate": estate}), loaded.directory)
 
 
-def transport_for(plan: Plan, connections: Connections) -> Transport:
+def traffic_for(plan: Plan, manners: Manners, *, lists_hosts: bool = True) -> Traffic:
+    """Return the places and log-ons of this process.
+
+    Where the plan lists all hosts, every other machine is one of the directory, whichever domain controllers it has;
+    where it does not, the directory is what the plan calls so.
+    """
+    directory = plan.estate.directory
+    ours = (directory.endpoint, *(directory.converge_on or ())) if directory else ()
+    named = {name.lower() for name in ours}
+    hosts = {host.name.lower() for migration in plan.migrations() for host in migration.hosts} - named
+
+    def is_directory(endpoint: str) -> bool:
+        return endpoint.lower() not in hosts if lists_hosts else endpoint.lower() in named
+
+    return Traffic(manners, is_directory)
+
+
+def transport_for(plan: Plan, connections: Connections, traffic: Traffic | None = None) -> Transport:
     """Return what carries calls: remoting, and LDAP beside it where the plan names a second witness."""
-    hosts = PsrpTransport(connections.settings)
+    traffic = traffic or traffic_for(plan, Manners())
+    hosts = PsrpTransport(connections.settings, traffic=traffic)
     directory = plan.estate.directory
     if directory is None or directory.witness == "none":
         return hosts
-    return Routes(hosts, LdapTransport(connections.settings))
+    return Routes(hosts, LdapTransport(connections.settings, traffic.log_on))
 
 
 def clock_for(
@@ -140,10 +160,12 @@ def conducting(
     watch: bool = False,
     mirror: Path | None = None,
     terms: Callable[[Plan], Plan] = lambda plan: plan,
+    manners: Manners | None = None,
 ) -> Iterator[Conductor]:
     """Take the journal's lease and put a conductor together; give everything back afterwards.
 
-    *terms* says by which rules, or on which estate, it goes instead of those of the plan, whose identity stays.
+    *terms* says by which rules, or on which estate, it goes instead of those of the plan, whose identity stays;
+    *manners* how much is done at once.
 
     Raises:
         JournalHeld: another runner drives.
@@ -159,7 +181,9 @@ def conducting(
             refuse_other_plan(state, loaded)
             with estate_of(replace(loaded, plan=terms(loaded.plan)), place) as resolved:
                 connections = Connections(resolved.plan.estate, resolved.base)
-                transport = transport_for(resolved.plan, connections)
+                traffic = traffic_for(resolved.plan, manners or Manners())
+                for_time = transport_for(resolved.plan, connections, traffic)
+                transport = Beside(transport_for(resolved.plan, connections, traffic), for_time)
                 with contextlib.closing(transport):
                     assignment = Assignment(
                         plan=resolved.plan,
@@ -174,8 +198,9 @@ def conducting(
                     def announce(ticket: Ticket) -> None:
                         conductor.announce(ticket)
 
-                    clock = clock_for(resolved.plan, transport, announce)
-                    conductor = Conductor(assignment, journal, lease, transport, clock, notice)
+                    clock = clock_for(resolved.plan, for_time, announce)
+                    pool: CallPool[int] = CallPool(transport, traffic.manners.threads)
+                    conductor = Conductor(assignment, journal, lease, transport, clock, notice, pool)
                     yield conductor
         finally:
             with contextlib.suppress(JournalUnusable):

@@ -8,6 +8,7 @@ are in the air.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,15 +16,15 @@ from itertools import islice
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from orchestrator.cli.trips import rest
 from orchestrator.model.call import Call, Read, Ticket
 from orchestrator.model.observation import FaultKind, Outcome, Reply
 from orchestrator.remote.pool import CallPool
+from orchestrator.remote.traffic import HOSTS_AT_ONCE
 from orchestrator.remote.transport import Leave, Transport
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-AT_ONCE = 32
-"""Conversations in the air."""
 TRIES = 2
 """How often a read is sent that may work the next time."""
 ASK_AGAIN_FOR_A_SESSION = 0.1
@@ -94,6 +95,8 @@ class _Talk(Generic[K, T]):
     course: Generator[Read, Reply, T]
     wants: Read | None = None
     tries: int = 0
+    turned_away: int = 0
+    due: float = 0.0
     shell: UUID | None = None
     ends: list[T] = field(default_factory=list)
 
@@ -104,7 +107,15 @@ class _Talk(Generic[K, T]):
         except StopIteration as ended:
             self.ends.append(ended.value)
             return False
-        self.tries = 0
+        self.tries = self.turned_away = 0
+        return True
+
+    def rests(self, reply: Reply) -> bool:
+        """Take in that its endpoint had no room; False where it had, or never has."""
+        seconds = rest(reply, self.turned_away)
+        if seconds is None:
+            return False
+        self.turned_away, self.tries, self.due = self.turned_away + 1, self.tries - 1, time.monotonic() + seconds
         return True
 
     @property
@@ -116,9 +127,12 @@ class _Talk(Generic[K, T]):
 class Conversations:
     """Holds conversations over one transport; for one thread. ``stopped`` is asked between any two reads."""
 
-    def __init__(self, transport: Transport, stopped: Callable[[], bool] = lambda: False) -> None:
-        self._transport, self._stopped = transport, stopped
-        self._pool: CallPool[int] = CallPool(transport, AT_ONCE)
+    def __init__(
+        self, transport: Transport, stopped: Callable[[], bool] = lambda: False, at_once: int = HOSTS_AT_ONCE
+    ) -> None:
+        """Hold at most *at_once* conversations at the same time."""
+        self._transport, self._stopped, self._at_once = transport, stopped, at_once
+        self._pool: CallPool[int] = CallPool(transport, at_once)
         self._numbers = 0
 
     def close(self) -> None:
@@ -141,7 +155,7 @@ class Conversations:
         waiting: deque[_Talk[K, T]] = deque()
         under_way: dict[int, _Talk[K, T] | None] = {}
         while not self._stopped():
-            for key, course in islice(coming, AT_ONCE - len(waiting) - len(under_way)):
+            for key, course in islice(coming, self._at_once - len(waiting) - len(under_way)):
                 talk = _Talk(key, course)
                 if talk.goes_on(None):
                     waiting.append(talk)
@@ -154,7 +168,7 @@ class Conversations:
             if talk_and_reply is None:
                 continue
             talk, reply = talk_and_reply
-            if talk.tries < TRIES and _worth_repeating(reply):
+            if talk.rests(reply) or (talk.tries < TRIES and _worth_repeating(reply)):
                 waiting.append(talk)
             elif talk.goes_on(reply):
                 waiting.appendleft(talk)
@@ -165,6 +179,8 @@ class Conversations:
 
     def _next(self, under_way: dict[int, _Talk[K, T] | None]) -> tuple[_Talk[K, T], Reply] | None:
         """Return what finished next; None where nothing did yet, or only somebody was hung up on."""
+        if not under_way:
+            time.sleep(ASK_AGAIN_FOR_A_SESSION)  # whoever is left rests
         finished = self._pool.next_finished(ASK_AGAIN_FOR_A_SESSION)
         if finished is None:
             return None
@@ -179,7 +195,8 @@ class Conversations:
         for _ in range(len(waiting)):
             talk = waiting.popleft()
             assert talk.wants is not None, "it goes on"
-            ticket = self._transport.ticket(talk.wants.endpoint)
+            rests = talk.due > time.monotonic()
+            ticket = None if rests else self._transport.ticket(talk.wants.endpoint)
             if ticket is None:
                 waiting.append(talk)
                 continue

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.options import Json, LogFormat, Verbose
+from orchestrator.cli.options import (
+    DEFAULT_HOSTS_AT_ONCE,
+    DEFAULT_LOGONS_PER_SECOND,
+    HostsAtOnce,
+    Json,
+    LogFormat,
+    LogonsPerSecond,
+    Verbose,
+)
 
 if TYPE_CHECKING:
     from orchestrator.discovery import Discovered
@@ -49,6 +57,8 @@ def discover(
         typer.Option("--path", metavar="OU", help="Where the dMSAs are created; default: the domain's."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+    hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
+    logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -68,6 +78,7 @@ def discover(
     from orchestrator.cli.discover_input import accounts_of, estate_of_file, hosts_of, moved, trial, units_of
     from orchestrator.cli.logs import configure
     from orchestrator.cli.signals import Signals
+    from orchestrator.remote.traffic import Manners
 
     configure(verbose, log_format)
     if not account and accounts is None:
@@ -89,7 +100,7 @@ def discover(
     loaded = trial(block, wanted, listed, source.resolve().parent, path)
     signals = Signals()
     with signals.heard():
-        found = discovered(loaded, wanted, listed, units, signals)
+        found = discovered(loaded, wanted, listed, units, signals, Manners(hosts_at_once, logons_per_second))
     if found is None:
         typer.echo("Stopped before everything was read. Nothing was changed, nothing was written.", err=True)
         raise typer.Exit(128 + signals.number)

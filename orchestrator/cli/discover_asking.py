@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from orchestrator.cli.compose import clock_for, estate_of, transport_for
+from orchestrator.cli.compose import clock_for, estate_of, traffic_for, transport_for
 from orchestrator.cli.conversations import Conversations, Separately
 from orchestrator.cli.signals import Signals
 from orchestrator.discovery import (
@@ -38,6 +38,7 @@ from orchestrator.model.observation import Reply, Unreadable
 from orchestrator.model.plan import Directory
 from orchestrator.planfile import Loaded
 from orchestrator.remote.connection import Connections
+from orchestrator.remote.traffic import Manners
 
 T = TypeVar("T")
 _STEPS = 10
@@ -49,7 +50,12 @@ class _Stopped(Exception):
 
 
 def discovered(
-    loaded: Loaded, accounts: tuple[str, ...], hosts: tuple[str, ...], units: tuple[str, ...], signals: Signals
+    loaded: Loaded,
+    accounts: tuple[str, ...],
+    hosts: tuple[str, ...],
+    units: tuple[str, ...],
+    signals: Signals,
+    manners: Manners,
 ) -> Discovered | None:
     """Ask for everything; None where a signal came first.
 
@@ -62,8 +68,11 @@ def discovered(
         place = ending.enter_context(tempfile.TemporaryDirectory())
         resolved = ending.enter_context(estate_of(loaded, str(Path(place) / "discover.db")))
         plan, connections = resolved.plan, Connections(resolved.plan.estate, resolved.base)
-        transport = ending.enter_context(contextlib.closing(Separately(lambda: transport_for(plan, connections))))
-        talks = ending.enter_context(contextlib.closing(Conversations(transport, lambda: bool(stops))))
+        traffic = traffic_for(plan, manners, lists_hosts=False)
+        one_each = Separately(lambda: transport_for(plan, connections, traffic))
+        transport = ending.enter_context(contextlib.closing(one_each))
+        conversations = Conversations(transport, lambda: bool(stops), manners.hosts_at_once)
+        talks = ending.enter_context(contextlib.closing(conversations))
         ending.enter_context(signals.stopping(lambda: stops.append(True)))
         at = clock_for(plan, transport).ask()
         directory = plan.estate.directory

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from orchestrator.cli.options import (
+    DEFAULT_HOSTS_AT_ONCE,
     DEFAULT_JOURNAL,
+    DEFAULT_LOGONS_PER_SECOND,
+    HostsAtOnce,
     JournalPlace,
     Json,
     LogFormat,
+    LogonsPerSecond,
     MirrorPlace,
     Only,
     PlanFile,
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.there_and_back import Order, ThereAndBack
     from orchestrator.model.lifecycle import Phase
     from orchestrator.model.run import RunState
+    from orchestrator.remote.traffic import Manners
 
 
 def drill(
@@ -50,6 +55,8 @@ def drill(
     watch: Annotated[bool, typer.Option("--watch", help="Wait for whatever is due, however far ahead.")] = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
+    hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
+    logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -68,6 +75,7 @@ def drill(
     from orchestrator.cli.drill_stage import lab_numbered, stage, stage_on_lab, stages_on_lab
     from orchestrator.cli.logs import configure
     from orchestrator.planfile import load_plan
+    from orchestrator.remote.traffic import Manners
 
     configure(verbose, log_format)
     phase, wanted, loaded = _phase(to), suffix_of(certificate), load_plan(plan)
@@ -82,7 +90,8 @@ def drill(
     staged = stage_on_lab(loaded, journal) if on else stage(loaded, journal)
     number = unfiled(staged, staged.state())
     if number is None:
-        number = _drilled(staged, only, phase, typed, watch=watch, mirror=mirror, as_json=json)
+        manners = Manners(hosts_at_once, logons_per_second)
+        number = _drilled(staged, only, phase, typed, manners, watch=watch, mirror=mirror, as_json=json)
     else:
         typer.echo(f"Drill {number} had ended, and lacked its certificate. The same command begins another.", err=True)
     raise typer.Exit(filed(staged, number, wanted, as_json=json, again=False))
@@ -102,6 +111,7 @@ def _drilled(
     only: str | None,
     to: Phase | None,
     typed: str,
+    manners: Manners,
     *,
     watch: bool,
     mirror: Path | None,
@@ -125,6 +135,7 @@ def _drilled(
         mirror=None if staged.rehearsed else mirror,
         duty=duty,
         terms=staged.terms,
+        manners=manners,
     )
     if signalled:
         typer.echo(f"Stopped by {signal.Signals(signalled).name}. `dmsa drill {typed}` goes on from here.", err=True)

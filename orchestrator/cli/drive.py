@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from orchestrator.cli.options import (
+    DEFAULT_HOSTS_AT_ONCE,
     DEFAULT_JOURNAL,
+    DEFAULT_LOGONS_PER_SECOND,
     AcceptPasswordRisk,
     All,
+    HostsAtOnce,
     JournalPlace,
     Json,
     LogFormat,
+    LogonsPerSecond,
     MirrorPlace,
     Only,
     PlanFile,
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from orchestrator.model.plan import Plan
     from orchestrator.model.run import RunState
     from orchestrator.planfile import Loaded
+    from orchestrator.remote.traffic import Manners
 
 
 def run(
@@ -48,6 +54,8 @@ def run(
     ] = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
+    hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
+    logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -65,13 +73,14 @@ def run(
     from orchestrator.cli.selection import select
     from orchestrator.engine.outcome import exit_of
     from orchestrator.planfile import load_plan
+    from orchestrator.remote.traffic import Manners
 
     configure(verbose, log_format)
     loaded = load_plan(plan)
     phase = _phase(until)
-    chosen = select(loaded.plan, only)
+    chosen, manners = select(loaded.plan, only), Manners(hosts_at_once, logons_per_second)
     refuse_collisions(loaded, journal, chosen)
-    state, signalled = conduct(loaded, journal, chosen, phase, watch=watch, quiet=json, mirror=mirror)
+    state, signalled = conduct(loaded, journal, chosen, phase, watch=watch, quiet=json, mirror=mirror, manners=manners)
     typed = as_typed(plan, journal, mirror)
     if state.digest != loaded.digest and not signalled:
         _amended_meanwhile(loaded, state, plan, typed, as_json=json)
@@ -91,6 +100,8 @@ def undo(
     accept_password_risk: AcceptPasswordRisk = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
+    hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
+    logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -101,7 +112,13 @@ def undo(
 
     Example: dmsa undo plans/quickstart.yaml --only dmsa-report --reason "service slow"
     """
-    _go_back("undo", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, json, verbose, log_format)
+    at_once = (hosts_at_once, logons_per_second)
+    _go_back(
+        _WayBack("undo", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, at_once),
+        json,
+        verbose,
+        log_format,
+    )
 
 
 def reset(
@@ -113,6 +130,8 @@ def reset(
     accept_password_risk: AcceptPasswordRisk = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
+    hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
+    logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -123,7 +142,13 @@ def reset(
 
     Example: dmsa reset plans/quickstart.yaml --only dmsa-report --reason "wrong account"
     """
-    _go_back("reset", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, json, verbose, log_format)
+    at_once = (hosts_at_once, logons_per_second)
+    _go_back(
+        _WayBack("reset", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, at_once),
+        json,
+        verbose,
+        log_format,
+    )
 
 
 def rollback(
@@ -135,6 +160,8 @@ def rollback(
     accept_password_risk: AcceptPasswordRisk = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
+    hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
+    logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -145,26 +172,34 @@ def rollback(
 
     Example: dmsa rollback plans/quickstart.yaml --all --yes
     """
+    at_once = (hosts_at_once, logons_per_second)
     _go_back(
-        "rollback", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, json, verbose, log_format
+        _WayBack("rollback", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, at_once),
+        json,
+        verbose,
+        log_format,
     )
 
 
-def _go_back(
-    verb: str,
-    plan: Path,
-    only: str | None,
-    all_: bool,
-    yes: bool,
-    reason: str,
-    accept: bool,
-    journal: str,
-    mirror: Path | None,
-    json: bool,
-    verbose: bool,
-    log_format: str,
-) -> None:
-    if (only is None) == (not all_) or (all_ and not yes):
+@dataclass(frozen=True)
+class _WayBack:
+    """A way back as it was typed."""
+
+    verb: str
+    plan: Path
+    only: str | None
+    every: bool
+    yes: bool
+    reason: str
+    accept_password_risk: bool
+    journal: str
+    mirror: Path | None
+    at_once: tuple[int, int]
+
+
+def _go_back(typed: _WayBack, json: bool, verbose: bool, log_format: str) -> None:
+    verb, plan, journal, mirror = typed.verb, typed.plan, typed.journal, typed.mirror
+    if (typed.only is None) == (not typed.every) or (typed.every and not typed.yes):
         raise typer.BadParameter(f"say which: `{verb} PLAN --only NAME`, or `{verb} PLAN --all --yes` for every one")
     from orchestrator.cli.backwards import ask_way_back, reached_of, way_back_end
     from orchestrator.cli.logs import configure
@@ -172,12 +207,15 @@ def _go_back(
     from orchestrator.errors import Exit
     from orchestrator.model.lifecycle import Way
     from orchestrator.planfile import load_plan
+    from orchestrator.remote.traffic import Manners
 
     configure(verbose, log_format)
     loaded = load_plan(plan)
-    chosen = select(loaded.plan, only)
+    chosen = select(loaded.plan, typed.only)
     way = Way(verb)
-    asked = ask_way_back(loaded, journal, chosen, way, reason, mirror, accept_password_risk=accept)
+    asked = ask_way_back(
+        loaded, journal, chosen, way, typed.reason, mirror, accept_password_risk=typed.accept_password_risk
+    )
     state, signalled = asked.state, 0
     if asked.ids and asked.driver is not None:
         typer.echo(f"{asked.driver} drives, and carries this out; waiting for it.", err=True)
@@ -187,12 +225,14 @@ def _go_back(
             typer.echo(f"No longer waiting; {asked.driver} still carries it out.", err=True)
             raise typer.Exit(130) from None
     if asked.ids and reached_of(state, asked.ids, way) is Exit.WAITING:
-        state, signalled = conduct(loaded, journal, asked.ids, None, watch=False, quiet=json, mirror=mirror)
-    code, typed = reached_of(state, asked.ids, way), as_typed(plan, journal, mirror)
+        state, signalled = conduct(
+            loaded, journal, asked.ids, None, watch=False, quiet=json, mirror=mirror, manners=Manners(*typed.at_once)
+        )
+    code, again = reached_of(state, asked.ids, way), as_typed(plan, journal, mirror)
     if code is Exit.WAITING and state.digest != loaded.digest and not signalled:
-        _amended_meanwhile(loaded, state, plan, typed, as_json=json)
+        _amended_meanwhile(loaded, state, plan, again, as_json=json)
     end = way_back_end(state, way, asked.ids, chosen, code)
-    report(loaded, state, typed, as_json=json, end=end, signalled=signalled)
+    report(loaded, state, again, as_json=json, end=end, signalled=signalled)
     raise typer.Exit(128 + signalled if signalled else int(code))
 
 
@@ -219,10 +259,12 @@ def conduct(
     enough: Callable[[RunState], bool] = lambda _run: False,
     duty: Callable[[Conductor], object] | None = None,
     terms: Callable[[Plan], Plan] = lambda plan: plan,
+    manners: Manners | None = None,
 ) -> tuple[RunState, int]:
     """Drive until nothing moves or it is *enough*, showing what happens; return the state and the signal that ended it.
 
-    The signal is 0 where none did. *duty* is done instead of driving forward, *terms* are as in ``conducting``.
+    The signal is 0 where none did. *duty* is done instead of driving forward, *terms* and *manners* are as in
+    ``conducting``.
     """
     from orchestrator.cli.compose import conducting
     from orchestrator.cli.signals import Signals
@@ -238,7 +280,9 @@ def conduct(
     with (
         signals.heard(),
         watching(loaded.plan, quiet=quiet) as progress,
-        conducting(loaded, place, chosen, notice, until, watch=watch, mirror=mirror, terms=terms) as conductor,
+        conducting(
+            loaded, place, chosen, notice, until, watch=watch, mirror=mirror, terms=terms, manners=manners
+        ) as conductor,
         signals.stopping(conductor.stop),
     ):
         progress.begin(conductor.state)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.cli.compose import clock_for, estate_of, transport_for
+from orchestrator.cli.compose import clock_for, estate_of, traffic_for, transport_for
 from orchestrator.cli.conversations import Separately
 from orchestrator.cli.history import open_existing, refuse_other_plan, replay
 from orchestrator.cli.readings import Readings
@@ -17,6 +17,7 @@ from orchestrator.model.run import RunState
 from orchestrator.planfile import Loaded
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.pool import CallPool
+from orchestrator.remote.traffic import Manners
 
 PATIENCE = 5.0
 """Seconds for which threads are waited for whose hosts do not answer."""
@@ -32,17 +33,18 @@ class Reached:
 
 
 @contextlib.contextmanager
-def reached(loaded: Loaded, place: str, signals: Signals) -> Iterator[Reached]:
+def reached(loaded: Loaded, place: str, signals: Signals, manners: Manners) -> Iterator[Reached]:
     """Reach the estate of a plan; a signal ends its readings, and every session is closed afterwards."""
     stops: list[bool] = []
     with estate_of(loaded, place) as resolved:
         plan, connections = resolved.plan, Connections(resolved.plan.estate, resolved.base)
-        with contextlib.closing(Separately(lambda: transport_for(plan, connections))) as transport:
+        traffic = traffic_for(plan, manners)
+        with contextlib.closing(Separately(lambda: transport_for(plan, connections, traffic))) as transport:
             clock = clock_for(plan, transport)
             clock.ask()
-            pool: CallPool[int] = CallPool(transport)
+            pool: CallPool[int] = CallPool(transport, manners.threads)
             try:
-                readings = Readings(transport, pool, lambda: bool(stops))
+                readings = Readings(transport, pool, lambda: bool(stops), manners.hosts_at_once)
                 with signals.stopping(lambda: stops.append(True)), contextlib.closing(readings):
                     yield Reached(plan, clock, readings)
             finally:

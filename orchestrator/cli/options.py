@@ -28,6 +28,30 @@ MirrorPlace: TypeAlias = Annotated[
         help="Write every row to this file too, on a second disk or share; a lost journal is rebuilt from it.",
     ),
 ]
+DEFAULT_HOSTS_AT_ONCE = 32
+HostsAtOnce: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--hosts-at-once",
+        envvar="DMSA_HOSTS_AT_ONCE",
+        min=1,
+        max=500,
+        metavar="N",
+        help="How many hosts are called at the same time; domain controllers are not counted.",
+    ),
+]
+DEFAULT_LOGONS_PER_SECOND = 20
+LogonsPerSecond: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--logons-per-second",
+        envvar="DMSA_LOGONS_PER_SECOND",
+        min=1,
+        max=1000,
+        metavar="N",
+        help="How many log-ons to hosts begin in any second, and to each domain controller's own endpoint.",
+    ),
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Verbose: TypeAlias = Annotated[
     bool, typer.Option("--verbose", "-v", help="Log every event on stderr; show tracebacks.")

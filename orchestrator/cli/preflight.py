@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.options import (
+    DEFAULT_HOSTS_AT_ONCE,
     DEFAULT_JOURNAL,
+    DEFAULT_LOGONS_PER_SECOND,
+    HostsAtOnce,
     JournalPlace,
     Json,
     LogFormat,
+    LogonsPerSecond,
     Only,
     PlanFile,
     Verbose,
@@ -20,6 +24,7 @@ from orchestrator.cli.options import (
 if TYPE_CHECKING:
     from orchestrator.cli.signals import Signals
     from orchestrator.planfile import Loaded
+    from orchestrator.remote.traffic import Manners
 
 
 def preflight(
@@ -27,6 +32,8 @@ def preflight(
     only: Only = None,
     everything: Annotated[bool, typer.Option("--all", help="Show what passed, too, guard by guard.")] = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
+    hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
+    logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -47,6 +54,7 @@ def preflight(
     from orchestrator.cli.selection import select
     from orchestrator.cli.signals import Signals
     from orchestrator.planfile import load_plan
+    from orchestrator.remote.traffic import Manners
     from orchestrator.views.output import say, say_document
     from orchestrator.views.preflight import preflight_text
 
@@ -56,7 +64,7 @@ def preflight(
     refuse_collisions(loaded, journal, chosen)
     signals = Signals()
     with signals.heard():
-        document = _asked(loaded, journal, chosen, signals)
+        document = _asked(loaded, journal, chosen, signals, Manners(hosts_at_once, logons_per_second))
     if document is None:
         typer.echo("Stopped before everything was read. Nothing was changed.", err=True)
         raise typer.Exit(128 + signals.number)
@@ -67,7 +75,9 @@ def preflight(
     raise typer.Exit(document["exit"])
 
 
-def _asked(loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals) -> dict[str, Any] | None:
+def _asked(
+    loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals, manners: Manners
+) -> dict[str, Any] | None:
     """Read what the guards ask for and return what they say; None where a signal came first."""
     from orchestrator.cli.looking import journaled, reached
     from orchestrator.engine.preflight import Asked, asked, asks, next_gate, strays
@@ -77,7 +87,7 @@ def _asked(loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals
     from orchestrator.views.preflight import preflight_document
 
     run = journaled(loaded, place)
-    with reached(loaded, place, signals) as there:
+    with reached(loaded, place, signals, manners) as there:
         plan, at = there.plan, there.clock.now()
         gates = {id_: next_gate(run[id_]) for id_ in chosen}
         cases = {id_: Case.of(run, plan, id_, at, there.clock.apart) for id_, gate in gates.items() if gate}

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.options import (
+    DEFAULT_HOSTS_AT_ONCE,
     DEFAULT_JOURNAL,
+    DEFAULT_LOGONS_PER_SECOND,
+    HostsAtOnce,
     JournalPlace,
     Json,
     LogFormat,
+    LogonsPerSecond,
     Only,
     PlanFile,
     Verbose,
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.signals import Signals
     from orchestrator.journal import Row
     from orchestrator.planfile import Loaded
+    from orchestrator.remote.traffic import Manners
 
 
 def preview(
@@ -42,6 +47,8 @@ def preview(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="With --against: also what came as predicted.")] = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
+    hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
+    logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -62,16 +69,19 @@ def preview(
     from orchestrator.cli.logs import configure
     from orchestrator.cli.signals import Signals
     from orchestrator.planfile import load_plan
+    from orchestrator.remote.traffic import Manners
     from orchestrator.views.foretold import foretold_text
     from orchestrator.views.output import say, say_document
     from orchestrator.views.preview_text import preview_text
 
     configure(verbose, log_format, least=logging.CRITICAL)  # a simulated runner works here; its log is nobody's
     loaded = load_plan(plan)
-    signals = Signals()
+    signals, manners = Signals(), Manners(hosts_at_once, logons_per_second)
     with signals.heard():
         document = (
-            _held(loaded, journal, against) if against else _predicted(loaded, journal, only, until, ways_back, signals)
+            _held(loaded, journal, against)
+            if against
+            else _predicted(loaded, journal, only, until, ways_back, signals, manners)
         )
     if document is None:
         typer.echo("Stopped before everything was read. Nothing was changed.", err=True)
@@ -86,7 +96,13 @@ def preview(
 
 
 def _predicted(
-    loaded: Loaded, place: str, only: str | None, until: Phase | None, ways_back: bool, signals: Signals
+    loaded: Loaded,
+    place: str,
+    only: str | None,
+    until: Phase | None,
+    ways_back: bool,
+    signals: Signals,
+    manners: Manners,
 ) -> dict[str, Any] | None:
     """Read and predict; None where a signal came first."""
     from orchestrator.cli.looking import journaled, reached
@@ -99,7 +115,7 @@ def _predicted(
 
     chosen = select(loaded.plan, only)
     journaled(loaded, place)  # what is wrong with the journal is said before anything is asked
-    with reached(loaded, place, signals) as there:
+    with reached(loaded, place, signals, manners) as there:
         rows = _rows(place)
         at = there.clock.now()
         if at is None:

@@ -19,13 +19,12 @@ from orchestrator.model.observation import Reply
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.remote.pool import Pool
+from orchestrator.remote.traffic import HOSTS_AT_ONCE
 from orchestrator.remote.transport import Transport
 from orchestrator.verification import Finding, Verified, asks, findings, in_motion, stand
 
 LOOKS = 3
 """How often a migration is read that a runner moves meanwhile."""
-AT_ONCE = 32
-"""Trips in the air. A trip that waits for a thread would hold its session, and its endpoint would get another."""
 KEPT = 64
 """Endpoints whose session stays open for the next round; of more, those that were asked last."""
 ASK_AGAIN_FOR_A_SESSION = 0.1
@@ -37,10 +36,21 @@ PATIENCE = 5.0
 class Readings:
     """Reads for many migrations at the same time; for one thread."""
 
-    def __init__(self, transport: Transport, pool: Pool[int], stopped: Callable[[], bool] = lambda: False) -> None:
-        self._transport, self._pool, self._stopped = transport, pool, stopped
+    def __init__(
+        self,
+        transport: Transport,
+        pool: Pool[int],
+        stopped: Callable[[], bool] = lambda: False,
+        at_once: int = HOSTS_AT_ONCE,
+    ) -> None:
+        """Read at most *at_once* endpoints at the same time.
+
+        A trip that waited for a thread would hold its session, and its endpoint would get another.
+        """
+        self._transport, self._pool, self._stopped, self._at_once = transport, pool, stopped, at_once
         self._under_way: dict[int, Trip | None] = {}
         self._shells: dict[str, UUID] = {}
+        self._resting: dict[str, float] = {}
         self._numbers = 0
 
     def all_of(
@@ -82,6 +92,8 @@ class Readings:
         waiting = deque(asked)
         while (waiting or any(self._under_way.values())) and not self._stopped():
             self._begin(waiting)
+            if not self._under_way:
+                time.sleep(ASK_AGAIN_FOR_A_SESSION)  # whoever is left rests
             finished = self._pool.next_finished(ASK_AGAIN_FOR_A_SESSION)
             if finished is None:
                 continue
@@ -93,16 +105,18 @@ class Readings:
                 assert isinstance(result, Reply)
                 answers, again = settled(trip, result)
                 waiting.extend(again)
+                self._rest(again)
                 yield from answers
                 self._keep_few()
 
     def _begin(self, waiting: deque[Trip]) -> None:
         """Send what an endpoint has a session for; the rest goes on waiting."""
         for _ in range(len(waiting)):
-            if len(self._under_way) >= AT_ONCE:
+            if len(self._under_way) >= self._at_once:
                 return
             trip = waiting.popleft()
-            ticket: Ticket | None = self._transport.ticket(trip.endpoint)
+            rests = self._resting.get(trip.endpoint, 0.0) > time.monotonic()
+            ticket: Ticket | None = None if rests else self._transport.ticket(trip.endpoint)
             if ticket is None:
                 waiting.append(trip)
                 continue
@@ -112,6 +126,12 @@ class Readings:
             self._numbers += 1
             self._under_way[self._numbers] = trip
             self._pool.start(self._numbers, trip.read, ticket)
+
+    def _rest(self, again: Iterable[Trip]) -> None:
+        """Leave endpoints alone that had no room for a trip."""
+        for trip in again:
+            if trip.rests:
+                self._resting[trip.endpoint] = time.monotonic() + trip.rests
 
     def _keep_few(self) -> None:
         """Hang up on whom nobody has asked for longest, so that hundreds of hosts cost few sessions at a time."""

@@ -19,6 +19,8 @@ from orchestrator.remote.causes import GARBLED, REPLY_TOO_LARGE, TOO_LARGE
 
 TRIES = 2
 """How often a read is sent that may work the next time."""
+ROOM = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds after which an endpoint is asked again that had no room for a read: once for each."""
 FEW = 8
 """So many reads are asked each alone where their common reply says nothing; more are halved first."""
 _FOR_ITS_SIZE = frozenset({TOO_LARGE.code, REPLY_TOO_LARGE.code, GARBLED.code})
@@ -35,10 +37,15 @@ class Wanted:
 
 @dataclass
 class Trip:
-    """Reads that travel in one pipeline; ``tries``: how often it was sent."""
+    """Reads that travel in one pipeline; ``tries``: how often it was sent.
+
+    ``turned_away``: how often there was no room for it; ``rests``: seconds for which it is not to be sent again.
+    """
 
     parts: tuple[Wanted, ...]
     tries: int = 0
+    turned_away: int = 0
+    rests: float = 0.0
 
     @property
     def endpoint(self) -> str:
@@ -81,6 +88,9 @@ def _once(asked: Mapping[str, tuple[Read, ...]]) -> Iterator[Wanted]:
 
 def settled(trip: Trip, reply: Reply) -> tuple[Answers, list[Trip]]:
     """Return whose answers a reply holds, and what is to be asked once more."""
+    rests = rest(reply, trip.turned_away)
+    if rests is not None:
+        return [], [Trip(trip.parts, trip.tries - 1, trip.turned_away + 1, rests)]
     if trip.tries < TRIES and _worth_repeating(reply, alone=len(trip.parts) == 1):
         return [], [trip]
     if len(trip.parts) == 1 or _concerns_all(reply):
@@ -91,6 +101,13 @@ def settled(trip: Trip, reply: Reply) -> tuple[Answers, list[Trip]]:
     answers = [(one, part) for one, part in zip(trip.parts, told, strict=True) if part is not None]
     left = tuple(one for one, part in zip(trip.parts, told, strict=True) if part is None)
     return answers, [Trip(left)] if left else []
+
+
+def rest(reply: Reply, turned_away: int) -> float | None:
+    """Return for how many seconds an endpoint is left alone that had no room; None where it had, or never has."""
+    if reply.fault is None or not reply.fault.busy or turned_away >= len(ROOM):
+        return None
+    return max(ROOM[turned_away], min(reply.fault.after, ROOM[-1]))
 
 
 def _worth_repeating(reply: Reply, *, alone: bool) -> bool:

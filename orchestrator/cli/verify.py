@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli.options import (
+    DEFAULT_HOSTS_AT_ONCE,
     DEFAULT_JOURNAL,
+    DEFAULT_LOGONS_PER_SECOND,
+    HostsAtOnce,
     JournalPlace,
     Json,
     LogFormat,
+    LogonsPerSecond,
     Only,
     PlanFile,
     Verbose,
@@ -20,6 +24,7 @@ from orchestrator.cli.options import (
 if TYPE_CHECKING:
     from orchestrator.cli.signals import Signals
     from orchestrator.planfile import Loaded
+    from orchestrator.remote.traffic import Manners
     from orchestrator.verification import Verified
 
 
@@ -27,6 +32,8 @@ def verify(
     plan: PlanFile,
     only: Only = None,
     journal: JournalPlace = DEFAULT_JOURNAL,
+    hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
+    logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -44,6 +51,7 @@ def verify(
     from orchestrator.cli.selection import select
     from orchestrator.cli.signals import Signals
     from orchestrator.planfile import load_plan
+    from orchestrator.remote.traffic import Manners
     from orchestrator.views.output import say, say_document
     from orchestrator.views.verification import verification_document, verification_text
 
@@ -52,7 +60,7 @@ def verify(
     chosen = select(loaded.plan, only)
     signals = Signals()
     with signals.heard():
-        verified = _verified(loaded, journal, chosen, signals)
+        verified = _verified(loaded, journal, chosen, signals, Manners(hosts_at_once, logons_per_second))
     if verified is None:
         typer.echo("Stopped before everything was read. Nothing was changed.", err=True)
         raise typer.Exit(128 + signals.number)
@@ -64,11 +72,13 @@ def verify(
     raise typer.Exit(document["exit"])
 
 
-def _verified(loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals) -> Verified | None:
+def _verified(
+    loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals, manners: Manners
+) -> Verified | None:
     """Read and judge what was chosen; None where a signal came first."""
     from orchestrator.cli.looking import journaled, reached
     from orchestrator.cli.readings import looked_at
 
     journaled(loaded, place)  # what is wrong with the journal is said before anything is asked
-    with reached(loaded, place, signals) as there:
+    with reached(loaded, place, signals, manners) as there:
         return looked_at(there.plan, chosen, there.clock.now(), there.readings, lambda: journaled(loaded, place))

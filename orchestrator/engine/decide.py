@@ -13,12 +13,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orchestrator.engine.asserted import contradicted, turned_back
-from orchestrator.engine.backoff import again_at
 from orchestrator.engine.holding import hold, undone, unreadable
 from orchestrator.engine.in_time import too_late
 from orchestrator.engine.merge import merge, unanswered
+from orchestrator.engine.retrying import again, again_or_hold, current_step, retry
 from orchestrator.engine.verdicts import line, waited_for
-from orchestrator.engine.waves import step_of
 from orchestrator.guards import Answer as GuardAnswer
 from orchestrator.guards import ask, ask_about_host, probes, probes_about_host
 from orchestrator.model.action import Action, Answer, Done, EndShell, Observe, Perform, Record, Stop, Wait
@@ -30,12 +29,10 @@ from orchestrator.model.event import (
     DIRECTORY,
     AttemptSettled,
     Event,
-    FaultSeen,
     GuardsAsked,
     Held,
     Moved,
     Recovered,
-    RetryDue,
     ShellEnded,
     SubjectDone,
 )
@@ -43,18 +40,12 @@ from orchestrator.model.guard_ids import Stage
 from orchestrator.model.lifecycle import Intention, Pair, Phase, Way
 from orchestrator.model.observation import Fault, FaultKind, Unreadable
 from orchestrator.model.state import Attempt, spelled
-from orchestrator.steps import Step, step_for
+from orchestrator.steps import Step
 from orchestrator.steps.registry import REBOOT_TAKES
 from orchestrator.steps.step import LOOK_AGAIN
 
 FRESH = timedelta(seconds=30)
 """How old a reading may be that a write is decided on."""
-
-
-def current_step(case: Case) -> Step | None:
-    """Return the step the migration is in, or None where only a person moves it."""
-    trigger = step_of(case.state, case.plan)
-    return step_for(trigger, case.state.phase) if trigger else None
 
 
 def subjects(case: Case) -> tuple[str, ...]:
@@ -197,7 +188,7 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen, to_write: bool = F
     faults = _faults(case, step, subject, seen, to_write)
     if not faults:
         return None
-    never_reached = case.state.snapshot is None and any(not fault.reached for _, fault in faults)
+    never_reached = case.state.snapshot is None and any(not fault.reached and not fault.busy for _, fault in faults)
     if seen.guarded and never_reached:
         refusal = _refusal(case, step, _answers(case, step, seen))
         if refusal is not None:
@@ -225,32 +216,6 @@ def _faults(case: Case, step: Step, subject: str, seen: Seen, to_write: bool = F
     ]
 
 
-def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record | Wait:
-    """Return the retry of a transient fault, or the hold when the attempts are spent; ``down`` is said of the hold.
-
-    While nobody knows the time no retry can be due: it waits, uncounted, until the time is known.
-    """
-    tries = case.state.tries.get((subject, of), 0) + 1
-    if case.at is None and tries < case.policy.retry.attempts:
-        return Wait("retry", None, None, fault.message)
-    return _again_orhold(case, subject, of, fault, down)
-
-
-def _again_orhold(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record:
-    tries = case.state.tries.get((subject, of), 0) + 1
-    until = again_at(case.policy.retry, tries, case.at) if case.at else None
-    if until is None:
-        tried = "once" if tries == 1 else f"{tries} times"
-        stop = Stop("retries-spent", f"{fault.message} (tried {tried})", fault.remedy, down)
-        return hold(case, current_step(case), subject, stop)
-    return _again(case, subject, of, fault, tries, until)
-
-
-def _again(case: Case, subject: str, of: str, fault: Fault | FaultSeen, tries: int, until: datetime) -> Record:
-    event = {"migration": case.migration.id, "subject": subject, "of": of, "tries": tries, "until": until}
-    return Record((RetryDue.model_validate(event | {"fault": FaultSeen.of(fault)}),))
-
-
 def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
     """Return what follows the attempt to end a shell: it is ended, or this is tried again, or a person looks.
 
@@ -267,8 +232,8 @@ def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
         "make the endpoint answer; nothing is repeated before that",
     )
     if attempt.started.cmdlet == "Restart-Computer" and case.at and case.at < (attempt.at or case.at) + REBOOT_TAKES:
-        return _again(case, subject, "read", fault, case.state.tries.get((subject, "read"), 0), case.at + LOOK_AGAIN)
-    record = _again_orhold(case, subject, "read", fault)
+        return again(case, subject, "read", fault, case.state.tries.get((subject, "read"), 0), case.at + LOOK_AGAIN)
+    record = again_or_hold(case, subject, "read", fault)
     return Record(
         tuple(
             event.model_copy(update={"reason": "unknown-outcome"}) if isinstance(event, Held) else event

@@ -290,7 +290,7 @@ def _refused(fault: WeatherFault, endpoint: str) -> Reply:
             return Reply(Outcome.FAILED, fault=Fault(FaultKind.TRANSIENT, "session-disconnected", message))
         case "busy":
             message = f"{endpoint} has no shell to spare"
-            return Reply(Outcome.FAILED, fault=Fault(FaultKind.TRANSIENT, "quota", message))
+            return Reply(Outcome.FAILED, fault=Fault(FaultKind.TRANSIENT, "quota", message, busy=True))
         case _:
             message = f"{endpoint} denies access"
             remedy = "Check the rights of the connecting account on this host."

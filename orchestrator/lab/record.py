@@ -2,9 +2,10 @@
 
 A state directory holds ``estate.yaml`` (a copy of the estate file), ``commands.jsonl`` (one line for each
 command that was executed: the far-side witness), ``marks.jsonl`` (what changed the estate without a command
-being executed: requests lost on their way, shells deleted while something ran in them) and a lock. The record
-*is* the state: the estate is what one gets by executing the recorded writes at their recorded times, so
-nothing else has to be saved, and nothing can disagree with it.
+being executed: requests lost on their way, shells deleted while something ran in them), ``visits.jsonl``
+(connections, log-ons, shells, and who was turned away; it changes nothing) and a lock. The record *is* the
+state: the estate is what one gets by executing the recorded writes at their recorded times, so nothing else has to
+be saved, and nothing can disagree with it.
 
 Lines are handed to the operating system before a reply leaves, so they outlive the process, not the machine.
 """
@@ -31,6 +32,7 @@ from orchestrator.lab.statelock import StateLock
 _ESTATE = "estate.yaml"
 _COMMANDS = "commands.jsonl"
 _MARKS = "marks.jsonl"
+_VISITS = "visits.jsonl"
 
 
 class StateMismatch(Exception):
@@ -67,6 +69,7 @@ class Lab:
         self._registered = registered or Registered()
         self._commands = commandlog.appender(state / _COMMANDS)
         self._marks = commandlog.appender(state / _MARKS)
+        self._visits = commandlog.appender(state / _VISITS)
         self._lock = threading.RLock()
         self._monotonic = monotonic
         self._last = monotonic()
@@ -81,6 +84,7 @@ class Lab:
             self._closed = True
             os.close(self._commands)
             os.close(self._marks)
+            os.close(self._visits)
             self._lock_file.release()
 
     @property
@@ -175,6 +179,12 @@ class Lab:
         with self._now():
             if self._estate.discard(shell):
                 self._mark({"mark": "shell-deleted", "shell": str(shell)})
+
+    def visited(self, row: dict[str, object]) -> None:
+        """Note what a host saw of a caller beside its commands; nothing of the estate depends on it."""
+        with self._lock:
+            if not self._closed:
+                commandlog.append(self._visits, [row])
 
     def describe(self) -> dict[str, object]:
         """Return the estate as JSON-able data, for people."""

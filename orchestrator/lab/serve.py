@@ -162,6 +162,7 @@ def _server(lab: Lab, access: Access) -> Server:
     """Return the server; imported here, because what it needs is an extra that may not be installed."""
     from orchestrator.lab.wire.recorded import RecordedEstate, fidelity
     from orchestrator.lab.wire.server import Server
+    from orchestrator.lab.wire.visits import Visits
 
     return Server(
         RecordedEstate(lab),
@@ -169,6 +170,7 @@ def _server(lab: Lab, access: Access) -> Server:
         preferred=_preferred(lab.state),
         fidelity=fidelity(access.spec.sessions),
         http=access.spec.access.http,
+        visits=Visits(lab.visited),
     )
 
 

@@ -53,11 +53,14 @@ class FaultSeen(_Event):
     code: str
     message: str
     remedy: str = ""
+    busy: bool = False
+    after: float = 0.0
 
     @classmethod
     def of(cls, fault: Fault | FaultSeen) -> FaultSeen:
         """Return a fault in the form that is written down."""
-        return cls(kind=fault.kind, code=fault.code, message=fault.message, remedy=fault.remedy)
+        said = {"kind": fault.kind, "code": fault.code, "message": fault.message, "remedy": fault.remedy}
+        return cls.model_validate(said | {"busy": fault.busy, "after": fault.after})
 
 
 class RunBegan(_Event):
@@ -261,7 +264,11 @@ class WaitBegan(_OfMigration):
 
 
 class RetryDue(_OfMigration):
-    """A transient fault; the same question or write is due again at ``until``."""
+    """A transient fault; the same question or write is due again at ``until``.
+
+    ``turned_away``: how often in a row its endpoint had no room for it; 0 where that is not what was wrong. Such times
+    are not counted in ``tries``.
+    """
 
     kind: Literal["retry-due"] = "retry-due"
     subject: str
@@ -269,6 +276,7 @@ class RetryDue(_OfMigration):
     tries: int
     until: datetime
     fault: FaultSeen
+    turned_away: int = 0
 
 
 class Recovered(_OfMigration):

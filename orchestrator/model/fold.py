@@ -35,6 +35,7 @@ from orchestrator.model.observation import Outcome
 from orchestrator.model.state import (
     MIGRATION_CMDLETS,
     RESTARTS,
+    TURNED_AWAY,
     Attempt,
     HostProgress,
     Ledger,
@@ -115,6 +116,8 @@ def _finished(state: MigrationState, event: AttemptFinished, at: datetime | None
         key = (event.subject, spelled(attempt.started.cmdlet, attempt.started.parameters))
         faults = {**state.faults, key: event.fault} if event.fault is not None else state.faults
         state = replace(state, open=_without(state.open, event.subject), faults=faults)
+        if event.fault is not None and event.fault.busy:
+            state = replace(state, performed=_one_less(state.performed, key))
         return _landed(state, key) if event.outcome is Outcome.SUCCEEDED else state
     attempt = replace(attempt, unsettled=True, unsettled_since=at)
     return replace(state, open={**state.open, event.subject: attempt})
@@ -122,7 +125,14 @@ def _finished(state: MigrationState, event: AttemptFinished, at: datetime | None
 
 def _landed(state: MigrationState, key: tuple[str, str]) -> MigrationState:
     """Note that a write succeeded; the failures of the next one at the same subject are counted from one."""
-    return replace(state, landed=state.landed | {key}, tries=_without(state.tries, (key[0], "write")))
+    tries = _without(_without(state.tries, (key[0], "write")), (key[0], TURNED_AWAY))
+    return replace(state, landed=state.landed | {key}, tries=tries)
+
+
+def _one_less(counts: Mapping[tuple[str, str], int], key: tuple[str, str]) -> Mapping[tuple[str, str], int]:
+    """Take back one that was counted when it was sent: its endpoint had no room, and it certainly did not run."""
+    left = counts.get(key, 0) - 1
+    return {**counts, key: left} if left > 0 else _without(counts, key)
 
 
 def _shell_ended(state: MigrationState, event: ShellEnded, at: datetime | None) -> MigrationState:
@@ -243,16 +253,19 @@ def _waiting(state: MigrationState, event: WaitBegan, at: datetime | None) -> Mi
 
 def _retry(state: MigrationState, event: RetryDue, _at: datetime | None) -> MigrationState:
     waiting = Waiting("retry", event.until, event.fault.message, event.fault)
+    tries = {**state.tries, (event.subject, event.of): event.tries}
+    if event.turned_away:
+        tries[event.subject, TURNED_AWAY] = event.turned_away
     return replace(
         state,
         waits={**state.waits, event.subject: waiting},
-        tries={**state.tries, (event.subject, event.of): event.tries},
+        tries=tries,
         faults=_elsewhere(state.faults, event.subject),
     )
 
 
 def _recovered(state: MigrationState, event: Recovered, _at: datetime | None) -> MigrationState:
-    tries = _without(state.tries, (event.subject, "read"))
+    tries = _without(_without(state.tries, (event.subject, "read")), (event.subject, TURNED_AWAY))
     return replace(state, tries=tries, waits=_without(state.waits, event.subject))
 
 

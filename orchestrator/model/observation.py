@@ -43,7 +43,9 @@ class Fault:
 
     ``code`` is a stable word or number (``refused``, ``untrusted-certificate``, a WSMan fault code, a
     PowerShell error id); ``message`` says what happened to which host; ``remedy`` what to do about it.
-    ``reached`` is False where the endpoint never answered as ours.
+    ``reached`` is False where the endpoint never answered as ours. ``busy``: nothing is wrong, the endpoint has no room
+    for the call just now, which certainly did not run; that is no failed try. ``after``: seconds for which the endpoint
+    itself asked to be left alone.
     """
 
     kind: FaultKind
@@ -51,6 +53,8 @@ class Fault:
     message: str
     remedy: str = ""
     reached: bool = True
+    busy: bool = False
+    after: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,10 @@ RESTARTS = {
 MIGRATION_CMDLETS = frozenset(f"{verb}-ADServiceAccountMigration" for verb in ("Start", "Complete", "Undo", "Reset"))
 
 
+TURNED_AWAY = "turned-away"
+"""Under which tries are counted for which a subject's endpoint had no room; beside ``read`` and ``write``."""
+
+
 def thing(parameters: Mapping[str, object]) -> str:
     """Return what a write is about on its host: a service, a pool, a value, a key, or the full path of a task."""
     task = f"{parameters.get('TaskPath', '')}{parameters.get('TaskName', '')}"
@@ -148,7 +152,7 @@ class MigrationState:
     deadlines: Mapping[tuple[str, str], Limit] = field(default_factory=dict)
     """How long a subject may wait for one thing, from when it first did: a fault in between does not renew it."""
     tries: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """How often a subject's read or write (``(subject, "read")``) has failed for now."""
+    """How often a subject's read or write (``(subject, "read")``) has failed for now, or was turned away."""
     faults: Mapping[tuple[str, str], FaultSeen] = field(default_factory=dict)
     """What a write said went wrong (``(subject, spelled(...))``), until it is retried, its subject is done, or a
     person has spoken.

@@ -28,6 +28,8 @@ class Cause:
     """The answer, or its absence, proves that the host did not begin the request."""
     reached: bool = True
     """The endpoint answered as one of ours, and let us in, as far as this cause can tell."""
+    busy: bool = False
+    """The endpoint has no room now; nothing is wrong with the request."""
 
 
 _T, _P = FaultKind.TRANSIENT, FaultKind.PERMANENT
@@ -107,8 +109,9 @@ def _quota(setting: str) -> Cause:
         "{detail}",
         _T,
         f"a quota of WinRM is exhausted ({setting}, fault {{detail}})",
-        f"close sessions on it, or raise its {setting}",
+        f"none is needed, it is asked again; if it stays so, close sessions on it, or raise its {setting}",
         undispatched=True,
+        busy=True,
     )
 
 
@@ -150,6 +153,13 @@ NO_WSMAN = Cause(
     reached=False,
 )
 BUSY = Cause("http-{detail}", _T, "it answered HTTP {detail}", "look whether WinRM is starting, stopping or overloaded")
+ASKED_TO_WAIT = Cause(
+    "http-{detail}",
+    _T,
+    "it is overloaded and asks to be left alone for a while (HTTP {detail}, Retry-After)",
+    "none is needed, it is asked again later",
+    busy=True,
+)
 FAULT = Cause("{detail}", _T, "WinRM reported fault {detail}", "look the code up in the WinRM event log of the host")
 OTHER_SHELL = Cause(
     "shell-id-ignored",

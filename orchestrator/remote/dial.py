@@ -12,6 +12,9 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +38,19 @@ _ALONE = threading.Lock()
 takes out what stands there (``xml.etree.ElementTree.register_namespace``): of two at once, one finds it gone."""
 
 
-def dial(settings: Settings) -> WSMan:
+class AskedToWait(Exception):
+    """The host answered that it is overloaded, and when to come back: ``after`` so many seconds."""
+
+    def __init__(self, status: int, after: float) -> None:
+        super().__init__(str(status))
+        self.after = after
+
+
+def dial(settings: Settings, log_on: Callable[[], None] = lambda: None) -> WSMan:
     """Return a WSMan client for one host. Nothing is sent before its first use.
+
+    *log_on* is called on the calling thread whenever a connection has been made and nothing has been sent on it yet: it
+    returns when a log-on may begin.
 
     ``timeout`` bounds connecting and each wait for an answer; the host is asked to answer a long poll within
     two thirds of it (MS-WSMV 2.2.5.8, OperationTimeout, must be the shorter of the two).
@@ -56,8 +70,8 @@ def dial(settings: Settings) -> WSMan:
     session.max_redirects = 0
     negotiation = _negotiation(settings, auth, transport.wrap_required)
     session.auth = negotiation or session.auth
-    session.mount("https://", _Adapter(settings, negotiation, _client_certificate(settings)))
-    session.mount("http://", _Adapter(settings, negotiation, None))
+    session.mount("https://", _Adapter(settings, log_on, negotiation, _client_certificate(settings)))
+    session.mount("http://", _Adapter(settings, log_on, negotiation, None))
     transport.session = session
     return wsman
 
@@ -144,8 +158,14 @@ def _check_authority(settings: Settings) -> None:
 class _Adapter(HTTPAdapter):
     """Connects to the address of *settings*, whatever the URL's host is, and only as they say: with TLS, or without."""
 
-    def __init__(self, settings: Settings, negotiation: Negotiation | None, context: ssl.SSLContext | None) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        log_on: Callable[[], None],
+        negotiation: Negotiation | None,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        self._settings, self._log_on = settings, log_on
         self._negotiation = negotiation
         self._context = context
         super().__init__(pool_connections=1, pool_maxsize=1)
@@ -155,7 +175,8 @@ class _Adapter(HTTPAdapter):
             kwargs["ssl_context"] = self._context
         super().init_poolmanager(*args, **kwargs)
         address = self._settings.address
-        pool = {"https": _tls_pool_to(address)} if self._settings.tls else {"http": _open_pool_to(address)}
+        tls, log_on = self._settings.tls, self._log_on
+        pool = {"https": _tls_pool_to(address, log_on)} if tls else {"http": _open_pool_to(address, log_on)}
         self.poolmanager.pool_classes_by_scheme = pool
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
@@ -165,10 +186,23 @@ class _Adapter(HTTPAdapter):
         if self._negotiation is not None:
             self._negotiation.arrived(response)
         check_offer(self._settings.auth, response)
+        if response.status_code in {429, 503} and (after := asked_for(response.headers.get("Retry-After", ""))):
+            response.close()
+            raise AskedToWait(response.status_code, after)
         return response
 
 
-def _tls_pool_to(address: str) -> type[HTTPSConnectionPool]:
+def asked_for(retry_after: str) -> float | None:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number of them, or a date)."""
+    if retry_after.strip().isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _tls_pool_to(address: str, log_on: Callable[[], None]) -> type[HTTPSConnectionPool]:
     class Connection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             # The name is put aside for the one call that resolves it; TLS compares the certificate with it.
@@ -178,13 +212,17 @@ def _tls_pool_to(address: str) -> type[HTTPSConnectionPool]:
             finally:
                 self._dns_host = name
 
+        def connect(self) -> None:
+            super().connect()
+            log_on()
+
     class Pool(HTTPSConnectionPool):
         ConnectionCls = Connection
 
     return Pool
 
 
-def _open_pool_to(address: str) -> type[HTTPConnectionPool]:
+def _open_pool_to(address: str, log_on: Callable[[], None]) -> type[HTTPConnectionPool]:
     class Connection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             name, self._dns_host = self._dns_host, address
@@ -192,6 +230,10 @@ def _open_pool_to(address: str) -> type[HTTPConnectionPool]:
                 return super()._new_conn()
             finally:
                 self._dns_host = name
+
+        def connect(self) -> None:
+            super().connect()
+            log_on()
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection

@@ -22,6 +22,7 @@ from enum import IntEnum
 
 from orchestrator.model.observation import Fault, FaultKind, Outcome, RemoteError, Reply
 from orchestrator.remote.causes import (
+    ASKED_TO_WAIT,
     BUSY,
     EXCEPTIONS,
     FAULT,
@@ -100,6 +101,8 @@ def cause_of(error: BaseException) -> tuple[Cause, str]:
     if _is(error, "pypsrp.exceptions.WSManFaultError"):
         code = getattr(error, "code", None)
         return WSMAN.get(code, FAULT) if isinstance(code, int | str) else FAULT, str(code)
+    if _is(error, "orchestrator.remote.dial.AskedToWait"):
+        return ASKED_TO_WAIT, str(error)
     if _is(error, "pypsrp.exceptions.WinRMTransportError"):
         return _by_status(error)
     return (
@@ -168,6 +171,12 @@ def shell_full(error: BaseException) -> bool:
     return cause_of(error)[0] is SHELL_FULL
 
 
+def turned_away(error: BaseException) -> bool:
+    """Say whether a quota is spent of the host or of the account there: it has no room for the request just now."""
+    cause = cause_of(error)[0]
+    return cause.busy and cause.undispatched and cause is not SHELL_FULL
+
+
 def never_dispatched(error: BaseException) -> bool:
     """Say whether it is certain that the host did not begin the request."""
     return cause_of(error)[0].undispatched
@@ -176,6 +185,10 @@ def never_dispatched(error: BaseException) -> bool:
 def shell_unknown(error: BaseException) -> bool:
     """Say whether the host told us in so many words that it does not know the shell."""
     return cause_of(error)[0] is SHELL_GONE
+
+
+NO_PROOF = (LOST, NO_ANSWER, GARBLED, BUSY, ASKED_TO_WAIT)
+"""What may come of anything that listens; it does not show that there is an endpoint of ours."""
 
 
 def judge(
@@ -198,7 +211,9 @@ def judge(
         cause.code.format(detail=detail),
         f"{host}: {says}",
         remedy,
-        reached=reach is not Reach.OPENING or (cause.reached and cause not in {LOST, NO_ANSWER, GARBLED, BUSY}),
+        reached=reach is not Reach.OPENING or (cause.reached and cause not in NO_PROOF),
+        busy=cause.busy and not unknown,
+        after=getattr(error, "after", 0.0),
     )
     return (Outcome.UNKNOWN if unknown else Outcome.FAILED), fault
 

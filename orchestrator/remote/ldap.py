@@ -39,10 +39,13 @@ class LdapTransport:
 
     Args:
         settings: what a host is reached with; asked again for each reading.
+        log_on: waits until the log-on to a domain controller may begin; each reading has one.
     """
 
-    def __init__(self, settings: Callable[[str], Settings]) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Callable[[str], Settings], log_on: Callable[[str], None] = lambda _server: None
+    ) -> None:
+        self._settings, self._log_on = settings, log_on
         self._issued: set[Ticket] = set()
         self._lock = threading.Lock()
 
@@ -73,7 +76,9 @@ class LdapTransport:
         assert isinstance(call, Read)
         server = call.endpoint.removeprefix(WITNESS)
         try:
-            with _connected(self._settings(server)) as connection:
+            settings = self._settings(server)
+            self._log_on(server)
+            with _connected(settings) as connection:
                 records = [record for each in call.statements for record in _search(connection, each)]
         except Unconfigured as error:
             return Reply(Outcome.FAILED, fault=error.fault)

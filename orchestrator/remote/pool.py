@@ -12,14 +12,19 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from orchestrator.model.call import Call, Ticket
 from orchestrator.model.observation import Reply
+from orchestrator.remote.traffic import Manners
 from orchestrator.remote.transport import Leave, Transport
 
 Token = TypeVar("Token", bound=Hashable)
+_Finished: TypeAlias = "queue.SimpleQueue[tuple[Token, Reply | bool | Exception]]"
+
+WORKERS = Manners().threads
+ENDINGS = 32
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,55 @@ class Pool(Protocol[Token]):
         """Take no more calls."""
 
 
+class _Lane(Generic[Token]):
+    """Threads for jobs of one sort, as many as there are jobs, but no more than *most*."""
+
+    def __init__(self, name: str, most: int, finished: _Finished[Token]) -> None:
+        self._name, self._most, self._finished = name, most, finished
+        self.threads: list[threading.Thread] = []
+        self._jobs: queue.SimpleQueue[_Job[Token] | None] = queue.SimpleQueue()
+        self._open, self._lock = 0, threading.Lock()
+
+    def put(self, job: _Job[Token]) -> None:
+        """Let a job be done as soon as a thread is free."""
+        with self._lock:
+            self._open += 1
+            needed = len(self.threads) < min(self._most, self._open)
+        if needed:
+            name = f"{self._name}-{len(self.threads)}"
+            self.threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+            self.threads[-1].start()
+        self._jobs.put(job)
+
+    def close(self) -> None:
+        """Let each thread end after what it does now."""
+        for _ in self.threads:
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                result: Reply | bool | Exception = job.work()
+            except Exception as error:  # noqa: BLE001 - handed to whoever can act on it
+                result = error
+            with self._lock:
+                self._open -= 1
+            self._finished.put((job.token, result))
+
+
 class CallPool(Generic[Token]):
     """Runs calls on daemon threads, so that a host that hangs cannot keep the program from ending.
 
-    Its methods are for one thread, the conductor's.
+    How many calls there are at a time is for their transport to say, which gives the tickets; *workers* is what there
+    are threads for. Ends of shells have threads of their own, *endings* of them: no ticket bounds those, and hosts that
+    do not answer must not keep the threads that calls need. Its methods are for one thread, the conductor's.
     """
 
-    def __init__(self, transport: Transport, workers: int = 32) -> None:
+    def __init__(self, transport: Transport, workers: int = WORKERS, endings: int = ENDINGS) -> None:
         self._transport = transport
-        self._most = workers
-        self._threads: list[threading.Thread] = []
-        self._jobs: queue.SimpleQueue[_Job[Token] | None] = queue.SimpleQueue()
-        self._finished: queue.SimpleQueue[tuple[Token, Reply | bool | Exception]] = queue.SimpleQueue()
+        self._finished: _Finished[Token] = queue.SimpleQueue()
+        self._calls = _Lane("call", workers, self._finished)
+        self._ends = _Lane("end", endings, self._finished)
         self._in_flight = 0
         self._closed = False
 
@@ -74,7 +116,7 @@ class CallPool(Generic[Token]):
         Raises:
             RuntimeError: the pool is closed.
         """
-        self._put(token, partial(self._transport.run, call, ticket, leave))
+        self._put(self._calls, token, partial(self._transport.run, call, ticket, leave))
 
     def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
         """Delete a shell on the far side; *token* comes back with whether that is certain.
@@ -82,17 +124,13 @@ class CallPool(Generic[Token]):
         Raises:
             RuntimeError: the pool is closed.
         """
-        self._put(token, partial(self._transport.discard, endpoint, shell))
+        self._put(self._ends, token, partial(self._transport.discard, endpoint, shell))
 
-    def _put(self, token: Token, work: Callable[[], Reply | bool]) -> None:
+    def _put(self, lane: _Lane[Token], token: Token, work: Callable[[], Reply | bool]) -> None:
         if self._closed:
             raise RuntimeError("the pool is closed")
         self._in_flight += 1
-        if len(self._threads) < min(self._most, self._in_flight):
-            thread = threading.Thread(target=self._work, name=f"call-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._jobs.put(_Job(token, work))
+        lane.put(_Job(token, work))
 
     def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
         """Wait for the next call to finish; None if none did in *timeout* seconds, or none is in flight.
@@ -111,17 +149,10 @@ class CallPool(Generic[Token]):
     def close(self, timeout: float) -> bool:
         """Take no more calls and wait for the threads; False if some still wait for their hosts."""
         self._closed = True
-        for _ in self._threads:
-            self._jobs.put(None)
+        self._calls.close()
+        self._ends.close()
+        threads = [*self._calls.threads, *self._ends.threads]
         deadline = time.monotonic() + timeout
-        for thread in self._threads:
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                result: Reply | bool | Exception = job.work()
-            except Exception as error:  # noqa: BLE001 - handed to whoever can act on it
-                result = error
-            self._finished.put((job.token, result))
+        return not any(thread.is_alive() for thread in threads)

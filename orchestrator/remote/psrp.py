@@ -6,7 +6,8 @@ few stay warm and the others may grow old.
 
 A session costs more to open than a warm one takes for a call, and it counts against the host's quota. So calls wait
 for the one there is, and an endpoint gets another only where its sessions were never free for a while: under a long
-call (a restart), a host that hangs, or a rush that lasts.
+call (a restart), or a rush that lasts. How many at most: :mod:`~orchestrator.remote.endpoint`. How many hosts at the
+same time, and how many log-ons: :mod:`~orchestrator.remote.traffic`.
 """
 
 from __future__ import annotations
@@ -15,52 +16,24 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from uuid import UUID, uuid4
 
-from orchestrator.model.call import Call, Ticket
+from orchestrator.model.call import Call, Ticket, Write
 from orchestrator.model.observation import Reply
 from orchestrator.remote import gate
 from orchestrator.remote.connection import Settings, Unconfigured
 from orchestrator.remote.dial import dial
+from orchestrator.remote.endpoint import CROWDED_FOR, SESSIONS, Endpoint, Lent
 from orchestrator.remote.session import Session, delete_shell
+from orchestrator.remote.traffic import Traffic
 from orchestrator.remote.transport import Leave
 
-SESSIONS_PER_ENDPOINT = 4
-CROWDED_FOR = 2.0
-"""Seconds for which calls must have found every session of an endpoint lent before it gets one more."""
-ASKS_AGAIN = 0.5
-"""Seconds within which a call that found none asks again; where none does, the crowd has gone."""
 CLOSING_TAKES = 2.0
 """Seconds for closing all sessions at the same time; who drives next deletes what remains by its id."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Lent:
-    session: Session
-    ticket: Ticket
-    running: bool = False
-
-
-@dataclass
-class _Endpoint:
-    idle: list[Session] = field(default_factory=list)
-    lent: dict[UUID, _Lent] = field(default_factory=dict)
-    crowded: tuple[float, float] | None = None
-    """Since when, and when last, a call found no session."""
-
-    def may_open(self, at: float, most: int, crowded_for: float) -> bool:
-        """Whether another session may be opened now, for a call that found none idle."""
-        if not self.lent:
-            return True
-        since, last = self.crowded or (at, at)
-        since = since if at - last <= ASKS_AGAIN else at
-        opens = len(self.lent) < most and at - since >= crowded_for
-        self.crowded = None if opens else (since, at)
-        return opens
 
 
 class PsrpTransport:
@@ -70,6 +43,7 @@ class PsrpTransport:
         settings: what a host is reached with; asked again whenever a connection is made.
         sessions: how many sessions one host may have at a time.
         crowded_for: seconds of waiting after which a host that has a session gets another.
+        traffic: the places for hosts and the log-ons, shared by all transports of a process.
         clock: seconds from anywhere, for the age of sessions.
     """
 
@@ -77,38 +51,57 @@ class PsrpTransport:
         self,
         settings: Callable[[str], Settings],
         *,
-        sessions: int = SESSIONS_PER_ENDPOINT,
+        sessions: int = SESSIONS,
         crowded_for: float = CROWDED_FOR,
         clock: Callable[[], float] = time.monotonic,
+        traffic: Traffic | None = None,
     ) -> None:
-        self._settings = settings
+        self._settings, self._traffic = settings, traffic or Traffic()
         self._most, self._crowded_for = sessions, crowded_for
         self._clock = clock
         self._lock = threading.Lock()
-        self._endpoints: dict[str, _Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self._gone: list[Ticket] = []
 
     def ticket(self, endpoint: str) -> Ticket | None:
-        """Announce the ids of the next call to *endpoint*; None while its sessions are lent and it gets no other."""
+        """Announce the ids of the next call to *endpoint*.
+
+        None while there is no place for a host, or the endpoint's sessions are lent and it gets no other. Either ends
+        when a call that is in the air does, or is late.
+        """
+        pipeline = uuid4()
+        if not self._traffic.admit(pipeline, endpoint):
+            return None
         with self._lock:
-            known = self._endpoints.setdefault(endpoint.lower(), _Endpoint())
-            if known.idle:
-                session = known.idle.pop()
-            elif known.may_open(self._clock(), self._most, self._crowded_for):
-                session = Session(lambda: self._settings(endpoint), self._clock, partial(self._is_gone, endpoint))
-            else:
-                return None
-            ticket = Ticket(endpoint, session.prepare(), uuid4())
-            known.lent[ticket.pipeline] = _Lent(session, ticket)
-            return ticket
+            known = self._endpoints.setdefault(endpoint.lower(), Endpoint(self._most))
+            session = self._session(known, endpoint)
+            if session is not None:
+                ticket = Ticket(endpoint, session.prepare(), pipeline)
+                known.lent[pipeline] = Lent(session, ticket)
+                return ticket
+        self._traffic.leave(pipeline, None)
+        return None
+
+    def _session(self, known: Endpoint, endpoint: str) -> Session | None:
+        """Return a session; a host that hangs gets no other."""
+        if known.lent and self._traffic.hangs(endpoint):
+            return None
+
+        def make() -> Session:
+            log_on = partial(self._traffic.log_on, endpoint)
+            return Session(lambda: self._settings(endpoint), self._clock, partial(self._is_gone, endpoint), log_on)
+
+        return known.session(self._clock(), self._crowded_for, make)
 
     def give_back(self, ticket: Ticket) -> None:
         """Take a ticket back that was not used."""
         with self._lock:
-            known = self._endpoints.get(ticket.endpoint.lower(), _Endpoint())
+            known = self._endpoints.get(ticket.endpoint.lower(), Endpoint(self._most))
             lent = known.lent.get(ticket.pipeline)
-            if lent is not None and not lent.running:
-                known.idle.append(known.lent.pop(ticket.pipeline).session)
+            if lent is None or lent.running:
+                return
+            known.idle.append(known.lent.pop(ticket.pipeline).session)
+        self._traffic.leave(ticket.pipeline, None)
 
     def run(self, call: Call, ticket: Ticket, leave: Leave | None = None) -> Reply:
         """Carry out one call, and wait for its end.
@@ -117,14 +110,16 @@ class PsrpTransport:
             Refused: the gate did not let the call through.
             ValueError: the ticket is not for this call, was used, or was given back.
         """
-        session = self._take(ticket)
+        session, reply = self._take(ticket), None
         try:
             gate.check(call)
             if call.endpoint != ticket.endpoint:
                 raise ValueError(f"a ticket for {ticket.endpoint} was used for {call.endpoint}")
-            return session.carry(call, ticket.pipeline, leave)
+            reply = session.carry(call, ticket.pipeline, leave)
         finally:
-            self._give_back(ticket)
+            others = self._give_back(ticket, reply)
+        # Another session of ours may carry at once what this one had no room for.
+        return replace(reply, again=True) if others and not isinstance(call, Write) else reply
 
     def discard(self, endpoint: str, shell: UUID) -> bool:
         """Delete a shell; True when the host acknowledges, or does not know it.
@@ -138,7 +133,7 @@ class PsrpTransport:
             return True
         try:
             settings = self._settings(endpoint)
-            wsman = dial(settings)
+            wsman = dial(settings, partial(self._traffic.log_on, endpoint))
             try:
                 delete_shell(wsman, settings.configuration, shell)
                 self._is_gone(endpoint, shell)
@@ -186,17 +181,28 @@ class PsrpTransport:
             lent.running = True
             return lent.session
 
-    def _give_back(self, ticket: Ticket) -> None:
+    def _give_back(self, ticket: Ticket, reply: Reply | None) -> bool:
+        """Take a session back from its call; say whether the endpoint had no room for it, and has other sessions."""
+        full = reply is not None and not reply.again and reply.fault is not None and reply.fault.busy
         with self._lock:
             known = self._endpoints[ticket.endpoint.lower()]
             known.idle.append(known.lent.pop(ticket.pipeline).session)
+            if full:
+                known.has_no_room(self._clock())
+            surplus = known.surplus(self._clock())
+            others = bool(known.lent) or any(session.opened for session in known.idle)
+        self._traffic.leave(ticket.pipeline, reply)
+        for session in surplus:
+            session.close()
+        return full and others
 
     def _never_opened(self, endpoint: str, shell: UUID) -> bool:
         """Forget a shell that is about to be deleted; say whether it was ours and was never opened."""
         with self._lock:
-            known = self._endpoints.get(endpoint.lower(), _Endpoint())
+            known = self._endpoints.get(endpoint.lower(), Endpoint(self._most))
             for lent in [each for each in known.lent.values() if each.ticket.shell == shell and not each.running]:
                 known.idle.append(known.lent.pop(lent.ticket.pipeline).session)
+                self._traffic.leave(lent.ticket.pipeline, None)
             for session in known.idle:
                 if session.shell == shell:
                     opened = session.opened

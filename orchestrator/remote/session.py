@@ -40,6 +40,7 @@ from orchestrator.remote.faults import (
     never_dispatched,
     shell_full,
     shell_unknown,
+    turned_away,
     unfinished,
 )
 from orchestrator.remote.objects import record, remote_error
@@ -54,6 +55,8 @@ WRITE_TAKES = 900.0
 SHELL_IDLES = 900
 """Seconds after which the host itself deletes a shell that we could not delete (default: two hours)."""
 
+ASK_AGAIN = 0.5
+"""Seconds after which a host is asked again for what a pipeline has to say, where it had no room for the question."""
 DELETE_TAKES = 5
 """Seconds that a host has for answering a Delete."""
 _SHELLS = "http://schemas.microsoft.com/powershell/"
@@ -77,14 +80,20 @@ class Session:
         settings: Callable[[], Settings],
         clock: Callable[[], float] = time.monotonic,
         gone: Callable[[UUID], None] = lambda _shell: None,
+        log_on: Callable[[], None] = lambda: None,
     ) -> None:
-        """Open nothing yet. *gone* hears of each shell that is no longer on the host."""
+        """Open nothing yet.
+
+        *gone* hears of each shell that is no longer on the host; *log_on* waits until a connection may be logged on by.
+        """
         self.shell = uuid4()
         self._settings = settings
         self._clock = clock
-        self._gone = gone
+        self._gone, self._log_on = gone, log_on
         self._wsman: WSMan | None = None
         self._pool: RunspacePool | None = None
+        self._opening: RunspacePool | None = None
+        """The shell that is being opened; until that is done nobody knows whether the host has it."""
         self._configuration = ""
         self._port = 0
         self._auth = ""
@@ -153,7 +162,8 @@ class Session:
             outcome, fault = judge(error, call.endpoint, self._port, reach, write=write, auth=self._auth)
             if shell_full(error):
                 self._most = max(1, self._pipelines)
-            absent = shell_unknown(error) or (reach is Reach.OPENING and never_dispatched(error))
+            created = self._opening is not None and self._opening.shell.opened
+            absent = shell_unknown(error) or (reach is Reach.OPENING and never_dispatched(error) and not created)
             if absent:
                 self._gone(self.shell)
             self._drop(keep=absent or outcome is Outcome.UNKNOWN)
@@ -166,14 +176,25 @@ class Session:
         if self._wsman is None:
             settings = self._settings()
             self._port, self._auth, self._configuration = settings.port, settings.auth, settings.configuration
-            self._wsman = dial(settings)
-        pool = RunspacePool(self._wsman, configuration_name=self._configuration, idle_timeout=SHELL_IDLES)
-        pool.id = pool.shell.id = str(self.shell).upper()
-        pool.open()
+            self._wsman = dial(settings, self._log_on)
+        try:
+            pool = self._create(self._wsman)
+        except Exception as error:
+            if not (self._leftovers and turned_away(error)):
+                raise
+            self._sweep()  # what takes the room up may be our own
+            pool = self._create(self._wsman)
         if (pool.shell.id or "").upper() != pool.id:
             raise OtherShell(pool.shell.id)
-        self._pool, self._pipelines = pool, 0
+        self._pool, self._pipelines, self._opening = pool, 0, None
         self._sweep()
+        return pool
+
+    def _create(self, wsman: WSMan) -> RunspacePool:
+        pool = RunspacePool(wsman, configuration_name=self._configuration, idle_timeout=SHELL_IDLES)
+        pool.id = pool.shell.id = str(self.shell).upper()
+        self._opening = pool
+        pool.open()
         return pool
 
     def _composed(self, pool: RunspacePool, statements: tuple[Cmdlet, ...], pipeline: UUID) -> PowerShell:
@@ -195,7 +216,12 @@ class Session:
         """Receive until the pipeline has ended. Each Receive is a long poll that the host answers in time."""
         began = self._clock()
         while powershell.state == PSInvocationState.RUNNING:
-            powershell.poll_invoke()
+            try:
+                powershell.poll_invoke()
+            except Exception as error:
+                if not turned_away(error) or self._clock() - began > patience:
+                    raise
+                time.sleep(ASK_AGAIN)  # nothing was delivered, and the pipeline runs on
             if powershell.state == PSInvocationState.RUNNING and self._clock() - began > patience:
                 raise _GivenUp(f"it was given up after {patience:.0f} seconds without an end")
         powershell.runspace_pool.pipelines.pop(powershell.id, None)
@@ -224,7 +250,7 @@ class Session:
     def _hang_up(self) -> None:
         if self._wsman is not None:
             self._wsman.close()
-        self._wsman = self._pool = None
+        self._wsman = self._pool = self._opening = None
 
 
 def delete_shell(wsman: WSMan, configuration: str, shell: UUID) -> bool:

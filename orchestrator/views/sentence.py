@@ -135,6 +135,12 @@ def _wait(event: WaitBegan) -> str:
     return f"waits for {event.waiting_for}{_at(event.subject)}{until}: {event.detail}"
 
 
+def _again(event: RetryDue) -> str:
+    if not event.turned_away:
+        return f"try {event.tries + 1}"
+    return f"no room{' again' if event.turned_away > 1 else ''}, asked once more"
+
+
 def _way_back(event: WayBackAsked) -> str:
     risk = ", who accepts the password's risk" if event.accept_password_risk else ""
     return f"{event.way} asked by {event.by}{risk}" + (f": {event.reason}" if event.reason else "")
@@ -203,7 +209,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     LedgerRead: _ledger,
     Moved: lambda e: f"{e.source} -> {e.dest}",
     WaitBegan: _wait,
-    RetryDue: lambda e: f"try {e.tries + 1}{_at(e.subject)} at {iso(e.until)}: {e.fault.message}",
+    RetryDue: lambda e: f"{_again(e)}{_at(e.subject)} at {iso(e.until)}: {e.fault.message}",
     Recovered: lambda e: f"{e.subject} answers again",
     Held: lambda e: f"HELD ({e.reason}): {e.detail}\nTo go on: {e.release}",
     Released: _released,

@@ -6,13 +6,14 @@ import contextlib
 
 import pytest
 
-from orchestrator.cli.conversations import AT_ONCE, Conversations, Separately
+from orchestrator.cli.conversations import Conversations, Separately
 from orchestrator.lab.estate import Estate, load_spec
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Read, cmdlet
 from orchestrator.model.observation import Outcome
+from orchestrator.remote.traffic import HOSTS_AT_ONCE
 
-HOSTS = [f"h{number}.corp.example" for number in range(3 * AT_ONCE)]
+HOSTS = [f"h{number}.corp.example" for number in range(3 * HOSTS_AT_ONCE)]
 ESTATE = f"""
 name: many
 domain: {{dns: corp.example, netbios: CORP}}
@@ -64,7 +65,7 @@ def test_a_conversation_without_a_question_ends_too():
 def test_whoever_has_said_everything_is_hung_up_on():
     with talking() as (talks, transport, made):
         for _ in talks.hold(((host, course(host)) for host in HOSTS), hang_up=True):
-            assert len(transport.endpoints) <= 2 * AT_ONCE
+            assert len(transport.endpoints) <= 2 * HOSTS_AT_ONCE
         assert not transport.endpoints
         assert len(made) == len(HOSTS)
 
@@ -74,6 +75,15 @@ def test_a_read_that_may_work_the_next_time_is_sent_once_more(times, went):
     rule = f"{{kind: lost-reply, when: {{cmdlet: Get-CimInstance, host: {HOSTS[0]}, times: {times}}}}}"
     with talking(f"{ESTATE}weather: [{rule}]") as (talks, _, _made):
         assert dict(talks.hold([("a", course(HOSTS[0], 1))])) == {"a": [went]}
+
+
+@pytest.mark.parametrize(("times", "went"), [(3, Outcome.SUCCEEDED), (9, Outcome.FAILED)])
+def test_an_endpoint_without_room_is_asked_again_for_a_while(monkeypatch, times, went):
+    monkeypatch.setattr("orchestrator.cli.trips.ROOM", (0.01, 0.02, 0.03))
+    rule = f"{{kind: busy, when: {{cmdlet: Get-CimInstance, host: {HOSTS[0]}, times: {times}}}}}"
+    with talking(f"{ESTATE}weather: [{rule}]") as (talks, _, _made):
+        ends = dict(talks.hold([("a", course(HOSTS[0], 1)), ("b", course(HOSTS[1], 1))]))
+    assert ends == {"a": [went], "b": [Outcome.SUCCEEDED]}
 
 
 def test_once_stopped_nothing_more_is_asked():

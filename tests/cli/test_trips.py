@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli.readings import AT_ONCE, KEPT, Readings
-from orchestrator.cli.trips import TRIES, Trip, Wanted, settled, trips
+from orchestrator.cli.readings import KEPT, Readings
+from orchestrator.cli.trips import ROOM, TRIES, Trip, Wanted, rest, settled, trips
 from orchestrator.engine.apart import MOST
 from orchestrator.engine.preflight import asks, next_gate
 from orchestrator.engine.shapes import shape_of
@@ -25,6 +26,7 @@ from orchestrator.model.case import Case, Seen
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.observation import Fault, FaultKind, Outcome, Record, RemoteError, Reply
 from orchestrator.remote.inline import InlinePool
+from orchestrator.remote.traffic import HOSTS_AT_ONCE
 from orchestrator.remote.transport import Leave
 from orchestrator.verification import asks as verification_asks
 from tests.bench import generate
@@ -292,8 +294,16 @@ def trip_of(many: int, tries: int = 1) -> Trip:
     return Trip(tuple(Wanted((f"m{n}",), Read("dc", (_named(n),))) for n in range(many)), tries)
 
 
-def failed(kind: FaultKind, code: str = "x", *, reached: bool = True, again: bool = False) -> Reply:
-    return Reply(Outcome.FAILED, fault=Fault(kind, code, "no", reached=reached), again=again)
+def failed(
+    kind: FaultKind,
+    code: str = "x",
+    *,
+    reached: bool = True,
+    again: bool = False,
+    busy: bool = False,
+    after: float = 0.0,
+) -> Reply:
+    return Reply(Outcome.FAILED, fault=Fault(kind, code, "no", reached=reached, busy=busy, after=after), again=again)
 
 
 LOST = Reply(Outcome.UNKNOWN, fault=Fault(FaultKind.UNKNOWN, "lost-reply", "no"))
@@ -322,6 +332,47 @@ def test_who_is_not_reached_twice_is_unknown_to_all():
     reply = failed(FaultKind.TRANSIENT, reached=False)
     answers, again = settled(trip_of(3, TRIES), reply)
     assert ([one for _, one in answers], again) == ([reply] * 3, [])
+
+
+def test_an_endpoint_without_room_is_asked_again_after_a_while_each_time_later():
+    full = failed(FaultKind.TRANSIENT, busy=True)
+    trip, rests = Trip(trip_of(1).parts, TRIES), []
+    while True:
+        answers, again = settled(trip, full)
+        if answers:
+            break
+        (left,) = again
+        rests.append(left.rests)
+        trip = Trip(left.parts, left.tries + 1, left.turned_away)
+        if len(rests) > len(ROOM):
+            break
+    assert rests[: len(ROOM)] == list(ROOM)
+    assert rest(failed(FaultKind.TRANSIENT, busy=True, after=90.0), 0) == ROOM[-1]
+    assert rest(failed(FaultKind.TRANSIENT), 0) is None
+
+
+def test_readings_wait_for_room(monkeypatch):
+    monkeypatch.setattr("orchestrator.cli.trips.ROOM", (0.01, 0.02, 0.04))
+    full, once = failed(FaultKind.TRANSIENT, busy=True), Reply(Outcome.SUCCEEDED)
+    replies = iter([full, full, full, once])
+    sent = []
+
+    class Full:
+        def ticket(self, endpoint):
+            return Ticket(endpoint, uuid4(), uuid4())
+
+        def run(self, call, _ticket, _leave=None):
+            sent.append(call)
+            return next(replies)
+
+        def discard(self, _endpoint, _shell):
+            return True
+
+    readings = Readings(Full(), InlinePool(Full()))
+    read = Read("dc", (cmdlet("Get-KdsRootKey"),))
+    seen = readings.all_of(("a",), lambda _id, known: () if known.replies else (read,))
+    assert len(sent) == 4
+    assert [reply for _, reply in seen["a"].replies] == [once]
 
 
 def test_many_are_halved_until_few_are_left_to_be_asked_alone():
@@ -384,6 +435,6 @@ def test_hundreds_of_hosts_cost_a_session_each_and_few_at_a_time():
         some.estate.machines[host] = some.estate.machines[f"h{HOSTS[0]:05d}.corp.example"]
     assert readings.all_of(("m",), one_round) is not None  # type: ignore[arg-type]
     assert transport.opened == len(hosts)
-    assert transport.most <= KEPT + AT_ONCE + 1
+    assert transport.most <= KEPT + HOSTS_AT_ONCE + 1
     readings.close()
     assert transport.open == set()

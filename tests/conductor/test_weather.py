@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from orchestrator.engine.outcome import exit_of
 from orchestrator.errors import Exit
 from orchestrator.model.event import AttemptFinished, AttemptSettled, Event, Recovered, Released, RetryDue, ShellEnded
-from orchestrator.model.lifecycle import Phase
+from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.model.observation import Outcome
+from orchestrator.model.run import RunState
+from orchestrator.views.status import status_document
+from orchestrator.views.summary import summary
 from tests.world import DC, World
 
 BATCH, REPORT, ERP = "dmsa-batch", "dmsa-report", "dmsa-erp"
@@ -183,9 +187,55 @@ class TestDown:
         assert len(world.arrived("New-ItemProperty")) == 1
         assert {event.of for event in of(world, RetryDue)} == {"write"}
 
+    @pytest.mark.parametrize("cmdlet", ["New-ItemProperty", "Get-ADUser", "Restart-Service", START, COMPLETE])
+    def test_without_room_it_comes_back_far_more_often_than_after_faults(self, cmdlet):
+        world = weather({"kind": "busy", "when": {"cmdlet": cmdlet, "nth": 2 if "Get" in cmdlet else 1, "times": 40}})
+        state = world.run()
+        assert (state[BATCH].phase, state[BATCH].held, state[BATCH].failure) == (Phase.COMPLETED, None, None)
+        turned_away = [event for event in of(world, RetryDue) if event.turned_away]
+        assert [event.turned_away for event in turned_away] == list(range(1, len(turned_away) + 1))
+        assert len(turned_away) == 40 or (len(turned_away) >= 20 and "Get" in cmdlet), "of a read, two ask at once"
+        assert {event.tries for event in turned_away} == {0}
+        waits = {event.until - at for event, at in world.told() if isinstance(event, RetryDue) and at}
+        assert max(waits) <= timedelta(minutes=5)
+
+    def test_what_had_no_room_does_not_count_as_sent(self):
+        """Sent so often as a plan allows, and not to be read back: then a person looks."""
+        world = weather({"kind": "busy", "when": {"cmdlet": "New-ItemProperty", "times": 9}})
+        assert world.run()[BATCH].phase is Phase.COMPLETED
+        assert outcomes(world).count(Outcome.FAILED) == 9
+        assert len(world.arrived("New-ItemProperty")) == 1
+
+    def test_after_all_its_patience_a_person_is_asked_and_a_release_goes_on(self):
+        world = weather({"kind": "busy", "when": {"cmdlet": "New-ItemProperty", "times": 300}})
+        held = world.run()[BATCH].held
+        assert (held.reason, "turned away 300 times" in held.detail) == ("retries-spent", True)
+        world.say(Released(migration=BATCH, by="operator", reason="sessions were closed"))
+        assert world.run()[BATCH].phase is Phase.COMPLETED
+
+    def test_a_way_back_comes_back_as_well(self):
+        world = weather({"kind": "busy", "when": {"cmdlet": "Remove-ItemProperty", "times": 20}})
+        world.run()
+        world.ask_back(Way.ROLLBACK, [BATCH])
+        assert world.run()[BATCH].phase is Phase.ROLLED_BACK
+
+    def test_waiting_for_room_is_shown_as_waiting_with_its_cause(self):
+        world = weather({"kind": "busy", "when": {"cmdlet": "New-ItemProperty", "times": 3}})
+        world.run()
+        state = RunState(world.plan.name)
+        for event, at in world.told():
+            state.apply(event, at)
+            if isinstance(event, RetryDue):
+                break
+        document = status_document(state, world.plan, world.digest, at)
+        (shown,) = document["waves"][0]["migrations"]
+        assert (document["exit"], shown["held"], shown["waiting"]["for"]) == (7, None, "retry")
+        assert "no shell to spare" in "".join(summary(document, "plan.yaml"))
+
     def test_failures_of_one_write_are_not_held_against_the_next(self):
         writes = ("New-ADServiceAccount", "Set-ADObject")
-        world = weather(*({"kind": "busy", "when": {"cmdlet": cmdlet, "times": 3}} for cmdlet in writes))
+        cut = ({"kind": "session-disconnected", "when": {"cmdlet": cmdlet, "times": 3}} for cmdlet in writes)
+        world = weather(*cut)
         assert world.run()[BATCH].phase is Phase.COMPLETED
         assert [event.tries for event in of(world, RetryDue)] == [1, 2, 3, 1, 2, 3]
 

@@ -118,7 +118,8 @@ def test_a_release_looks_at_it_anew():
 
 
 def test_a_witness_that_cannot_be_asked_is_no_yes():
-    world = world_of({"kind": "busy", "when": {"cmdlet": "ldapsearch", "host": "dc02.corp.example", "times": 9}})
+    never = {"cmdlet": "ldapsearch", "host": "dc02.corp.example", "times": 9}
+    world = world_of({"kind": "lost-request", "when": never})
     state = world.run()[BATCH]
     assert (state.held.reason, state.phase) == ("retries-spent", Phase.STARTED)
     assert not world.arrived("New-ItemProperty")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.backoff import again_at
+from orchestrator.engine.backoff import LONGEST_AFTER, PATIENCE, again_at, later_at
 from orchestrator.model.plan import Retry
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -43,3 +43,26 @@ def test_the_same_question_has_the_same_answer(policy, tries):
 def test_the_default_policy():
     waits = [(again_at(Retry(), tries, AT) or AT) - AT for tries in range(1, 6)]
     assert [wait.total_seconds() for wait in waits] == [5, 10, 20, 40, 0]
+
+
+@given(policies, st.integers(1, 500))
+def test_an_endpoint_without_room_is_asked_at_the_same_pace_and_far_more_often(policy, times):
+    later = later_at(policy, times, AT)
+    assert (later is None) == (times >= policy.attempts * PATIENCE)
+    if later is not None:
+        assert policy.first_wait <= later - AT <= policy.longest_wait
+    if times < policy.attempts:
+        assert later == again_at(policy, times, AT)
+
+
+@given(policies, seconds)
+def test_an_endpoint_that_asks_for_time_gets_it_up_to_an_hour(policy, after):
+    later = later_at(policy, 1, AT, after)
+    assert policy.attempts * PATIENCE == 1 or later - AT == max(policy.first_wait, min(after, LONGEST_AFTER))
+
+
+def test_with_the_defaults_a_person_is_asked_after_a_day():
+    at, times = AT, 1
+    while (later := later_at(Retry(), times, at)) is not None:
+        at, times = later, times + 1
+    assert timedelta(hours=23) < at - AT < timedelta(hours=25)

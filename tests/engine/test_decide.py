@@ -167,6 +167,35 @@ class TestReading:
         hold = held(decide(situation({"at": None, "state": state, "read": {"faults": {"dc01": {"message": "away"}}}})))
         assert (hold.reason, hold.detail) == ("retries-spent", "away (tried 5 times)")
 
+    def test_an_endpoint_without_room_is_no_failed_try(self):
+        state = {"phase": "started", "tries": {"directory read": 4, "directory turned-away": 2}}
+        full = {"dc02": {"message": "dc02 is full", "busy": True}}
+        event = decide(situation({"state": state, "read": {"faults": full}})).events[0]
+        assert (event.kind, event.tries, event.turned_away, event.fault.busy) == ("retry-due", 4, 3, True)
+        assert event.until == AT + timedelta(seconds=20)
+
+    def test_it_is_left_alone_for_as_long_as_it_asks(self):
+        full = {"dc02": {"message": "dc02 is full", "busy": True, "after": 600}}
+        event = decide(situation({"state": {"phase": "started"}, "read": {"faults": full}})).events[0]
+        assert event.until == AT + timedelta(minutes=10)
+
+    def test_that_it_was_never_reached_before_is_no_reason_to_refuse_it(self):
+        full = {"app01": {"message": "app01 is overloaded", "busy": True, "after": 60}}
+        facts = {"state": {"snapshot": False}, "read": {"dmsa": None, "faults": full}}
+        event = decide(situation(facts)).events[0]
+        assert (event.kind, event.turned_away) == ("retry-due", 1)
+
+    def test_without_room_for_a_day_a_person_is_asked(self):
+        state = {"phase": "started", "tries": {"directory turned-away": 299}}
+        full = {"dc02": {"message": "dc02 is full", "busy": True}}
+        hold = held(decide(situation({"state": state, "read": {"faults": full}})))
+        assert (hold.reason, hold.detail) == ("retries-spent", "dc02 is full (turned away 300 times)")
+
+    def test_while_nobody_knows_the_time_room_is_waited_for(self):
+        full = {"dc02": {"message": "dc02 is full", "busy": True}}
+        facts = {"at": None, "state": {"phase": "started"}, "read": {"faults": full}}
+        assert decide(situation(facts)) == Wait("retry", None, None, "dc02 is full")
+
     def test_once_is_once(self):
         plan = {"retry": {"attempts": 1}}
         facts = {"plan": plan, "state": {"phase": "started"}, "read": {"faults": {"dc01": {"message": "dc01 is away"}}}}

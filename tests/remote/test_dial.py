@@ -6,11 +6,13 @@ import os
 import threading
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
 from orchestrator.remote.connection import Settings
-from orchestrator.remote.dial import dial
+from orchestrator.remote.dial import asked_for, dial
 
 AT_ONCE = 4
 
@@ -44,3 +46,11 @@ def test_hosts_are_dialled_at_the_same_time():
     for _ in range(5):
         with ThreadPoolExecutor(AT_ONCE) as threads:
             assert list(threads.map(make, range(AT_ONCE))) == [f"app{number}.corp.example" for number in range(AT_ONCE)]
+
+
+def test_retry_after_is_a_number_of_seconds_or_a_date():
+    assert [asked_for(text) for text in ("120", " 7 ", "0")] == [120.0, 7.0, 0.0]
+    soon = format_datetime(datetime.now(UTC) + timedelta(minutes=5), usegmt=True)
+    assert 290 < asked_for(soon) <= 300
+    assert asked_for("Fri, 31 Dec 1999 23:59:59 GMT") == 0.0
+    assert [asked_for(text) for text in ("", "soon", "-5", "1e3")] == [None] * 4

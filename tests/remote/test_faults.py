@@ -12,7 +12,8 @@ from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportErr
 from spnego.exceptions import CredentialsExpiredError, InvalidCredentialError, NoCredentialError, SpnegoError
 
 from orchestrator.model.observation import FaultKind, Outcome, RemoteError
-from orchestrator.remote.faults import Reach, judge, judge_record, unfinished
+from orchestrator.remote.dial import AskedToWait
+from orchestrator.remote.faults import Reach, judge, judge_record, turned_away, unfinished
 from orchestrator.remote.logons import REFUSED_BY, SECURITY_CODES
 from orchestrator.remote.negotiation import Apart, NotDelegated, NotOffered, Unproved
 
@@ -216,3 +217,50 @@ def test_error_records_by_category_and_id(id_, category, read, write):
         assert (fault.kind, fault.code) == (kind, id_)
         assert (outcome is Outcome.UNKNOWN) == (kind is FaultKind.UNKNOWN)
         assert fault.message == f"{HOST}: Set-ADUser: it says"
+
+
+QUOTAS = {
+    0x803381A5: "MaxShellsPerUser",
+    0x803381A6: "MaxConcurrentOperationsPerUser",
+    0x803381A7: "quota for one user",
+    0x803381A8: "quota for all users",
+    0x803381AB: "MaxConcurrentUsers",
+    0x803381E4: "MaxShellsPerUser",
+    0x803381E5: "MaxConcurrentUsers",
+    0x803381E6: "MaxShells",
+    0x803381E7: "MaxConcurrentOperations",
+    0x803381E8: "MaxConcurrentOperationsPerUser",
+    0x803381E9: "MaxConcurrentCommandsPerShell",
+    0x803381EA: "quota for this session configuration",
+}
+"""Every ERROR_WSMAN_QUOTA_* of wsmerror.h but QUOTA_LIMIT, which no service is known to send."""
+
+
+@pytest.mark.parametrize("code", QUOTAS)
+@pytest.mark.parametrize("reach", [Reach.OPENING, Reach.SENDING])
+@pytest.mark.parametrize("write", [True, False])
+def test_a_spent_quota_means_later_and_nothing_ran(code, reach, write):
+    outcome, fault = judge(wsman(code), "app01", 5986, reach, write=write)
+    assert (outcome, fault.kind, fault.busy, fault.reached) == (Outcome.FAILED, FaultKind.TRANSIENT, True, True)
+    assert QUOTAS[code] in fault.message
+    assert turned_away(wsman(code)) == (code != 0x803381E9)
+
+
+@pytest.mark.parametrize("code", QUOTAS)
+def test_once_a_write_runs_a_spent_quota_says_nothing_of_it(code):
+    outcome, fault = judge(wsman(code), "app01", 5986, Reach.RUNNING, write=True)
+    assert (outcome, fault.kind, fault.busy) == (Outcome.UNKNOWN, FaultKind.UNKNOWN, False)
+
+
+@pytest.mark.parametrize("reach", Reach)
+def test_who_asks_to_be_left_alone_says_for_how_long(reach):
+    _, fault = judge(AskedToWait(503, 90.0), "app01", 5986, reach, write=False)
+    assert (fault.kind, fault.code, fault.busy, fault.after) == (FaultKind.TRANSIENT, "http-503", True, 90.0)
+    outcome, fault = judge(AskedToWait(503, 90.0), "app01", 5986, reach, write=True)
+    assert (outcome is Outcome.FAILED) == (reach is Reach.OPENING) == fault.busy, "it may have been dispatched"
+
+
+def test_no_other_fault_is_taken_for_a_lack_of_room():
+    for error, *_ in (*NEVER_SENT, *PERHAPS_SENT):
+        if getattr(error, "code", None) not in QUOTAS:
+            assert not judge(error, "app01", 5986, Reach.OPENING, write=True)[1].busy, error

@@ -123,6 +123,60 @@ def test_a_spent_quota_of_sessions_means_later_and_is_named(narrow):
     assert run(transport, WRITE).outcome is Outcome.SUCCEEDED
 
 
+def test_half_as_many_sessions_where_there_was_no_room_and_the_others_carry_it(narrow):
+    far, transport = narrow(shells=3, taken=1)
+    tickets = [transport.ticket(HOST) for _ in range(4)]
+    replies = [transport.run(READ, ticket) for ticket in tickets]
+    assert [reply.again for reply in replies] == [False, False, True, False], "two fit beside the other tool's"
+    assert replies[2].fault.busy
+    assert replies[3].outcome is Outcome.SUCCEEDED, "one that was idle made room for it"
+    assert far.discarded == [tickets[1].shell] or far.discarded == [tickets[0].shell]
+    alive = [transport.ticket(HOST) for _ in range(3)]
+    assert [ticket is not None for ticket in alive] == [True, True, False]
+    assert [transport.run(READ, ticket).outcome for ticket in alive[:2]] == [Outcome.SUCCEEDED] * 2
+
+
+def test_where_its_own_old_session_takes_the_room_that_goes_first(narrow):
+    far, transport = narrow(shells=1, idle_dies=None)
+    first = transport.ticket(HOST)
+    transport.run(READ, first)
+    transport._endpoints[HOST].idle[0]._last_used -= session.LONGEST_IDLE + 1
+    assert run(transport, READ).outcome is Outcome.SUCCEEDED
+    assert far.discarded == [first.shell]
+
+
+@pytest.mark.parametrize("operation", [Operation.CREATE, Operation.COMMAND])
+@pytest.mark.parametrize("call", [READ, WRITE])
+def test_what_was_turned_away_did_not_run_and_is_repeated_later(far_side, transport, operation, call):
+    far_side.strikes.append((operation, Kind.BUSY))
+    reply = run(transport, call)
+    assert (reply.outcome, reply.fault.kind, reply.fault.busy) == (Outcome.FAILED, FaultKind.TRANSIENT, True)
+    assert far_side.requests == []
+    assert run(transport, call).outcome is Outcome.SUCCEEDED
+    assert len(far_side.requests) == 1
+
+
+@pytest.mark.parametrize("call", [READ, WRITE])
+def test_a_pipeline_that_runs_is_asked_again_for_what_it_has_to_say(far_side, transport, call, monkeypatch):
+    run(transport, READ)
+    far_side.requests.clear()
+    monkeypatch.setattr(session, "ASK_AGAIN", 0.001)
+    far_side.strikes += [(Operation.RECEIVE, Kind.BUSY)] * 3
+    assert run(transport, call).outcome is Outcome.SUCCEEDED
+    assert (len(far_side.requests), far_side.strikes) == (1, [])
+
+
+def test_a_session_that_came_into_being_is_not_taken_for_gone(far_side, transport):
+    """The shell was made, and there was no room for the question how it is: it is deleted before the next is made."""
+    far_side.strikes.append((Operation.RECEIVE, Kind.BUSY))
+    ticket = transport.ticket(HOST)
+    assert transport.run(READ, ticket).fault.busy
+    assert transport.gone() == []
+    assert run(transport, READ).outcome is Outcome.SUCCEEDED
+    assert far_side.discarded == [ticket.shell]
+    assert [each.shell for each in transport.gone()] == [ticket.shell]
+
+
 def test_a_message_that_the_host_takes_for_too_large_is_for_a_person(narrow):
     far, transport = narrow(envelope=40 * 1024)
     large = replace(READ, statements=READ.statements * 60)

@@ -36,4 +36,10 @@ class SessionsSpec(Spec):
     shells_per_user: _Most = Field(30, description="MaxShellsPerUser")
     users: _Most = Field(10, description="MaxConcurrentUsers: how many users may have sessions on a host")
     commands_per_shell: _Most = Field(1000, description="MaxConcurrentCommandsPerShell; those that ended count as well")
+    operations_per_user: _Most = Field(
+        1500, description="MaxConcurrentOperationsPerUser: requests of one user that a host has not answered yet"
+    )
+    taken: int = Field(
+        0, ge=0, description="how many shells other tools of the operator's account keep open on each host all the time"
+    )
     envelope_kb: int = Field(500, ge=32, description="MaxEnvelopeSizekb: the largest request, and the largest reply")

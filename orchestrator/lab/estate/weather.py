@@ -8,11 +8,13 @@ from typing import Literal, TypeAlias
 
 from orchestrator.lab.command import Request
 from orchestrator.lab.estate.weather_spec import (
+    Busy,
     Event,
     Hang,
     LostReply,
     Slow,
     Trigger,
+    Unavailable,
     WeatherSpec,
 )
 
@@ -46,6 +48,10 @@ class WeatherFault:
     delay: timedelta = timedelta(0)
     outlives: bool = False
     """Whether the late effect comes even if the shell is deleted meanwhile."""
+    quota: str = "operations"
+    """Which quota is spent, of one that is busy."""
+    retry_after: timedelta | None = None
+    """When to come back, as one that is unavailable says it."""
 
     @property
     def executes(self) -> bool:
@@ -113,6 +119,10 @@ def _fault(rule: WeatherSpec) -> WeatherFault | None:
             return WeatherFault("lost-reply", rule.late, rule.outlives)
         case Slow():
             return WeatherFault("slow", rule.takes)
+        case Busy():
+            return WeatherFault("busy", quota=rule.quota)
+        case Unavailable():
+            return WeatherFault("unavailable", retry_after=rule.retry_after)
         case Hang(arrives=False):
             return WeatherFault("hang-before")
         case _:

@@ -37,6 +37,23 @@ OperationName: TypeAlias = Literal[
 _OF_PIPELINES = frozenset({"Command", "Send", "Receive", "Signal"})
 
 
+Quota: TypeAlias = Literal[
+    "shells",
+    "operations",
+    "user",
+    "system",
+    "users",
+    "configuration-shells-per-user",
+    "configuration-users",
+    "configuration-shells",
+    "configuration-operations",
+    "configuration-operations-per-user",
+    "commands-per-shell",
+    "configuration-minimum",
+]
+"""A quota of WinRM that can be spent."""
+
+
 class Trigger(Spec):
     """Which requests are meant: those that contain *cmdlet* (any, if left out) and go to *host* (any).
 
@@ -98,10 +115,11 @@ class Hang(Spec):
 
 
 class Unavailable(Spec):
-    """The endpoint answers HTTP 503, and does nothing."""
+    """The endpoint answers HTTP 503, and does nothing; with ``retry_after`` it says when to come back."""
 
     kind: Literal["unavailable"]
     when: Trigger
+    retry_after: Duration | None = None
 
 
 class SessionDied(Spec):
@@ -134,10 +152,14 @@ class AccessDenied(Spec):
 
 
 class Busy(Spec):
-    """The endpoint refuses the request because a quota is spent; repeating it later helps."""
+    """The endpoint refuses the request because a ``quota`` is spent; repeating it later helps.
+
+    The quotas are those of ``wsmerror.h``; the last seven are those of one session configuration.
+    """
 
     kind: Literal["busy"]
     when: Trigger
+    quota: Quota = "operations"
 
 
 class Event(Spec):

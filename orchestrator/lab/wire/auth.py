@@ -69,6 +69,8 @@ class Line:
     handshake: object = None
     logon: Logon | None = None
     sealer: Sealer | None = None
+    known: bool = False
+    """Whether somebody has logged on by it."""
 
     @property
     def secure(self) -> bool:

@@ -44,10 +44,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request; ``delay`` in seconds."""
+    """What happens to one request; ``delay`` in seconds.
+
+    ``quota``: which one is spent, where it is busy. ``retry_after``: the seconds that HTTP 503 asks for.
+    """
 
     kind: Kind
     delay: float = 0.0
+    quota: str = "operations"
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True)

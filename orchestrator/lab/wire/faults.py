@@ -12,6 +12,9 @@ _UNEXPECTED_SELECTORS = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/
 _SORRY = "The WS-Management service cannot process the request"
 _FAULT_NAMESPACE = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
 
+QUOTA = "w:QuotaLimit"
+"""The subcode of every fault that says that a quota is spent (MS-WSMV 3.1.4.5.2.1)."""
+
 
 class WsmanFault(Exception):
     """A request that is answered with a SOAP fault, HTTP status 500.
@@ -105,13 +108,13 @@ def access_denied() -> WsmanFault:
     return WsmanFault("Sender", "w:AccessDenied", 5, "Access is denied. ")
 
 
-def too_many_operations() -> WsmanFault:
+def too_many_operations(allowed: int = 1500) -> WsmanFault:
     """Return the fault of a spent quota (as quoted in dmitry-zaets/vagrantfile-windows-iis-mssql#7)."""
     reason = (
-        f"{_SORRY}. This user is allowed a maximum number of 1500 concurrent operations, which has been "
+        f"{_SORRY}. This user is allowed a maximum number of {allowed} concurrent operations, which has been "
         f"exceeded. Close existing operations for this user, or raise the quota for this user. "
     )
-    return WsmanFault("Sender", "w:QuotaLimit", 2150859174, reason)
+    return WsmanFault("Sender", QUOTA, 2150859174, reason)
 
 
 def too_many_shells(allowed: int) -> WsmanFault:
@@ -120,7 +123,7 @@ def too_many_shells(allowed: int) -> WsmanFault:
         f"{_SORRY}. This user is allowed a maximum number of {allowed} concurrent shells, which has been "
         f"exceeded. Close existing shells or raise the quota for this user. "
     )
-    return WsmanFault("Sender", "w:QuotaLimit", 2150859173, reason)
+    return WsmanFault("Sender", QUOTA, 2150859173, reason)
 
 
 def too_many_users(allowed: int) -> WsmanFault:
@@ -129,7 +132,7 @@ def too_many_users(allowed: int) -> WsmanFault:
         f"{_SORRY}. The maximum number of {allowed} users who may have shells at the same time has been exceeded. "
         f"Retry later, or raise the quota for concurrent users. "
     )
-    return WsmanFault("Sender", "w:QuotaLimit", 2150859179, reason)
+    return WsmanFault("Sender", QUOTA, 2150859179, reason)
 
 
 def too_many_commands(allowed: int) -> WsmanFault:
@@ -138,7 +141,36 @@ def too_many_commands(allowed: int) -> WsmanFault:
         f"{_SORRY}. The maximum number of {allowed} concurrent commands per shell has been exceeded. "
         f"Retry later, or raise the quota for concurrent commands per shell. "
     )
-    return WsmanFault("Sender", "w:QuotaLimit", 2150859241, reason)
+    return WsmanFault("Sender", QUOTA, 2150859241, reason)
+
+
+_SPENT = {
+    "user": (2150859175, "The system load quota for this user has been exceeded"),  # ERROR_WSMAN_QUOTA_USER
+    "system": (2150859176, "The system load quota of the service has been exceeded"),  # ERROR_WSMAN_QUOTA_SYSTEM
+    "configuration-shells-per-user": (2150859236, "The maximum number of shells per user has been exceeded"),
+    "configuration-users": (2150859237, "The maximum number of concurrent users has been exceeded"),
+    "configuration-shells": (2150859238, "The maximum number of concurrent shells has been exceeded"),
+    "configuration-operations": (2150859239, "The maximum number of concurrent operations has been exceeded"),
+    "configuration-operations-per-user": (2150859240, "The maximum number of operations per user has been exceeded"),
+    "configuration-minimum": (2150859242, "The minimum that this session configuration is granted is not available"),
+}
+"""Quotas that the lab does not count itself: their codes (wsmerror.h, QUOTA_*), and texts of our own."""
+
+
+def spent(quota: str) -> WsmanFault:
+    """Return the fault of a quota that is spent, by its name in an estate's weather."""
+    match quota:
+        case "shells":
+            return too_many_shells(30)
+        case "users":
+            return too_many_users(10)
+        case "commands-per-shell":
+            return too_many_commands(1000)
+        case "operations":
+            return too_many_operations()
+        case _:
+            code, text = _SPENT[quota]
+            return WsmanFault("Sender", QUOTA, code, f"{_SORRY}. {text}. Retry later, or raise the quota. ")
 
 
 def request_too_large(allowed: int) -> WsmanFault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from orchestrator.lab.wire.engine import Kind
 from orchestrator.lab.wire.sealed import NotSealed
 from orchestrator.lab.wire.shells import Caller
 from orchestrator.lab.wire.strikes import Struck
+from orchestrator.lab.wire.visits import Visits
 from orchestrator.lab.wire.wsman import Service
 
 _LARGEST_REQUEST = 8 * 1024 * 1024
@@ -27,12 +28,19 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Front:
     """Turns requests into envelopes and answers into responses.
 
-    *binding* is the hash of the host's certificate. Connections with TLS and without may come to the same front;
-    without it, an envelope travels sealed or not at all.
+    *binding* is the hash of the host's certificate, *connections* says how many are open; *visits* hears of them.
+    Connections with TLS and without may come to the same front; without it, an envelope travels sealed or not at all.
     """
 
-    def __init__(self, service: Service, schemes: Sequence[Scheme], binding: bytes) -> None:
-        self._service = service
+    def __init__(
+        self,
+        service: Service,
+        schemes: Sequence[Scheme],
+        binding: bytes,
+        visits: Visits,
+        connections: Callable[[], int],
+    ) -> None:
+        self._service, self._visits, self._connections = service, visits, connections
         self._schemes = schemes
         self._binding = binding
         self._lines: WeakKeyDictionary[asyncio.BaseTransport, Line] = WeakKeyDictionary()
@@ -49,6 +57,9 @@ class Front:
         answer = self._admitted(request.headers.get("Authorization", ""), line)
         if not isinstance(answer, Admitted):
             return self._refusal(answer, line)
+        if not line.known:
+            line.known = True
+            self._visits.logged_on(self._service.host, answer.logon.account.principal)
         response = await self._carry(request, body, line, answer.logon)
         if answer.challenge is not None:
             response.headers["WWW-Authenticate"] = answer.challenge
@@ -62,6 +73,7 @@ class Front:
             tls = transport.get_extra_info("ssl_object")
             shown = tls.getpeercert(binary_form=True) if tls is not None else None
             self._lines[transport] = Line(self._service.host, self._binding if tls is not None else None, shown)
+            self._visits.connected(self._service.host, self._connections())
         return self._lines[transport]
 
     def _admitted(self, authorization: str, line: Line) -> Answer:
@@ -97,7 +109,7 @@ class Front:
         try:
             answer, status = await self._answer(envelope, request, logon)
         except Struck as struck:
-            return await _strike(request, struck.kind)
+            return await _strike(request, struck)
         if sealed and sealer is not None:
             return web.Response(status=status, body=sealer.seal(answer), headers={"Content-Type": sealer.content_type})
         return web.Response(status=status, body=answer, headers={"Content-Type": _CONTENT_TYPE})
@@ -109,15 +121,19 @@ class Front:
             caller = Caller(logon.account.principal, request.remote or "", delegated=logon.delegated is not None)
             return await self._service.answer(envelope, caller), 200
         except faults.WsmanFault as fault:
+            if fault.subcode == faults.QUOTA:
+                self._visits.turned_away(self._service.host, logon.account.principal, fault.code)
             return soap.fault_reply(fault, envelope.message_id, self._service.host), 500
 
 
-async def _strike(request: web.Request, kind: Kind) -> web.Response:
+async def _strike(request: web.Request, struck: Struck) -> web.Response:
     """Let the weather have this request."""
+    kind = struck.kind
     if kind in {Kind.HANG, Kind.SILENCE}:
         await asyncio.Event().wait()  # until the client gives up, which cancels this
     if kind is Kind.UNAVAILABLE:
-        return web.Response(status=503)
+        later = {} if struck.retry_after is None else {"Retry-After": str(round(struck.retry_after))}
+        return web.Response(status=503, headers=later)
     if kind is Kind.DIED:
         return web.Response(status=400)
     if kind is Kind.RESET:

@@ -47,6 +47,8 @@ def fidelity(spec: SessionsSpec) -> Fidelity:
         shells=spec.shells_per_user,
         users=spec.users,
         commands=spec.commands_per_shell,
+        operations=spec.operations_per_user,
+        taken=spec.taken,
         envelope=spec.envelope_kb * 1024,
     )
 
@@ -78,7 +80,8 @@ class RecordedEstate:
             return None
         kind = _KINDS[found.kind]
         # The delay of a lost reply is that of its effect, in the estate's time, and the estate's own business.
-        return Fault(kind, found.delay.total_seconds() if kind is Kind.SLOW else 0.0)
+        after = None if found.retry_after is None else found.retry_after.total_seconds()
+        return Fault(kind, found.delay.total_seconds() if kind is Kind.SLOW else 0.0, found.quota, after)
 
     def open_call(self) -> AbstractContextManager[None]:
         """Count a call as open."""

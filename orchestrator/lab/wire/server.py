@@ -16,6 +16,7 @@ from orchestrator.lab.wire.engine import Endpoint, Engine
 from orchestrator.lab.wire.http import Front
 from orchestrator.lab.wire.port import Port, is_free
 from orchestrator.lab.wire.shells import Fidelity
+from orchestrator.lab.wire.visits import Visits
 from orchestrator.lab.wire.work import Boots, Work
 from orchestrator.lab.wire.wsman import Service
 
@@ -58,7 +59,7 @@ class Server:
     Callers log on by one of *schemes*. ``addresses`` maps each host's name to ``address:port``; ``authority`` signed
     the certificates there. With *http* each host has a second port, without TLS, in ``http_addresses``. Ports in
     *preferred* (host to ``address:port``) are taken where they are free, so that a restarted server is found again.
-    *monotonic* is the clock of the shells' idle times.
+    *monotonic* is the clock of the shells' idle times; *visits* hears who comes and goes.
 
     Raises:
         OSError: an address or a port that the estate asks for cannot be had.
@@ -72,8 +73,9 @@ class Server:
         fidelity: Fidelity | None = None,
         http: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
+        visits: Visits | None = None,
     ) -> None:
-        self._engine = engine
+        self._engine, self._visits = engine, visits or Visits()
         self._schemes = schemes
         self._http = http
         self._preferred = dict(preferred or {})
@@ -112,12 +114,20 @@ class Server:
         await self._close()
 
     async def _host(self, name: str, at: Endpoint) -> _Host:
-        service = Service(name, self._engine, self._work, self._fidelity, self._monotonic)
+        service = Service(name, self._engine, self._work, self._fidelity, self._monotonic, self._visits)
         place = self._place(name, at)
         asks = any(isinstance(scheme, ClientCertificate) for scheme in self._schemes)
         identity = self.authority.identity(name, place.address, ask=asks)
-        application = Front(service, self._schemes, identity.binding).application()
+        runners: list[web.AppRunner] = []
+
+        def connections() -> int:
+            server = runners[0].server if runners else None
+            return len(server.connections) if server is not None else 0
+
+        front = Front(service, self._schemes, identity.binding, self._visits, connections)
+        application = front.application()
         runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
+        runners.append(runner)
         await runner.setup()
         ports = [Port(runner, place, identity.context)]
         if self._http:

@@ -18,7 +18,9 @@ class Fidelity:
     it is dead to its client, or ``dead_to_everyone`` (None: never). ``busy``: whether a connected shell refuses
     another client's Connect. ``redeliver``: whether a Connect to a pipeline brings its last parcel again.
     ``shells``: how many each user may have on a host; ``users``: how many users may have any; ``commands``: how
-    many pipelines a shell may know. ``envelope``: bytes of the largest request, and of the largest reply.
+    many pipelines a shell may know; ``operations``: how many requests each user may have under way on a host;
+    ``taken``: how many shells other tools of each user have there. ``envelope``: bytes of the largest request, and of
+    the largest reply.
     """
 
     idle_disconnects: float | None = 60.0
@@ -29,6 +31,8 @@ class Fidelity:
     shells: int = 30
     users: int = 10
     commands: int = 1000
+    operations: int = 1500
+    taken: int = 0
     envelope: int = 500 * 1024
 
 
@@ -90,7 +94,7 @@ class Shells:
         owners = {each.owner for each in self._shells.values()}
         if caller.principal not in owners and len(owners) >= self._fidelity.users:
             raise faults.too_many_users(self._fidelity.users)
-        if len(self.owned(caller)) >= self._fidelity.shells:
+        if len(self.owned(caller)) + self._fidelity.taken >= self._fidelity.shells:
             raise faults.too_many_shells(self._fidelity.shells)
 
     def admit_command(self, shell: Shell) -> None:

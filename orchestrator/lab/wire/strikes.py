@@ -14,9 +14,9 @@ LOSING = frozenset({Kind.LOST_REPLY, Kind.RESET, Kind.HANG})
 class Struck(Exception):
     """This request is struck by a fault of *kind*; how, is the transport's business."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, retry_after: float | None = None) -> None:
         super().__init__(kind.value)
-        self.kind = kind
+        self.kind, self.retry_after = kind, retry_after
 
 
 def refuse(fault: Fault | None) -> None:
@@ -30,9 +30,9 @@ def refuse(fault: Fault | None) -> None:
         case Kind.DENIED:
             raise faults.access_denied()
         case Kind.BUSY:
-            raise faults.too_many_operations()
+            raise faults.spent(fault.quota if fault else "")
         case Kind.LOST_REQUEST | Kind.UNAVAILABLE | Kind.SILENCE as kind:
-            raise Struck(kind)
+            raise Struck(kind, fault.retry_after if fault else None)
 
 
 async def delay(fault: Fault | None, patience: float) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import ClassVar, TypeAlias
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from orchestrator.lab.command import Request
 from orchestrator.lab.jea import Entry
@@ -19,6 +20,7 @@ from orchestrator.lab.wire.psrp import Malformed
 from orchestrator.lab.wire.shell import Pipeline, Shell
 from orchestrator.lab.wire.shells import Caller, Died, Fidelity, Shells
 from orchestrator.lab.wire.strikes import LOSING, Struck, delay, lose, refuse
+from orchestrator.lab.wire.visits import Visits
 from orchestrator.lab.wire.work import Work
 
 _CONFIG_URI = "http://schemas.microsoft.com/wbem/wsman/1/config"
@@ -40,16 +42,24 @@ class Service:
         work: Work,
         fidelity: Fidelity,
         clock: Callable[[], float] = time.monotonic,
+        visits: Visits | None = None,
     ) -> None:
         self.host = host
         self._engine = engine
         self._work = work
         self._redeliver = fidelity.redeliver
         self._largest = fidelity.envelope
+        self._operations = fidelity.operations
+        self._under_way: Counter[str] = Counter()
         self._clock = clock
-        self._shells = Shells(fidelity, engine.discard)
+        self._visits = visits or Visits()
+        self._shells = Shells(fidelity, self._gone)
         self._booted: datetime | None = None
         self._is_up = False
+
+    def _gone(self, shell: UUID) -> None:
+        self._engine.discard(shell)
+        self._visits.closed(self.host)
 
     def up(self, since: datetime) -> None:
         """Answer from now on; a host that booted anew knows no shells."""
@@ -70,6 +80,15 @@ class Service:
             WsmanFault: the request is answered with a fault.
             Struck: a fault of the engine's weather befalls the request, or its shell has died.
         """
+        if self._under_way[caller.principal] >= self._operations:
+            raise faults.too_many_operations(self._operations)
+        self._under_way[caller.principal] += 1
+        try:
+            return await self._answered(envelope, caller)
+        finally:
+            self._under_way[caller.principal] -= 1
+
+    async def _answered(self, envelope: soap.Envelope, caller: Caller) -> bytes:
         if envelope.size > self._largest:
             raise faults.request_too_large(self._largest)
         if envelope.largest_reply < _LEAST_REPLY:
@@ -243,6 +262,7 @@ class Service:
         )
         shell.open(soap.decoded(body.findtext(f"{_PWSH}creationXml")))
         self._shells.add(shell)
+        self._visits.opened(self.host, caller.principal, len(self._shells.owned(caller)))
         return bodies.created(shell, envelope.to)
 
     async def _signal(self, envelope: soap.Envelope, caller: Caller) -> str:
