@@ -125,6 +125,7 @@ def _drilled(
         mirror=None if staged.rehearsed else mirror,
         duty=duty,
         terms=staged.terms,
+        notifying=not staged.rehearsed,
     )
     if signalled:
         typer.echo(f"Stopped by {signal.Signals(signalled).name}. `dmsa drill {typed}` goes on from here.", err=True)

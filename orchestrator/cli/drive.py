@@ -219,10 +219,11 @@ def conduct(
     enough: Callable[[RunState], bool] = lambda _run: False,
     duty: Callable[[Conductor], object] | None = None,
     terms: Callable[[Plan], Plan] = lambda plan: plan,
+    notifying: bool = True,
 ) -> tuple[RunState, int]:
     """Drive until nothing moves or it is *enough*, showing what happens; return the state and the signal that ended it.
 
-    The signal is 0 where none did. *duty* is done instead of driving forward, *terms* are as in ``conducting``.
+    The signal is 0 where none did. *duty* is done instead of driving forward, the rest is as in ``conducting``.
     """
     from orchestrator.cli.compose import conducting
     from orchestrator.cli.signals import Signals
@@ -238,7 +239,9 @@ def conduct(
     with (
         signals.heard(),
         watching(loaded.plan, quiet=quiet) as progress,
-        conducting(loaded, place, chosen, notice, until, watch=watch, mirror=mirror, terms=terms) as conductor,
+        conducting(
+            loaded, place, chosen, notice, until, watch=watch, mirror=mirror, terms=terms, notifying=notifying
+        ) as conductor,
         signals.stopping(conductor.stop),
     ):
         progress.begin(conductor.state)

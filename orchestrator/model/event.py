@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned, SteadyStateSeen
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
+from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent
 from orchestrator.model.observation import Fault, FaultKind, Outcome
 from orchestrator.model.upcast import EventUnknown, upcast
 from orchestrator.model.waiting import HoldReason, WaitFor
@@ -324,7 +325,10 @@ Event: TypeAlias = Annotated[
     | DrillBegan
     | SteadyStateSeen
     | DrillTurned
-    | DrillEnded,
+    | DrillEnded
+    | NoticeRaised
+    | NoticeSent
+    | NoticeUnsent,
     Field(discriminator="kind"),
 ]
 

@@ -34,6 +34,7 @@ from orchestrator.model.event import (
     WaitBegan,
     WayBackAsked,
 )
+from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent
 from orchestrator.model.observation import Outcome
 from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
 from orchestrator.views.status import iso
@@ -58,6 +59,7 @@ STANDS_OUT = (
     SteadyStateSeen,
     DrillTurned,
     DrillEnded,
+    NoticeUnsent,
 )
 """Events that somebody who reads along wants to see; the others are for the journal."""
 
@@ -133,6 +135,12 @@ def _turned(event: DrillTurned) -> str:
     return f"drill {event.number} turns back: {reached}"
 
 
+def _raised(event: NoticeRaised) -> str:
+    wave = f", wave {event.wave}" if event.wave else ""
+    about = f" ({', '.join(event.migrations)})" if event.migrations else ""
+    return f"notice {event.number} is to be sent: {event.occasion}{wave}{about}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     RunBegan: lambda e: f"run began, plan digest {e.digest[:12]}, by {e.by}",
     RunnerTook: lambda e: f"{e.by} on {e.host} (pid {e.pid}) drives",
@@ -171,4 +179,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     SteadyStateSeen: _steady,
     DrillTurned: _turned,
     DrillEnded: lambda e: f"drill {e.number} ended",
+    NoticeRaised: _raised,
+    NoticeSent: lambda e: f"{e.receiver} took notice {e.notice}",
+    NoticeUnsent: lambda e: f"{e.receiver} {'refused' if e.for_good else 'did not take'} notice {e.notice}: {e.why}",
 }

@@ -1,0 +1,114 @@
+"""What a wave's gates ask of people: their approval, and that a window went by.
+
+Approval is asked for once something stands before the gate, also while its window is closed: whoever must agree is to
+hear of it before the night, not in it. A window is missed by what stood before it when it closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+
+from orchestrator.engine.waves import NEEDS_WINDOW, Admission, NotYet, step_of, window_of
+from orchestrator.engine.windows import openings
+from orchestrator.model.lifecycle import Intention, Phase
+from orchestrator.model.plan import Blackout, Plan, Wave, Window
+from orchestrator.model.run import RunState
+from orchestrator.model.state import MigrationState
+
+Gate: TypeAlias = Literal["start", "complete"]
+_BEFORE: Mapping[Gate, Phase] = {"start": Phase.PREPARED, "complete": Phase.SOAKED}
+"""Where a migration stands that nothing but the gate keeps from being admitted."""
+_LOOK_BACK = timedelta(days=15)
+"""How far back a window is looked for that closed: it opens once a week, or a blackout has kept it shut for longer."""
+
+
+def gates_due(run: RunState, plan: Plan, at: datetime | None, answers: Mapping[str, Admission]) -> Iterator[Any]:
+    """Yield the fields of what is to be told of gates."""
+    for wave in plan.waves:
+        for gate in _BEFORE:
+            yield from _approval(run, plan, wave, gate, answers)
+        yield from _missed(run, plan, wave, at, answers)
+
+
+def _approval(
+    run: RunState, plan: Plan, wave: Wave, gate: Gate, answers: Mapping[str, Admission]
+) -> Iterator[dict[str, Any]]:
+    standing = [one for migration in wave.migrations if _stands(one := run[migration.id], gate)]
+    lacking = [one for one in standing if _lacks(plan, one, gate, answers.get(one.id))]
+    if not lacking:
+        return
+    wanted = max(getattr(plan.policy_of(one.id).approvals, gate) for one in lacking)
+    people = "1 person" if wanted == 1 else f"{wanted} different people"
+    yield {
+        "occasion": "approval-needed",
+        "wave": wave.name,
+        "migrations": tuple(one.id for one in lacking),
+        "reason": gate,
+        "about": (run.digest or "")[:12],
+        "detail": f"{people} must approve before {gate}, none of them the one who runs it.",
+        "todo": f"`dmsa approve PLAN --wave {wave.name} --gate {gate} --reason TEXT`",
+    }
+
+
+def _stands(state: MigrationState, gate: Gate) -> bool:
+    forward = state.intention is Intention.FORWARD and state.held is None
+    return forward and state.phase is _BEFORE[gate] and not state.performed and not state.open
+
+
+def _lacks(plan: Plan, state: MigrationState, gate: Gate, answer: Admission | None) -> bool:
+    if not getattr(plan.policy_of(state.id).approvals, gate) or not isinstance(answer, NotYet):
+        return False
+    return answer.waiting_for in {f"approval:{gate}", "window", "blackout"}
+
+
+def _missed(
+    run: RunState, plan: Plan, wave: Wave, at: datetime | None, answers: Mapping[str, Admission]
+) -> Iterator[dict[str, Any]]:
+    if at is None or not (wave.window or wave.windows or wave.blackout):
+        return
+    late: dict[Gate, list[tuple[MigrationState, NotYet]]] = {}
+    for migration in wave.migrations:
+        answer, state = answers.get(migration.id), run[migration.id]
+        step = step_of(state, plan)
+        if isinstance(answer, NotYet) and answer.waiting_for in {"window", "blackout"} and step in NEEDS_WINDOW:
+            late.setdefault("complete" if NEEDS_WINDOW[step] == "complete" else "start", []).append((state, answer))
+    for gate, waiting in late.items():
+        window = window_of(wave, gate)
+        closed = closed_before(window, wave.blackout, at) if window else None
+        if closed is None:
+            continue
+        missed = [(state, answer) for state, answer in waiting if state.since is not None and state.since < closed]
+        if missed:
+            yield _window(wave, gate, closed, missed)
+
+
+def _window(wave: Wave, gate: Gate, closed: datetime, missed: list[tuple[MigrationState, NotYet]]) -> dict[str, Any]:
+    opens = min((answer.until for _, answer in missed if answer.until), default=None)
+    again = f"It opens again at {_minute(opens)}." if opens else "It does not open again."
+    ids = tuple(state.id for state, _ in missed)
+    count = f"{len(ids)} of {len(wave.migrations)}"
+    return {
+        "occasion": "window-missed",
+        "wave": wave.name,
+        "migrations": ids,
+        "reason": gate,
+        "about": closed.isoformat(),
+        "detail": f"The {gate} window closed at {_minute(closed)} before {count} were through. {again}",
+        "todo": "see that a runner drives when it opens; `dmsa status PLAN` says what each waits for",
+    }
+
+
+def closed_before(window: Window, blackout: tuple[Blackout, ...], at: datetime) -> datetime | None:
+    """Return when the window closed last, up to two weeks ago; None if it is open, or has not been."""
+    last = None
+    for begin, end in openings(window, blackout, at - _LOOK_BACK):
+        if end > at:
+            return None if begin <= at else last
+        last = end
+    return last
+
+
+def _minute(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC")
