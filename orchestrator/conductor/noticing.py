@@ -37,7 +37,7 @@ FIRST_AGAIN, LONGEST_AGAIN = 5.0, 600.0
 GATES_EVERY = timedelta(minutes=1)
 """How often it is looked, while nothing changes, whether a window has gone by."""
 LAST_POSTS = 5.0
-"""Seconds that receivers who answer are given when the runner leaves."""
+"""Seconds that receivers are given when the runner leaves, but for those that did not answer it before."""
 _AT_GATES = frozenset({"window", "blackout", "approval:start", "approval:complete"})
 
 
@@ -154,10 +154,9 @@ class Noticing:
             self.send()
 
     def _expects_answers(self) -> bool:
-        """Whether something is on its way to somebody who took the last one, too."""
-        return self._outbox is not None and any(
-            self._outbox.under_way(name) and one.silent is None for name, one in self._receivers.items()
-        )
+        """Whether something is on its way to somebody who has failed no post of this runner since he took one."""
+        on_the_way = self._outbox.under_way if self._outbox is not None else lambda _name: False
+        return any(on_the_way(name) and name not in self._again for name in self._receivers)
 
     def _changed(self) -> list[str]:
         """Return the migrations to which something has happened since this was asked last."""

@@ -25,6 +25,7 @@ from orchestrator.model.run import RunState
 from orchestrator.rehearsal.course import COMPLETE, DISRUPTIVE, RESET, START, UNDO, Course
 from orchestrator.rehearsal.far_side import Arrival, FarSide
 from orchestrator.rehearsal.judgements import Violation, as_before, before_of, complete_is_legal, unfinished
+from orchestrator.rehearsal.telling import Telling
 from orchestrator.rehearsal.windows import may_begin
 
 CLOCKS_AGREE = timedelta(minutes=5)
@@ -89,13 +90,14 @@ class Invariants:
         self._plan, self._far = plan, far
         self._courses = {one.id: Course(one.id) for one in plan.migrations()}
         self._shared = _Shared()
+        self.telling = Telling(on=bool(plan.notify))
         self.replayed = RunState(plan.name)
         """The state that the rows give, folded from what they hold on disk."""
 
     def fork(self, far: FarSide) -> Invariants:
         """Return a copy that goes on by itself with another far side: for a search that tries every way on."""
         other = copy(self)
-        other._far, other._shared = far, self._shared.fork()
+        other._far, other._shared, other.telling = far, self._shared.fork(), self.telling.fork()
         other._courses = {id_: course.fork() for id_, course in self._courses.items()}
         other.replayed = self.replayed.copied()
         return other
@@ -124,6 +126,7 @@ class Invariants:
             self.replayed.apply(row.event, row.at)
         except Exception as error:  # noqa: BLE001 - whatever the law says against it is the violation
             found.append(Violation("legal-history", "the journal", f"replay refuses {row.event.kind}: {error}"))
+        found += self.telling.take_in(row.event, self.replayed)
         if isinstance(row.event, RunBegan):
             return found
         course = self._courses.get(getattr(row.event, "migration", ""))
