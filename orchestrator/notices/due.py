@@ -108,10 +108,9 @@ def _started(run: RunState, wave: Wave, at: datetime | None) -> Iterator[Due]:
     states = [run[migration.id] for migration in wave.migrations]
     begin = tuple(state.id for state in states if _begins(state, at))
     if begin and not any(_has_begun(state) for state in states if state.id not in begin):
-        adopted = any(run[id_].adopted for id_ in begin)
-        how = "adopted" if adopted else "admitted to Start"
-        detail = f"The wave has begun: {len(begin)} of its {len(states)} {_plural(len(states))} {how}."
-        yield Due("wave-started", wave.name, detail, "nothing; `dmsa status PLAN` shows how far it is", begin)
+        how = "adopted" if any(run[id_].adopted for id_ in begin) else "admitted to Start"
+        detail = f"The wave has begun. First {how}: {len(begin)} of {len(states)}."
+        yield Due("wave-started", wave.name, detail, "nothing to do; `dmsa status PLAN` shows how far it is", begin)
 
 
 def _begins(state: MigrationState, at: datetime | None) -> bool:
@@ -179,13 +178,9 @@ def _completed(run: RunState, plan: Plan, wave: Wave, at: datetime | None) -> It
     if not any(_news(run[id_].since, at) for id_ in new) or not is_met(run, wave):
         return
     open_ = [one.id for one in states if one not in done]
-    detail = f"The wave is completed: {len(done)} of {len(states)} {_plural(len(states))}."
+    detail = f"The wave is completed: {len(done)} of {len(states)} migrations."
     if open_:
         detail += f" Not completed, within its failure budget: {', '.join(open_[:10])}."
     waves = [other.name for other in plan.waves if not is_met(run, other)]
     detail += f" Still to come: {', '.join(waves[:10])}." if waves else " Every wave of the plan is completed."
-    yield Due("completed", wave.name, detail, "nothing; `dmsa verify PLAN` reads everything again", new)
-
-
-def _plural(count: int) -> str:
-    return "migration" if count == 1 else "migrations"
+    yield Due("completed", wave.name, detail, "nothing to do; `dmsa verify PLAN` reads everything again", new)

@@ -60,6 +60,12 @@ def canonical(plan: Plan) -> dict[str, Any]:
     return whole
 
 
+def as_kept(form: dict[str, Any]) -> dict[str, Any]:
+    """Return a canonical form that an earlier version may have written, without what this one keeps to itself."""
+    notify = [{**one, "webhook": masked(one["webhook"])} for one in form.get("notify", ())]
+    return {**form, "notify": notify} if notify else form
+
+
 def _wave(plan: Plan, wave: Wave) -> dict[str, Any]:
     fields = set(Wave.model_fields) - set(Policy.model_fields) - {"window", "migrations"}
     resolved = wave.model_dump(mode="json", by_alias=True, include=fields)

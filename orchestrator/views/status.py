@@ -12,6 +12,7 @@ from orchestrator.model.event import WorkloadSeen
 from orchestrator.model.guard_ids import Stage
 from orchestrator.model.ledger import dwell_due
 from orchestrator.model.lifecycle import PATH, Intention, Phase
+from orchestrator.model.notices import Receiver
 from orchestrator.model.plan import Host, Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.state import HostProgress, MigrationState, Waiting
@@ -41,6 +42,19 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
             }
             for wave in plan.waves
         ],
+        "receivers": [receiver_document(one) for one in run.notices.receivers.values()],
+    }
+
+
+def receiver_document(one: Receiver) -> dict[str, Any]:
+    """Return who receives notices, how many he has yet to take, and since when he has taken none, if he does not."""
+    silent = one.silent
+    return {
+        "receiver": one.name,
+        "on": sorted(one.on),
+        "unsent": len(one.unsent),
+        "missed": one.missed,
+        "silent": {"since": iso(silent.since), "why": silent.why, "for_good": silent.for_good} if silent else None,
     }
 
 

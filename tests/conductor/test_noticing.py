@@ -102,7 +102,7 @@ def test_each_notice_reaches_each_receiver_once_and_under_one_id():
 
 
 def test_without_receivers_nothing_is_raised():
-    world = Told(lambda plan: None)
+    world = Told(lambda _plan: None)
     world.run()
     assert not world.raised()
     assert not world.arrived_notices
@@ -211,7 +211,8 @@ def test_further_holds_of_a_kind_wait_a_minute_for_each_other_and_none_is_left_o
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer("later", "no connection"), Answer("later", "500", 500, 30.0), Answer("refused", "410", 410), "hangs"]
+    "answer",
+    [Answer("later", "no connection"), Answer("later", "500", 500, 30.0), Answer("refused", "410", 410), "hangs"],
 )
 def test_a_dead_receiver_changes_nothing_of_the_run(answer):
     healthy = Told(notifying(TEAMS, SOC))
