@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 from tests.patience import PATIENCE
@@ -74,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = receiver.behave(number)
         if answer == HANG:
             receiver.let_go.wait(PATIENCE)
-        if answer in {HANG, DROP}:
+        if answer in (HANG, DROP):
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return
@@ -99,17 +98,15 @@ class _Server(ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def receiving(
-    behave: Callable[[int], Any] = lambda _number: 200, certificate: tuple[Path, Path] | None = None
+    behave: Callable[[int], Any] = lambda _number: 200, tls: ssl.SSLContext | None = None
 ) -> Iterator[Receiver]:
-    """Serve a receiver; by TLS, if there are a certificate and its key."""
+    """Serve a receiver; by TLS, if there is a context for it."""
     receiver = Receiver(behave)
     server = _Server(("127.0.0.1", 0), _Handler)
     server.receiver = receiver  # type: ignore[attr-defined]
     receiver.port = server.server_address[1]
-    if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
         receiver.scheme = "https"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

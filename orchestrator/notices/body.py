@@ -22,7 +22,7 @@ from orchestrator.model.noticed import NoticeRaised
 from orchestrator.model.notices import Notice
 from orchestrator.model.plan import Plan
 from orchestrator.model.receiver import host_of
-from orchestrator.notices.words import TEST, account_of, advice, paragraphs, text_of
+from orchestrator.notices.words import LONGEST, TEST, account_of, advice, paragraphs, text_of
 
 Form: TypeAlias = Literal["plain", "slack", "teams"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -108,7 +108,7 @@ def _facts(notice: Notice, plan: Plan, typed: str, missed: int) -> dict[str, Any
         "migrations": [{"dmsa": one, "account": account_of(plan, one)} for one in raised.migrations[:MIGRATIONS]],
         "count": len(raised.migrations),
         "at": notice.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if notice.at else None,
-        "detail": raised.detail[:4000],
-        "next": advice(raised.todo, typed),
+        "detail": raised.detail[:LONGEST],
+        "next": advice(raised.todo, typed)[:LONGEST],
         "missed": missed,
     }

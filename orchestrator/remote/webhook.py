@@ -96,9 +96,9 @@ class Webhook:
             url = self.url().reveal()
         except Unconfigured as wrong:
             return Answer("later", f"{wrong.fault.message}; {wrong.fault.remedy}")
-        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        if not _is_url(url):
             return Answer("later", f"receiver {self.name}: what webhook refers to is no http:// or https:// URL")
-        content = json.dumps(body(url)).encode()
+        content = json.dumps(body(url), ensure_ascii=False).encode(errors="replace")
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": f"dmsa/{__version__}",
@@ -111,6 +111,14 @@ class Webhook:
             return Answer("later", _why(error))
         except (ValueError, UnicodeError) as error:  # urllib3 and idna have errors of their own about URLs
             return Answer("later", f"the URL cannot be used ({type(error).__name__})")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _posted(url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
