@@ -47,6 +47,7 @@ RUN = (
     "preflight.md",
     "preview.md",
     "soc.md",
+    "notices.md",
 )
 """Pages whose commands are run."""
 
