@@ -17,6 +17,7 @@ from orchestrator.model.plan import Blackout, Plan, Wave, Window
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 
+_APPROVE = "dmsa approve"
 Gate: TypeAlias = Literal["start", "complete"]
 _BEFORE: Mapping[Gate, Phase] = {"start": Phase.PREPARED, "complete": Phase.SOAKED}
 """Where a migration stands that nothing but the gate keeps from being admitted."""
@@ -48,7 +49,7 @@ def _approval(
         "reason": gate,
         "about": (run.digest or "")[:12],
         "detail": f"{people} must approve before {gate}, none of them the one who runs it.",
-        "todo": f"`dmsa approve PLAN --wave {wave.name} --gate {gate} --reason TEXT`",
+        "todo": f"`{_APPROVE} PLAN --wave {wave.name} --gate {gate} --reason TEXT`",
     }
 
 
