@@ -82,6 +82,7 @@ IMMATERIAL = {
     *("driver", "refused", "last_at"),  # told to people
     *("drills", "drill", "turned"),  # there are no drills
     "claims",  # no account stands in two migrations
+    "notices",  # nobody is told anything
     *("shells", "touched", "_planned"),  # which shells are open decides nothing; read at once; made when asked for
 }
 
