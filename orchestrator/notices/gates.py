@@ -26,7 +26,9 @@ _LOOK_BACK = timedelta(days=15)
 
 
 def gates_due(run: RunState, plan: Plan, at: datetime | None, answers: Mapping[str, Admission]) -> Iterator[Any]:
-    """Yield the fields of what is to be told of gates."""
+    """Yield the fields of what is to be told of gates; *answers* are those that wait there, and none: not asked now."""
+    if not answers:
+        return
     for wave in plan.waves:
         for gate in _BEFORE:
             yield from _approval(run, plan, wave, gate, answers)
