@@ -21,6 +21,7 @@ FLOORS = {
     "probe": 2,
     "expectation": 3,
     "preview": 3,
+    "notices": 3,
     "verification": 2,
     "discovery": 2,
     "remote": 3,
@@ -36,7 +37,7 @@ FLOORS = {
     "__init__": 0,
 }
 ADAPTERS = {"remote", "journal", "clock", "lab"}
-PURE = {"model", "steps", "guards", "engine", "probe", "verification", "discovery", "expectation", "preview"}
+PURE = {"model", "steps", "guards", "engine", "probe", "verification", "discovery", "expectation", "preview", "notices"}
 IMPURE = {
     "asyncio", "concurrent", "ctypes", "http", "io", "logging", "multiprocessing", "os", "pathlib", "queue",
     "random", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile",
@@ -55,7 +56,9 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"views", "cli"},
 }
-STAIRS = ("conductor", "tenure", "flightdeck", "agenda", "flights", "shells", "fence", "runlog", "checkpoints")
+STAIRS = (
+    *("conductor", "tenure", "noticing", "flightdeck", "agenda", "flights", "shells", "fence", "runlog", "checkpoints"),
+)
 """The files of the conductor's room; each may import those after it."""
 LONGEST_FILE = 400
 ATTRACTING = {"util", "utils", "helper", "helpers", "manager", "handler", "handlers", "common", "base", "misc"}

@@ -50,6 +50,7 @@ RUN = (
     "approvals.md",
     "dwell-and-ledger.md",
     "plan-a-wave.md",
+    "notices.md",
 )
 """Pages whose commands are run."""
 

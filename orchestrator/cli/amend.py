@@ -34,7 +34,7 @@ def amend(
     from orchestrator.errors import InputInvalid
     from orchestrator.model.event import Event
     from orchestrator.model.run import RunState
-    from orchestrator.planfile import canonical, load_plan
+    from orchestrator.planfile import as_kept, canonical, load_plan
     from orchestrator.views.amendment import amendment_document, amendment_text
 
     if accept and not reason:
@@ -47,7 +47,7 @@ def amend(
     def words(state: RunState) -> list[Event]:
         if state.digest is None or state.plan is None:
             raise InputInvalid(f"no run of {loaded.plan.name} has begun: nothing to amend. `dmsa run` begins one")
-        found = amendment(state, state.plan, after)
+        found = amendment(state, as_kept(state.plan), after)
         shown[:] = [(state.digest, found)]
         if not accept or found.refusals or state.digest == loaded.digest:
             return []

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from orchestrator.cli.history import refuse_other_plan, replay
+from orchestrator.cli.options import as_typed
 from orchestrator.cli.selection import who
 from orchestrator.clock import EstateClock
 from orchestrator.conductor import Assignment, Conductor
@@ -20,16 +22,21 @@ from orchestrator.model.call import Read, Ticket, cmdlet
 from orchestrator.model.directory import complaint
 from orchestrator.model.event import Event
 from orchestrator.model.lifecycle import Phase
+from orchestrator.model.notices import Notice
 from orchestrator.model.observation import Reply, Unreadable
 from orchestrator.model.plan import Connection, Directory, Estate, Plan, Tls
+from orchestrator.model.receiver import receiver_of
+from orchestrator.notices import body_of, form_for
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.ldap import LdapTransport
+from orchestrator.remote.outbox import Outbox
 from orchestrator.remote.pool import CallPool
 from orchestrator.remote.psrp import PsrpTransport
 from orchestrator.remote.routes import Beside, Routes
 from orchestrator.remote.traffic import Manners, Traffic
 from orchestrator.remote.transport import Transport
+from orchestrator.remote.webhook import Webhook
 from orchestrator.remote.wording import PLAIN_CONFIGURATION
 
 PATIENCE = timedelta(minutes=10)
@@ -149,6 +156,17 @@ def clock_for(
     return EstateClock(read, is_lab=plan.is_lab, here=None if plan.is_lab else lambda: datetime.now(UTC))
 
 
+def outbox_for(loaded: Loaded, place: str, mirror: Path | None = None) -> Outbox:
+    """Return what posts notices to the receivers of a plan; nothing is looked up before a notice is sent."""
+    typed = as_typed(loaded.path, place, mirror)
+    forms = {receiver_of(one.webhook): one.format for one in reversed(loaded.plan.notify)}
+
+    def writes(webhook: Webhook, notice: Notice, missed: int, url: str) -> dict[str, Any]:
+        return body_of(notice, loaded.plan, typed, forms[webhook.name] or form_for(url), missed)
+
+    return Outbox([Webhook(one.webhook, loaded.directory) for one in loaded.plan.notify], writes)
+
+
 @contextlib.contextmanager
 def conducting(
     loaded: Loaded,
@@ -161,11 +179,12 @@ def conducting(
     mirror: Path | None = None,
     terms: Callable[[Plan], Plan] = lambda plan: plan,
     manners: Manners | None = None,
+    notifying: bool = True,
 ) -> Iterator[Conductor]:
     """Take the journal's lease and put a conductor together; give everything back afterwards.
 
     *terms* says by which rules, or on which estate, it goes instead of those of the plan, whose identity stays;
-    *manners* how much is done at once.
+    *manners* how much is done at once; *notifying* whether the receivers that the plan names are told what happens.
 
     Raises:
         JournalHeld: another runner drives.
@@ -200,7 +219,8 @@ def conducting(
 
                     clock = clock_for(resolved.plan, for_time, announce)
                     pool: CallPool[int] = CallPool(transport, traffic.manners.threads)
-                    conductor = Conductor(assignment, journal, lease, transport, clock, notice, pool)
+                    outbox = outbox_for(loaded, place, mirror) if notifying else None
+                    conductor = Conductor(assignment, journal, lease, transport, clock, notice, pool, outbox=outbox)
                     yield conductor
         finally:
             with contextlib.suppress(JournalUnusable):

@@ -136,6 +136,7 @@ def _drilled(
         duty=duty,
         terms=staged.terms,
         manners=manners,
+        notifying=not staged.rehearsed,
     )
     if signalled:
         typer.echo(f"Stopped by {signal.Signals(signalled).name}. `dmsa drill {typed}` goes on from here.", err=True)

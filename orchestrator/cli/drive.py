@@ -260,11 +260,11 @@ def conduct(
     duty: Callable[[Conductor], object] | None = None,
     terms: Callable[[Plan], Plan] = lambda plan: plan,
     manners: Manners | None = None,
+    notifying: bool = True,
 ) -> tuple[RunState, int]:
     """Drive until nothing moves or it is *enough*, showing what happens; return the state and the signal that ended it.
 
-    The signal is 0 where none did. *duty* is done instead of driving forward, *terms* and *manners* are as in
-    ``conducting``.
+    The signal is 0 where none did. *duty* is done instead of driving forward, the rest is as in ``conducting``.
     """
     from orchestrator.cli.compose import conducting
     from orchestrator.cli.signals import Signals
@@ -281,7 +281,16 @@ def conduct(
         signals.heard(),
         watching(loaded.plan, quiet=quiet) as progress,
         conducting(
-            loaded, place, chosen, notice, until, watch=watch, mirror=mirror, terms=terms, manners=manners
+            loaded,
+            place,
+            chosen,
+            notice,
+            until,
+            watch=watch,
+            mirror=mirror,
+            terms=terms,
+            manners=manners,
+            notifying=notifying,
         ) as conductor,
         signals.stopping(conductor.stop),
     ):

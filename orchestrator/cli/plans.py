@@ -39,6 +39,7 @@ class Document(StrEnum):
     DISCOVERY = "discovery"
     EXPECT = "expect"
     RECONCILE = "reconcile"
+    NOTICES = "notices"
 
 
 def check(
@@ -100,6 +101,7 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
     from orchestrator.views.jea_schema import jea_schema
     from orchestrator.views.journal_schema import history_schema, line_schema, rebuilt_schema, soundness_schema
+    from orchestrator.views.notices import notices_schema
     from orchestrator.views.preflight_schema import preflight_schema
     from orchestrator.views.preview_schema import foretold_schema, preview_schema
     from orchestrator.views.probe_schema import probe_schema
@@ -132,6 +134,7 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.DISCOVERY: discovery_schema,
         Document.EXPECT: expectation_schema,
         Document.RECONCILE: reconciliation_schema,
+        Document.NOTICES: notices_schema,
     }
     return schemas[of]()
 

@@ -31,6 +31,7 @@ from orchestrator.conductor.agenda import Agenda
 from orchestrator.conductor.fence import Fence
 from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.flights import Flight, Key
+from orchestrator.conductor.noticing import Noticing, Posts
 from orchestrator.conductor.runlog import Notice, Overtaken, RunLog
 from orchestrator.conductor.tenure import LISTEN, Tenure
 from orchestrator.engine.decide import next_action, subjects
@@ -99,6 +100,7 @@ class Conductor:
         notice: Notice = lambda _event, _at: None,
         pool: Pool[int] | None = None,
         seconds: Callable[[], float] = lasting,
+        outbox: Posts | None = None,
     ) -> None:
         self._job, self._plan = assignment, assignment.plan
         self._transport, self._clock = transport, clock
@@ -111,6 +113,7 @@ class Conductor:
         )
         self._flights = self._deck.flights
         self._tenure = Tenure(self._deck, self._log, clock, transport)
+        self._noticing = Noticing(self._plan, self._log, self._deck, outbox, seconds)
 
     @property
     def state(self) -> RunState:
@@ -151,7 +154,10 @@ class Conductor:
             self._tenure.take_over(self._who, self._beginning)
             (duty or Conductor.drive)(self)
         finally:
-            self._tenure.leave(self._farewell())
+            try:
+                self._noticing.leave(self._clock.reckoned())
+            finally:
+                self._tenure.leave(self._farewell())
         return self.state
 
     def drive(self, *, homeward: bool = False) -> None:
@@ -221,7 +227,9 @@ class Conductor:
             self._deck.forget()  # what waited for the time to be known
         self._timeless = at is None
         self._deck.take_in()
+        self._noticing.write_answers()
         for id_, answer in self._agenda.worth_a_look(self.state, at):
+            self._noticing.note(id_, answer)
             if self._homeward and self.state[id_].intention is Intention.FORWARD:
                 continue
             match answer:
@@ -237,8 +245,10 @@ class Conductor:
                     progressed = True
                 case NotYet() if answer.until is not None:
                     self._agenda.wait((id_, answer.waiting_for), answer.until)
+        self._noticing.tell(at)
         with contextlib.suppress(Overtaken):
             self._deck.commit()
+            self._noticing.send()
             return progressed
         return True
 
@@ -340,7 +350,7 @@ class Conductor:
         return at is not None and (self._job.patience is None or due - at <= self._job.patience)
 
     def _interrupted(self) -> bool:
-        return self._stopping or self._deck.overtaken or self._log.spoken_to()
+        return self._stopping or self._deck.overtaken or self._log.spoken_to() or self._noticing.restless()
 
     def _farewell(self) -> str:
         if self._stopping:

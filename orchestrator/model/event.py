@@ -16,8 +16,18 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned, SteadyStateSeen
+from orchestrator.model.driven import (
+    CallRefused,
+    ControllersFound,
+    RunBegan,
+    RunnerLeft,
+    RunnerTook,
+    ShellGone,
+    ShellOpened,
+)
 from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
+from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent
 from orchestrator.model.observation import Fault, FaultKind, Outcome
 from orchestrator.model.upcast import EventUnknown, upcast
 from orchestrator.model.waiting import HoldReason, WaitFor
@@ -61,58 +71,6 @@ class FaultSeen(_Event):
         """Return a fault in the form that is written down."""
         said = {"kind": fault.kind, "code": fault.code, "message": fault.message, "remedy": fault.remedy}
         return cls.model_validate(said | {"busy": fault.busy, "after": fault.after})
-
-
-class RunBegan(_Event):
-    """The run of a plan began; ``plan`` is its canonical form, ``digest`` its identity."""
-
-    kind: Literal["run-began"] = "run-began"
-    digest: str
-    plan: dict[str, Any]
-    by: str
-    tool: str
-
-
-class RunnerTook(_Event):
-    """A runner took the journal and moves migrations from here on."""
-
-    kind: Literal["runner-took"] = "runner-took"
-    by: str
-    host: str
-    pid: int
-    tool: str
-
-
-class RunnerLeft(_Event):
-    """A runner ended in good order."""
-
-    kind: Literal["runner-left"] = "runner-left"
-    reason: str
-
-
-class ShellOpened(_Event):
-    """A shell is about to be opened at an endpoint under this id. On disk before the first call in it leaves, be it
-    only a read: whoever comes later can delete what nobody closed.
-    """
-
-    kind: Literal["shell-opened"] = "shell-opened"
-    endpoint: str
-    shell: UUID
-
-
-class ShellGone(_Event):
-    """A shell is no longer on its host, which acknowledged its deletion, or does not know it (any more)."""
-
-    kind: Literal["shell-gone"] = "shell-gone"
-    endpoint: str
-    shell: UUID
-
-
-class ControllersFound(_Event):
-    """The writable domain controllers of the domain, asked because the plan names none to agree."""
-
-    kind: Literal["controllers-found"] = "controllers-found"
-    names: tuple[str, ...]
 
 
 class GuardSaid(_Event):
@@ -321,14 +279,6 @@ class WayBackAsked(_OfMigration):
     """The operator's word that it may begin although the account's password is not as the services hold it."""
 
 
-class CallRefused(_Event):
-    """The gate refused a call: nothing outside the catalogue is ever sent. The run stopped."""
-
-    kind: Literal["call-refused"] = "call-refused"
-    migration: str
-    detail: str
-
-
 Event: TypeAlias = Annotated[
     RunBegan
     | RunnerTook
@@ -369,7 +319,10 @@ Event: TypeAlias = Annotated[
     | SteadyStateSeen
     | DrillTurned
     | DrillEnded
-    | StateFolded,
+    | StateFolded
+    | NoticeRaised
+    | NoticeSent
+    | NoticeUnsent,
     Field(discriminator="kind"),
 ]
 

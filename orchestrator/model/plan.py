@@ -26,7 +26,7 @@ from orchestrator.model.written import (
     Name,
     TaskPath,
     TimeOfDay,
-    Url,
+    Webhook,
     parse_duration,
 )
 
@@ -248,8 +248,13 @@ class Wave(Policy):
 class Notify(Model):
     """Where notices go."""
 
-    webhook: Url = Field(description="URL that receives a POST for each notice.")
+    webhook: Webhook = Field(
+        description="URL that receives a POST for each notice; better a reference to it, for it is a secret."
+    )
     on: tuple[Occasion, ...] | None = Field(None, min_length=1, description="For what; default: everything.")
+    format: Literal["plain", "slack", "teams"] | None = Field(
+        None, description="What the receiver understands; default: by the URL's host, else plain."
+    )
 
 
 class Plan(Model):

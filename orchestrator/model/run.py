@@ -29,6 +29,8 @@ from orchestrator.model.event import (
 from orchestrator.model.fold import FOLDS
 from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import IllegalEvent
+from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent
+from orchestrator.model.notices import Notices
 from orchestrator.model.restarts import Restarts
 from orchestrator.model.state import MigrationState
 from orchestrator.model.switches import Switches, User
@@ -67,6 +69,8 @@ class RunState:
     """The drill that is under way."""
     turned: DrillTurned | None = None
     """How far it came, once it is on its way back."""
+    notices: Notices = field(default_factory=Notices)
+    """What people are told, and who has yet to take it."""
     touched: list[str] = field(default_factory=list, compare=False)
     """The migrations that events were about, in the order of the events."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
@@ -82,7 +86,7 @@ class RunState:
         """Return the same state, to fold other events into."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
         known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, list}}
-        apart = {name: known[name].copied() for name in ("switches", "claims", "approvals", "restarts")}
+        apart = {name: known[name].copied() for name in ("switches", "claims", "approvals", "restarts", "notices")}
         return RunState(**known | apart)
 
     @property
@@ -105,22 +109,28 @@ class RunState:
         fold = FOLDS.get(type(event))
         if fold is not None:
             id_ = event.migration  # type: ignore[union-attr]  # every event that has a fold is about one
-            after = fold(self[id_], event, at)
+            before = self[id_]
+            after = fold(before, event, at)
             self.switches.take_in(self.run, event, at)
             self.claims.take_in(self.run, event)
             self.restarts.take_in(event, at)
+            self.notices.changed(before, after)
             self.migrations[id_] = after
             self.touched.append(id_)
         elif isinstance(event, RunBegan | Amended):
             self.digest, self.plan = event.digest, event.plan
+            self.notices.go_by(event.plan)
         elif isinstance(event, ControllersFound):
             self.controllers = event.names
         elif isinstance(event, CallRefused):
             self.refused = event.detail
         elif isinstance(event, RunnerTook):
             self.refused, self.driver = None, event.by
+            self.notices.began_anew()
         elif isinstance(event, ShellOpened):
             self.shells[event.shell] = event.endpoint
+        elif isinstance(event, NoticeRaised | NoticeSent | NoticeUnsent):
+            self.notices.take_in(event, at, self.run, self.digest)
         if isinstance(event, ShellGone | ShellEnded):
             self.shells.pop(event.shell, None)
         self.approvals.take_in(event)

@@ -178,7 +178,9 @@ def _address(value: str) -> str:
     return value
 
 
-def _url(value: str) -> str:
+def _webhook(value: str) -> str:
+    if "${" in value:
+        return _reference(value)
     if not _URL.fullmatch(value):
         raise _refused("url", f"expected a URL that begins with https:// or http://, found {value}")
     return value
@@ -225,4 +227,5 @@ Allowance: TypeAlias = Annotated[
 ]
 """A count, or a percentage."""
 Address: TypeAlias = Annotated[Name, AfterValidator(_address)]
-Url: TypeAlias = Annotated[Name, AfterValidator(_url)]
+Webhook: TypeAlias = Annotated[Name, AfterValidator(_webhook)]
+"""A URL, or a reference to one: whoever knows the URL may post there."""

@@ -15,6 +15,7 @@ from typing import Any
 import rfc8785
 
 from orchestrator.model.plan import Approvals, Migration, Occasion, Plan, Policy, Retry, Wave
+from orchestrator.model.receiver import masked
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL_OCCASIONS = Occasion.__args__  # type: ignore[attr-defined]
@@ -43,16 +44,26 @@ def canonical(plan: Plan) -> dict[str, Any]:
     """Return the resolved plan as plain values.
 
     Defaults are filled in, policy stands on each migration and nowhere else, durations are seconds, dates are
-    text, references to secrets stay references. Order counts where it has a meaning: not in days or occasions.
+    text, references to secrets stay references. The URL of a webhook is a secret, too, and this is what the journal
+    keeps: its host and hash stand for it. Order counts where it has a meaning: not in days or occasions.
     """
     whole = plan.model_dump(mode="json", by_alias=True, exclude={"description", "policy", "waves"})
     for left_out in ("connections", "addresses"):
         del whole["estate"][left_out]
     whole["estate"]["sites"] = whole["estate"]["sites"] or _ONE_SITE
     for notify in whole["notify"]:
+        notify["webhook"] = masked(notify["webhook"])
         notify["on"] = sorted(set(notify["on"] or _ALL_OCCASIONS))
+        if notify["format"] is None:  # as if there were no such key: plans that do not have it keep their digest
+            del notify["format"]
     whole["waves"] = [_wave(plan, wave) for wave in plan.waves]
     return whole
+
+
+def as_kept(form: dict[str, Any]) -> dict[str, Any]:
+    """Return a canonical form that an earlier version may have written, without what this one keeps to itself."""
+    notify = [{**one, "webhook": masked(one["webhook"])} for one in form.get("notify", ())]
+    return {**form, "notify": notify} if notify else form
 
 
 def _wave(plan: Plan, wave: Wave) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from orchestrator.rehearsal.agreed import Agreed
 from orchestrator.rehearsal.course import COMPLETE, DISRUPTIVE, RESET, START, UNDO, Course
 from orchestrator.rehearsal.far_side import Arrival, FarSide
 from orchestrator.rehearsal.judgements import Violation, as_before, before_of, complete_is_legal, unfinished
+from orchestrator.rehearsal.telling import Telling
 from orchestrator.rehearsal.windows import may_begin
 
 CLOCKS_AGREE = timedelta(minutes=5)
@@ -91,6 +92,7 @@ class Invariants:
         self._courses = {one.id: Course(one.id) for one in plan.migrations()}
         self._shared = _Shared()
         self._agreed = Agreed(plan)
+        self.telling = Telling(on=bool(plan.notify))
         self.replayed = RunState(plan.name)
         """The state that the rows give, folded from what they hold on disk."""
 
@@ -98,6 +100,7 @@ class Invariants:
         """Return a copy that goes on by itself with another far side: for a search that tries every way on."""
         other = copy(self)
         other._far, other._shared, other._agreed = far, self._shared.fork(), self._agreed.fork()
+        other.telling = self.telling.fork()
         other._courses = {id_: course.fork() for id_, course in self._courses.items()}
         other.replayed = self.replayed.copied()
         return other
@@ -127,6 +130,7 @@ class Invariants:
         except Exception as error:  # noqa: BLE001 - whatever the law says against it is the violation
             found.append(Violation("legal-history", "the journal", f"replay refuses {row.event.kind}: {error}"))
         self._agreed.take_in(row.event)
+        found += self.telling.take_in(row.event, self.replayed)
         if isinstance(row.event, RunBegan):
             return found
         course = self._courses.get(getattr(row.event, "migration", ""))

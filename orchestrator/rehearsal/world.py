@@ -14,6 +14,7 @@ from uuid import UUID
 
 from orchestrator.clock import EstateClock
 from orchestrator.conductor import Assignment, Conductor
+from orchestrator.conductor.noticing import Posts
 from orchestrator.journal import Entry, JournalConflict, Lease
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.lab.command import Command, Request, Result
@@ -25,12 +26,14 @@ from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Call, Read, Ticket, Write, cmdlet
 from orchestrator.model.event import VERSION, Event, from_body, to_body
 from orchestrator.model.lifecycle import Phase
+from orchestrator.model.notices import Notice
 from orchestrator.model.observation import Unreadable
 from orchestrator.model.replay import fold_in
 from orchestrator.model.run import RunState
 from orchestrator.rehearsal.far_side import EstateFarSide, arrivals
 from orchestrator.rehearsal.invariants import Invariants, Told
 from orchestrator.rehearsal.judgements import Violation
+from orchestrator.rehearsal.pigeonholes import Pigeonholes
 from orchestrator.rehearsal.process import Crash, Doing, Immortal, Life, MortalJournal, MortalTransport, Shells
 from orchestrator.rehearsal.rehearsed import Rehearsed
 from orchestrator.remote.inline import InlinePool
@@ -104,6 +107,8 @@ class World:
         self.ids = [migration.id for migration in self.plan.migrations()]
         self.principal = f"{rehearsed.spec.domain.netbios}\\{rehearsed.spec.operator.name}"
         self.violations: list[Violation] = []
+        self.arrived_notices: list[tuple[str, Notice]] = []
+        """Which notices reached which receivers; one may have come twice."""
         self.processes = 0
         self.drift = 0.0
         """By how much a runner's own clock is too fast (0.01: a hundredth)."""
@@ -198,7 +203,8 @@ class World:
             driving[0].announce(ticket)
 
         clock = self.clock_for(transport, announce)
-        driving.append(Conductor(job, journal, lease, transport, clock, pool=pool, seconds=self.seconds_passed))
+        seconds, outbox = self.seconds_passed, self.outbox_for(life)
+        driving.append(Conductor(job, journal, lease, transport, clock, pool=pool, seconds=seconds, outbox=outbox))
         return driving[0], transport, pool
 
     def _let_astray(self, transport: MortalTransport, pool: InlinePool[int]) -> None:
@@ -215,6 +221,10 @@ class World:
     def handle_for(self, handle: Any, life: Life, appended: Callable[[Sequence[Entry], Lease | None], None]) -> Any:
         """Return the handle on the journal that a process uses."""
         return MortalJournal(handle, life, appended)
+
+    def outbox_for(self, life: Life) -> Posts | None:
+        """Return what takes a process's notices."""
+        return Pigeonholes(life, self.arrived_notices)
 
     def seconds_passed(self) -> float:
         """Return the seconds that have passed by a process's own clock: it runs with the estate's time."""
@@ -337,6 +347,8 @@ class World:
         endpoint = self.plan.estate.directory.endpoint if self.plan.estate.directory else ""
         at = self.estate.now if self.estate.listens(endpoint) else None
         self.judge(Invariants.ended(state, self.plan, at))
+        if self.invariants is not None:
+            self.judge(self.invariants.telling.left_out((state[id_] for id_ in self.ids), at))
 
     def excuse(self, *subjects: str) -> None:
         """Let what others change be no fault of ours: hosts, accounts, ids of migrations."""

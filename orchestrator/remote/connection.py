@@ -235,6 +235,26 @@ class _Lookup:
         return str(value)
 
 
+def secret_of(
+    whose: str, name: str, given: str, base: Path, environment: Callable[[str], str | None] = os.environ.get
+) -> Secret:
+    """Return what a value of the plan is, or refers to.
+
+    Args:
+        whose: what messages say it is for.
+        name: the plan's key.
+        given: the value, or a reference to it.
+        base: where relative paths begin.
+        environment: looks a variable up.
+
+    Raises:
+        Unconfigured: what it refers to is not there.
+    """
+    found = _Lookup(whose, base, environment).secret(name, given)
+    assert found is not None
+    return found
+
+
 def _need_kerberos(host: str, auth: str) -> None:
     """Refuse at once where Kerberos cannot work: ``negotiate`` never falls back to NTLM."""
     if any(importlib.util.find_spec(module) is None for module in _KERBEROS_MODULES):

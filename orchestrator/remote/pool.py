@@ -1,4 +1,4 @@
-"""Calls that run at the same time: the only place where there are threads.
+"""Calls that run at the same time: the only place where there are threads, but for :mod:`~orchestrator.remote.errands`.
 
 A thread here waits for one host. It never decides anything: what came back, or what was raised, is handed to
 whoever asks :meth:`CallPool.next_finished`, in the order in which it finished.

@@ -36,6 +36,7 @@ from orchestrator.model.event import (
 )
 from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import Trigger
+from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent
 from orchestrator.model.observation import Outcome
 from orchestrator.model.unknown import known_of
 from orchestrator.model.words import (
@@ -75,6 +76,7 @@ STANDS_OUT = (
     SteadyStateSeen,
     DrillTurned,
     DrillEnded,
+    NoticeUnsent,
 )
 """Events that somebody who reads along wants to see; the others are for the journal."""
 
@@ -185,6 +187,12 @@ def _withdrawn(event: ApprovalWithdrawn | WaiverWithdrawn) -> str:
     return f"{event.subject.words}: {event.by} takes the approval back{why}"
 
 
+def _raised(event: NoticeRaised) -> str:
+    wave = f", wave {event.wave}" if event.wave else ""
+    about = f" ({', '.join(event.migrations)})" if event.migrations else ""
+    return f"notice {event.number} is to be sent: {event.occasion}{wave}{about}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     RunBegan: lambda e: f"run began, plan digest {e.digest[:12]}, by {e.by}",
     RunnerTook: lambda e: f"{e.by} on {e.host} (pid {e.pid}) drives",
@@ -230,4 +238,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     StateFolded: lambda e: (
         f"where everything stands, {(len(e.own) + len(e.shared)) // 1024 + 1} KiB, form {e.form[:12]}"
     ),
+    NoticeRaised: _raised,
+    NoticeSent: lambda e: f"{e.receiver} took notice {e.notice}",
+    NoticeUnsent: lambda e: f"{e.receiver} {'refused' if e.for_good else 'did not take'} notice {e.notice}: {e.why}",
 }

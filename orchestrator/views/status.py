@@ -11,6 +11,7 @@ from orchestrator.engine.waves import Admission, admissible
 from orchestrator.model.case import Case
 from orchestrator.model.event import WorkloadSeen
 from orchestrator.model.lifecycle import PATH, Intention, Phase
+from orchestrator.model.notices import Receiver
 from orchestrator.model.plan import Host, Plan, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.state import HostProgress, MigrationState, Waiting
@@ -48,6 +49,19 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
             }
             for wave in plan.waves
         ],
+        "receivers": [receiver_document(one) for one in run.notices.receivers.values()],
+    }
+
+
+def receiver_document(one: Receiver) -> dict[str, Any]:
+    """Return who receives notices, how many he has yet to take, and since when he has taken none, if he does not."""
+    silent = one.silent
+    return {
+        "receiver": one.name,
+        "on": sorted(one.on),
+        "unsent": len(one.unsent),
+        "missed": one.missed,
+        "silent": {"since": iso(silent.since), "why": silent.why, "for_good": silent.for_good} if silent else None,
     }
 
 

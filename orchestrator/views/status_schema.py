@@ -12,6 +12,7 @@ from orchestrator.errors import Exit
 from orchestrator.model.event import SubjectDone, WorkloadSeen
 from orchestrator.model.guard_ids import GUARDS
 from orchestrator.model.lifecycle import Intention, Phase
+from orchestrator.model.plan import Occasion
 from orchestrator.model.waiting import WaitFor
 from orchestrator.views.approvals import approvals_shape
 from orchestrator.views.dwelling import dwell_shape, ledger_shape
@@ -97,8 +98,16 @@ def status_schema() -> dict[str, Any]:
             exit={"enum": [int(code) for code in Exit]},
             estate_time=TIME,
             waves={"type": "array", "items": wave},
+            receivers={"type": "array", "items": receiver_schema()},
         ),
     }
+
+
+def receiver_schema() -> dict[str, Any]:
+    """Return the schema of one who receives notices, and of since when he takes none."""
+    silent = closed(since=TIME, why=TEXT, for_good={"type": "boolean"})
+    on = list_of(one_of(get_args(Occasion)))
+    return closed(receiver=TEXT, on=on, unsent=COUNT, missed=COUNT, silent=or_null(silent))
 
 
 def _literals(model: type[WorkloadSeen | SubjectDone], name: str) -> tuple[Any, ...]:

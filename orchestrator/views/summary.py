@@ -52,6 +52,18 @@ def _lines(document: dict[str, Any], command: str, driver: str | None) -> Iterat
         yield from _why(wave["waiting"], told, "  ")
         for migration in wave["migrations"]:
             yield from _migration(migration, width, command, told)
+    yield from _silent(document["receivers"])
+
+
+def _silent(receivers: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield who is to be told what happens and does not take it; the waves go on all the same."""
+    silent = [one for one in receivers if one["silent"]]
+    if silent:
+        yield ""
+    for one in silent:
+        said = one["silent"]
+        yield f"receiver {one['receiver']} has taken no notice since {said['since'] or '-'} ({one['unsent']} unsent)"
+        yield f"    {said['why']}"
 
 
 def _migrations(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ from orchestrator.views.discovery_schema import discovery_schema
 from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
 from orchestrator.views.jea_schema import jea_schema
 from orchestrator.views.journal_schema import history_schema, rebuilt_schema, soundness_schema
+from orchestrator.views.notices import notices_schema
 from orchestrator.views.preflight_schema import preflight_schema
 from orchestrator.views.preview_schema import foretold_schema, preview_schema
 from orchestrator.views.probe_schema import probe_schema
@@ -230,6 +231,7 @@ SHAPES = {
     ("drill",): certificate_schema,
     ("drill", "--history"): drills_schema,
     ("discover",): discovery_schema,
+    ("notices",): notices_schema,
 }
 """The verbs whose ``--json`` has a schema; by an option too, where that decides."""
 

@@ -151,7 +151,11 @@ class Author:
         }
 
     def notify(self) -> dict[str, Any]:
-        return {"webhook": "https://hooks.corp.example/dmsa", **self.maybe("on", lambda: self.some(*OCCASIONS))}
+        return {
+            "webhook": self.chance.choice(("https://hooks.corp.example/dmsa", "${env:DMSA_WEBHOOK}")),
+            **self.maybe("on", lambda: self.some(*OCCASIONS)),
+            **self.maybe("format", lambda: self.chance.choice(("plain", "slack", "teams"))),
+        }
 
     def wave(self, name: str, above: list[str]) -> dict[str, Any]:
         windows = {**self.maybe("start", self.window), **self.maybe("complete", self.window)}

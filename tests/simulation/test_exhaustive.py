@@ -84,6 +84,7 @@ IMMATERIAL = {
     "approvals",  # nobody has to approve
     "claims",  # no account stands in two migrations
     "restarts",  # there are no windows
+    "notices",  # nobody is told anything
     *("shells", "touched", "_planned"),  # which shells are open decides nothing; read at once; made when asked for
 }
 
