@@ -24,7 +24,7 @@ from orchestrator.lab.jea.role import read_role
 from orchestrator.model.action import Answer, Perform
 from orchestrator.model.call import Cmdlet, Write
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.event import CallRefused
+from orchestrator.model.driven import CallRefused
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.planfile import PlanInvalid, parse_plan
 from orchestrator.planfile.keys import _places, asks_for_deletion

@@ -19,7 +19,8 @@ from orchestrator.lab.estate.spec import load_spec
 from orchestrator.lab.jea import Registered
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Ticket, Write
-from orchestrator.model.event import Event, Released, RunBegan, WayBackAsked
+from orchestrator.model.driven import RunBegan
+from orchestrator.model.event import Event, Released, WayBackAsked
 from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.model.plan import Directory, Plan
 from orchestrator.model.run import RunState

@@ -107,7 +107,8 @@ def adopt(
     from orchestrator.cli.logs import configure
     from orchestrator.cli.selection import speaker
     from orchestrator.errors import PersonNeeded
-    from orchestrator.model.event import Event, RunBegan
+    from orchestrator.model.driven import RunBegan
+    from orchestrator.model.event import Event
     from orchestrator.model.lifecycle import Phase
     from orchestrator.model.words import AdoptAsked
     from orchestrator.planfile import canonical, load_plan

@@ -87,7 +87,8 @@ def _one(plan: Path, rehearsed: Rehearsed, seed: int, faults: str, *, quiet: boo
 
 def _told(plan: Path, rehearsed: Rehearsed, played: Played) -> str:
     """Return what a person reads of one seed."""
-    from orchestrator.model.event import Held, Moved, Released, RunnerTook, WayBackAsked
+    from orchestrator.model.driven import RunnerTook
+    from orchestrator.model.event import Held, Moved, Released, WayBackAsked
     from orchestrator.model.words import ApprovalWithdrawn, Approved
     from orchestrator.views.sentence import sentence
     from orchestrator.views.status import iso

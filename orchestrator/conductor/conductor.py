@@ -44,18 +44,8 @@ from orchestrator.model.action import EndShell, Observe, Perform, Record, Wait
 from orchestrator.model.call import Call, Read, Ticket
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.directory import plain
-from orchestrator.model.event import (
-    Admitted,
-    AttemptStarted,
-    CallRefused,
-    Event,
-    Held,
-    Moved,
-    RetryDue,
-    RunBegan,
-    RunnerTook,
-    WaitBegan,
-)
+from orchestrator.model.driven import CallRefused, RunBegan, RunnerTook
+from orchestrator.model.event import Admitted, AttemptStarted, Event, Held, Moved, RetryDue, WaitBegan
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from orchestrator.conductor.runlog import RunLog
 from orchestrator.model.call import Ticket
-from orchestrator.model.event import AttemptFinished, ShellEnded, ShellGone, ShellOpened
+from orchestrator.model.driven import ShellGone, ShellOpened
+from orchestrator.model.event import AttemptFinished, ShellEnded
 from orchestrator.model.observation import Outcome
 from orchestrator.model.witness import WITNESS
 from orchestrator.remote.transport import Transport

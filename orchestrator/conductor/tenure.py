@@ -18,7 +18,8 @@ from orchestrator.clock import EstateClock
 from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.runlog import RunLog
 from orchestrator.journal import JournalUnusable, LeaseLost
-from orchestrator.model.event import AttemptFinished, Event, FaultSeen, RunBegan, RunnerLeft, RunnerTook
+from orchestrator.model.driven import RunBegan, RunnerLeft, RunnerTook
+from orchestrator.model.event import AttemptFinished, Event, FaultSeen
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.remote.transport import Transport
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.model.approvals import unsigned_because
-from orchestrator.model.event import RunBegan
+from orchestrator.model.driven import RunBegan
 from orchestrator.model.replay import RowUnreadable, Written, event_of
 from orchestrator.model.words import Amended, Approval, Approved, Subject, WaiverApproved
 

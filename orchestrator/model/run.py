@@ -16,16 +16,8 @@ from orchestrator.model.approvals import Consent, Given
 from orchestrator.model.before import HostBefore
 from orchestrator.model.claims import Claims
 from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned
-from orchestrator.model.event import (
-    CallRefused,
-    ControllersFound,
-    Event,
-    RunBegan,
-    RunnerTook,
-    ShellEnded,
-    ShellGone,
-    ShellOpened,
-)
+from orchestrator.model.driven import CallRefused, ControllersFound, RunBegan, RunnerTook, ShellGone, ShellOpened
+from orchestrator.model.event import Event, ShellEnded
 from orchestrator.model.fold import FOLDS
 from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import IllegalEvent

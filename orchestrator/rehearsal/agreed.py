@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from copy import copy
 from datetime import datetime, timedelta
 
-from orchestrator.model.event import Event, RunBegan, RunnerTook
+from orchestrator.model.driven import RunBegan, RunnerTook
+from orchestrator.model.event import Event
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.plan import Plan
 from orchestrator.model.words import Amended, ApprovalWithdrawn, Approved

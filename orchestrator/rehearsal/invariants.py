@@ -17,8 +17,9 @@ from uuid import UUID
 
 from orchestrator.engine.waves import admissible
 from orchestrator.model.before import SnapshotTaken
+from orchestrator.model.driven import RunBegan
 from orchestrator.model.event import Admitted as AdmittedEvent
-from orchestrator.model.event import AttemptSettled, AttemptStarted, Event, Moved, RunBegan, WayBackAsked
+from orchestrator.model.event import AttemptSettled, AttemptStarted, Event, Moved, WayBackAsked
 from orchestrator.model.lifecycle import MOVES, Pair, Phase
 from orchestrator.model.plan import Migration, Plan
 from orchestrator.model.run import RunState

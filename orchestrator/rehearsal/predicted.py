@@ -20,17 +20,8 @@ from orchestrator.journal.memory import MemoryJournal
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Read
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.event import (
-    DIRECTORY,
-    VERSION,
-    Event,
-    Held,
-    Moved,
-    RunBegan,
-    WaitBegan,
-    WayBackAsked,
-    from_body,
-)
+from orchestrator.model.driven import RunBegan
+from orchestrator.model.event import DIRECTORY, VERSION, Event, Held, Moved, WaitBegan, WayBackAsked, from_body
 from orchestrator.model.event import to_body as body_of
 from orchestrator.model.lifecycle import PATH, Intention, Phase, Way
 from orchestrator.model.plan import Approvals, Directory, Estate, Plan

@@ -11,7 +11,7 @@ from dataclasses import replace
 from orchestrator.model.action import Record
 from orchestrator.model.call import Cmdlet, Read, cmdlet
 from orchestrator.model.case import Case, Seen
-from orchestrator.model.event import ControllersFound
+from orchestrator.model.driven import ControllersFound
 from orchestrator.model.observation import Outcome, Unreadable
 
 

@@ -7,6 +7,15 @@ from typing import Any
 
 from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned, SteadyStateSeen
+from orchestrator.model.driven import (
+    CallRefused,
+    ControllersFound,
+    RunBegan,
+    RunnerLeft,
+    RunnerTook,
+    ShellGone,
+    ShellOpened,
+)
 from orchestrator.model.event import (
     DIRECTORY,
     Admitted,
@@ -14,8 +23,6 @@ from orchestrator.model.event import (
     AttemptSettled,
     AttemptStarted,
     BaselineRead,
-    CallRefused,
-    ControllersFound,
     Event,
     GuardsAsked,
     Held,
@@ -24,12 +31,7 @@ from orchestrator.model.event import (
     Recovered,
     Released,
     RetryDue,
-    RunBegan,
-    RunnerLeft,
-    RunnerTook,
     ShellEnded,
-    ShellGone,
-    ShellOpened,
     SubjectDone,
     WaitBegan,
     WayBackAsked,

@@ -37,6 +37,7 @@ import structlog
 import tests.world
 from orchestrator.conductor.checkpoints import EVERY, KIND, Checkpoints
 from orchestrator.journal import Entry, Journal, Lease, open_journal
+from orchestrator.model.driven import RunBegan, RunnerLeft, RunnerTook, ShellGone, ShellOpened
 from orchestrator.model.event import (
     VERSION,
     Event,
@@ -44,11 +45,6 @@ from orchestrator.model.event import (
     LedgerRead,
     Recovered,
     RetryDue,
-    RunBegan,
-    RunnerLeft,
-    RunnerTook,
-    ShellGone,
-    ShellOpened,
     WaitBegan,
     from_body,
     to_body,

@@ -17,7 +17,8 @@ from orchestrator.cli import app
 from orchestrator.cli.history import replay
 from orchestrator.errors import OrchestratorError
 from orchestrator.journal import Entry, open_journal
-from orchestrator.model.event import VERSION, Event, RunBegan, RunnerTook, from_body, to_body
+from orchestrator.model.driven import RunBegan, RunnerTook
+from orchestrator.model.event import VERSION, Event, from_body, to_body
 from orchestrator.model.run import RunState
 from orchestrator.model.words import Approved, WaiverApproved
 from orchestrator.planfile import canonical, load_plan

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.selection import who
-from orchestrator.model.event import RunnerTook
+from orchestrator.model.driven import RunnerTook
 from orchestrator.planfile import load_plan
 from tests.cli.desk import Desk, hasten, targets
 from tests.cli.office import AT, GATE, Ended, Office

@@ -13,7 +13,8 @@ from contextlib import closing
 import pytest
 
 from orchestrator.journal import open_journal
-from orchestrator.model.event import AttemptFinished, AttemptStarted, RunnerLeft, from_body
+from orchestrator.model.driven import RunnerLeft
+from orchestrator.model.event import AttemptFinished, AttemptStarted, from_body
 from orchestrator.model.observation import Outcome
 from tests.cli.desk import PATIENCE, ROOT, counted
 from tests.cli.inside import WRITES, Inside, inside

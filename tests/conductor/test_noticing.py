@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestrator.model.event import Held, RunnerLeft
+from orchestrator.model.driven import RunnerLeft
+from orchestrator.model.event import Held
 from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent
 from orchestrator.remote.outbox import Answered

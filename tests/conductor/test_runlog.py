@@ -10,7 +10,8 @@ from orchestrator.conductor.runlog import Overtaken, RunLog
 from orchestrator.journal import Entry, LeaseLost
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.journal.program import program
-from orchestrator.model.event import VERSION, Event, Held, Moved, RunBegan, WaitBegan, WayBackAsked, to_body
+from orchestrator.model.driven import RunBegan
+from orchestrator.model.event import VERSION, Event, Held, Moved, WaitBegan, WayBackAsked, to_body
 from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import IllegalMove, Phase, Trigger, Way
 from orchestrator.model.replay import RowUnreadable, fold_in

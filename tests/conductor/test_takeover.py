@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from orchestrator.lab.command import Request, Result
-from orchestrator.model.event import AttemptStarted, ShellEnded, ShellOpened
+from orchestrator.model.driven import ShellOpened
+from orchestrator.model.event import AttemptStarted, ShellEnded
 from orchestrator.model.lifecycle import Phase
 from tests.conductor.test_weather import BATCH, HOST, SHORT, START, WAIVER
 from tests.world import DC, Crash, Doom, World

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.engine.outcome import exit_of, reached, waiting_of, wave_state
 from orchestrator.engine.waves import Go, NotYet, admissible
 from orchestrator.errors import Exit
-from orchestrator.model.event import CallRefused, RunnerTook
+from orchestrator.model.driven import CallRefused, RunnerTook
 from orchestrator.model.lifecycle import PATH, Intention, Phase
 from orchestrator.model.state import Waiting
 from tests.engine.runs import AT, HELD, at, back, failed, flying, later, plan, refused, run, waits

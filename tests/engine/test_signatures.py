@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.engine.signatures import SignatureCheck
 from orchestrator.journal import Row
-from orchestrator.model.event import VERSION, Event, RunBegan, to_body
+from orchestrator.model.driven import RunBegan
+from orchestrator.model.event import VERSION, Event, to_body
 from orchestrator.model.words import Amended, Approval, ApprovalWithdrawn, Approved, WaiverApproved
 from tests.signers import line_of, raw_of, signed_by
 

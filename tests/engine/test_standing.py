@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from orchestrator.engine.standing import Standing
 from orchestrator.engine.waves import Go, NotYet, admissible, crowded, is_met
-from orchestrator.model.event import RunnerTook
+from orchestrator.model.driven import RunnerTook
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState, Waiting

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.engine.verdicts import waited_for
 from orchestrator.guards import _answer
 from orchestrator.model.case import Case, Verdict
-from orchestrator.model.event import RunBegan, RunnerTook
+from orchestrator.model.driven import RunBegan, RunnerTook
 from orchestrator.model.guard_ids import GUARDS, Stage
 from orchestrator.model.words import Amended, WaiverApproved, WaiverWithdrawn
 from tests.cases import AT, MIGRATION, situation

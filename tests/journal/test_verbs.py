@@ -16,7 +16,8 @@ from orchestrator.cli.journal import app
 from orchestrator.errors import InputInvalid
 from orchestrator.journal import Entry, ExportUnusable, JournalCorrupt, JournalUnusable, open_journal
 from orchestrator.journal.chain import GENESIS
-from orchestrator.model.event import VERSION, Held, Moved, RunBegan, to_body
+from orchestrator.model.driven import RunBegan
+from orchestrator.model.event import VERSION, Held, Moved, to_body
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.planfile import load_plan
 from orchestrator.views.journal_schema import line_schema, rebuilt_schema, soundness_schema

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.approvals import Given, tally, unsigned_because
-from orchestrator.model.event import RunBegan, RunnerTook
+from orchestrator.model.driven import RunBegan, RunnerTook
 from orchestrator.model.people import person
 from orchestrator.model.plan import Approvals, parse_duration
 from orchestrator.model.run import RunState

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.model.event import RunBegan, from_body, to_body
+from orchestrator.model.driven import RunBegan
+from orchestrator.model.event import from_body, to_body
 from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent, id_of
 from orchestrator.model.notices import BACKLOG
 from orchestrator.model.run import RunState

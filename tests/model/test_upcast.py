@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator.errors import Exit
 from orchestrator.model.before import HostSnapshotTaken, PoolBefore, SnapshotTaken, TaskBefore
-from orchestrator.model.event import VERSION, Moved, RunnerLeft, WayBackAsked, from_body, to_body
+from orchestrator.model.driven import RunnerLeft
+from orchestrator.model.event import VERSION, Moved, WayBackAsked, from_body, to_body
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.replay import RowUnreadable, event_of, fold_in
 from orchestrator.model.run import RunState
