@@ -17,6 +17,7 @@ from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.model.plan import Estate
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.psrp import PsrpTransport
+from orchestrator.remote.tickets import held
 from tests.kdc import Kdc
 from tests.relay import relay
 from tests.services import require
@@ -233,6 +234,13 @@ def test_kerberos(member, tmp_path, realm, monkeypatch, auth, by, line):
         for call in (READ, WRITE):
             assert transport.run(call, transport.ticket(HOST)).outcome is Outcome.SUCCEEDED
     assert [(each.principal, each.delegated) for each in member.requests] == [("CORP\\runner", False)] * 2
+
+
+@service
+def test_whose_ticket_this_process_has_is_known_and_none_is_none(tmp_path, realm, monkeypatch):
+    assert held() is None
+    monkeypatch.setenv("KRB5CCNAME", realm.tickets(f"cache-{tmp_path.name}", "runner", PASSWORD))
+    assert held() == "runner@CORP.EXAMPLE"
 
 
 @service
