@@ -61,13 +61,14 @@ def due(
         answers: what the wave rules say of each migration.
     """
     states = [run[id_] for id_ in ids]
-    waves = {plan.wave_of(state.id).name: plan.wave_of(state.id) for state in states}
+    begin = [state.id for state in states if _begins(state, at)]
+    end = [state.id for state in states if state.failure or state.phase is Phase.COMPLETED]
     found = [
         *_refused(run),
-        *(one for wave in waves.values() for one in _started(run, wave, at)),
+        *(one for wave in _waves(plan, begin) for one in _started(run, wave, at)),
         *_together([one for state in states for one in _held(run, plan, state, at)]),
         *_together([one for state in states for one in _rolled_back(run, plan, state, at)]),
-        *(one for wave in waves.values() for one in _completed(run, plan, wave, at)),
+        *(one for wave in _waves(plan, end) for one in _completed(run, plan, wave, at)),
         *(Due(**vars_) for vars_ in gates_due(run, plan, at, answers)),
     ]
     return [one for one in found if _untold(run, one)]
@@ -85,6 +86,11 @@ def numbered(run: RunState, one: Due) -> NoticeRaised:
         detail=f"Drill {run.drill.number}. {one.detail}" if run.drill else one.detail,
         todo=one.todo,
     )
+
+
+def _waves(plan: Plan, ids: Iterable[str]) -> Iterable[Wave]:
+    """Return the waves of migrations, each once; a wave is walked through only where it may begin or end."""
+    return {plan.wave_of(id_).name: plan.wave_of(id_) for id_ in ids}.values()
 
 
 def _untold(run: RunState, one: Due) -> bool:
