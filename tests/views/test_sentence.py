@@ -9,6 +9,7 @@ import pytest
 from orchestrator.model import before as b
 from orchestrator.model import drilled as d
 from orchestrator.model import event as e
+from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
@@ -168,6 +169,10 @@ SAID = [
         "drill 2 turns back: a restarted, b linked (held (fault): no)",
     ),
     (d.DrillEnded(number=2, clock=AT), "drill 2 ended"),
+    (
+        StateFolded(form="0123456789abcdef", own="x" * 1500, shared="x" * 600),
+        "where everything stands, 3 KiB, form 0123456789ab",
+    ),
 ]
 
 
