@@ -54,7 +54,10 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"views", "cli"},
 }
-STAIRS = ("conductor", "tenure", "flightdeck", "agenda", "flights", "shells", "fence", "runlog")
+STAIRS = (
+    *("conductor", "tenure", "rest", "flightdeck", "agenda", "flights", "shells", "fence", "spoken", "runlog"),
+    "attending",
+)
 """The files of the conductor's room; each may import those after it."""
 LONGEST_FILE = 400
 ATTRACTING = {"util", "utils", "helper", "helpers", "manager", "handler", "handlers", "common", "base", "misc"}

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from orchestrator.cli.history import refuse_other_plan, replay
 from orchestrator.cli.selection import who
-from orchestrator.clock import EstateClock
+from orchestrator.clock import EstateClock, LogOnRefused, lasting
 from orchestrator.conductor import Assignment, Conductor
+from orchestrator.conductor.attending import Attending
 from orchestrator.errors import InputInvalid, PersonNeeded
 from orchestrator.journal import JournalUnusable, journal_file, open_journal
 from orchestrator.model.call import Read, Ticket, cmdlet
@@ -25,6 +26,7 @@ from orchestrator.model.plan import Connection, Directory, Estate, Plan, Tls
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.ldap import LdapTransport
+from orchestrator.remote.logons import REFUSED_LOGONS
 from orchestrator.remote.psrp import PsrpTransport
 from orchestrator.remote.routes import Routes
 from orchestrator.remote.transport import Transport
@@ -80,7 +82,7 @@ def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
 
 def transport_for(plan: Plan, connections: Connections) -> Transport:
     """Return what carries calls: remoting, and LDAP beside it where the plan names a second witness."""
-    hosts = PsrpTransport(connections.settings)
+    hosts = PsrpTransport(connections.settings, clock=lasting)
     directory = plan.estate.directory
     if directory is None or directory.witness == "none":
         return hosts
@@ -123,7 +125,9 @@ def clock_for(
             )
         time = roots[0].get("currentTime") if roots else None
         if not isinstance(time, datetime):
-            raise Unreadable(complaint(reply) if reply.fault else f"{directory.endpoint}: {complaint(reply)}")
+            refused = reply.fault is not None and reply.fault.code in REFUSED_LOGONS
+            said = complaint(reply) if reply.fault else f"{directory.endpoint}: {complaint(reply)}"
+            raise LogOnRefused(said) if refused else Unreadable(said)
         return time
 
     return EstateClock(read, is_lab=plan.is_lab, here=None if plan.is_lab else lambda: datetime.now(UTC))
@@ -140,6 +144,7 @@ def conducting(
     watch: bool = False,
     mirror: Path | None = None,
     terms: Callable[[Plan], Plan] = lambda plan: plan,
+    attending: Attending | None = None,
 ) -> Iterator[Conductor]:
     """Take the journal's lease and put a conductor together; give everything back afterwards.
 
@@ -168,14 +173,15 @@ def conducting(
                         by=by,
                         chosen=chosen,
                         until=until,
-                        patience=None if watch or resolved.plan.is_lab else PATIENCE,
+                        patience=None if resolved.plan.is_lab else PATIENCE,
+                        watch=watch,
                     )
 
                     def announce(ticket: Ticket) -> None:
                         conductor.announce(ticket)
 
                     clock = clock_for(resolved.plan, transport, announce)
-                    conductor = Conductor(assignment, journal, lease, transport, clock, notice)
+                    conductor = Conductor(assignment, journal, lease, transport, clock, notice, attending=attending)
                     yield conductor
         finally:
             with contextlib.suppress(JournalUnusable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from orchestrator.errors import InputInvalid
@@ -21,6 +22,16 @@ def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
     file = journal_file(place)
     left = any(file.with_name(file.name + end).exists() for end in ("", ".head", "-wal"))
     return open_journal(place, create=False, mirror=mirror) if left else None
+
+
+def driver_of(place: str) -> str | None:
+    """Return who drives now; None if nobody does."""
+    journal = open_existing(place)
+    if journal is None:
+        return None
+    with contextlib.closing(journal):
+        lease = journal.holder()
+    return lease.holder if lease else None
 
 
 def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:

@@ -193,7 +193,7 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
     if not faults:
         return None
     never_reached = case.state.snapshot is None and any(not fault.reached for _, fault in faults)
-    if seen.guarded and never_reached:
+    if seen.guarded and never_reached and not _cut_off(case, faults):
         refusal = _refusal(case, step, _answers(case, step, seen))
         if refusal is not None:
             return refusal
@@ -206,6 +206,12 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen) -> Action | None:
     return retry(case, subject, "read", fault)
 
 
+def _cut_off(case: Case, faults: Iterable[tuple[str, Fault]]) -> bool:
+    """Whether it may well be the runner that is cut off: the domain controller is silent, and was heard in this run."""
+    passing = all(fault.kind is FaultKind.TRANSIENT for _, fault in faults)
+    return case.silent and case.run.last_at is not None and passing
+
+
 def _faults(case: Case, step: Step, seen: Seen) -> list[tuple[str, Fault]]:
     """Return the faults that matter: that a host is out of reach does not, where its guard was waived."""
     waived = seen.guarded and step.stage is not None and case.waived("host-reachable", step.stage)
@@ -215,10 +221,13 @@ def _faults(case: Case, step: Step, seen: Seen) -> list[tuple[str, Fault]]:
 def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record | Wait:
     """Return the retry of a transient fault, or the hold when the attempts are spent; ``down`` is said of the hold.
 
-    While nobody knows the time no retry can be due: it waits, uncounted, until the time is known.
+    While nobody knows the time no retry can be due: it waits, uncounted, until the time is known. Nor are attempts
+    spent while the pinned domain controller is silent, for it may well be the runner that is cut off: it waits until
+    that answers again. A way back that leaves something down is held all the same; somebody must look after that.
     """
     tries = case.state.tries.get((subject, of), 0) + 1
-    if case.at is None and tries < case.policy.retry.attempts:
+    spent = tries >= case.policy.retry.attempts
+    if (case.silent and spent and not down) or (case.at is None and not spent):
         return Wait("retry", None, None, fault.message)
     return _again_orhold(case, subject, of, fault, down)
 
@@ -255,6 +264,9 @@ def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
     )
     if attempt.started.cmdlet == "Restart-Computer" and case.at and case.at < (attempt.at or case.at) + REBOOT_TAKES:
         return _again(case, subject, "read", fault, case.state.tries.get((subject, "read"), 0), case.at + LOOK_AGAIN)
+    tries = case.state.tries.get((subject, "read"), 0)
+    if case.silent and case.at is not None and tries + 1 >= case.policy.retry.attempts:
+        return _again(case, subject, "read", fault, tries, case.at + case.policy.retry.longest_wait)
     record = _again_orhold(case, subject, "read", fault)
     return Record(
         tuple(

@@ -60,8 +60,8 @@ class RunState:
     """The drill that is under way."""
     turned: DrillTurned | None = None
     """How far it came, once it is on its way back."""
-    touched: list[str] = field(default_factory=list)
-    """The migrations that events were about, in the order of the events."""
+    touched: set[str] = field(default_factory=set, compare=False)
+    """The migrations that events were about, since whoever goes by it has emptied it."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
 
     def __getitem__(self, id_: str) -> MigrationState:
@@ -74,7 +74,7 @@ class RunState:
     def copied(self) -> RunState:
         """Return the same state, to fold other events into."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
-        known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, list}}
+        known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, set}}
         return RunState(**known | {"switches": self.switches.copied(), "claims": self.claims.copied()})
 
     def apply(self, event: Event, at: datetime | None) -> None:
@@ -94,7 +94,7 @@ class RunState:
             self.switches.take_in(self.run, event, at)
             self.claims.take_in(self.run, event)
             self.migrations[id_] = after
-            self.touched.append(id_)
+            self.touched.add(id_)
         elif isinstance(event, RunBegan | Amended):
             self.digest, self.plan = event.digest, event.plan
         elif isinstance(event, ControllersFound):

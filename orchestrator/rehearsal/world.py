@@ -105,6 +105,8 @@ class World:
         self.principal = f"{rehearsed.spec.domain.netbios}\\{rehearsed.spec.operator.name}"
         self.violations: list[Violation] = []
         self.processes = 0
+        self.stays = False
+        """Whether a process stays until everything is at its end (``run --watch``)."""
         self.drift = 0.0
         """By how much a runner's own clock is too fast (0.01: a hundredth)."""
         self.duty: Callable[[Conductor], object] | None = None
@@ -187,6 +189,7 @@ class World:
             by="rehearsal",
             chosen=chosen or self.ids,
             until=until,
+            watch=self.stays,
             host="rehearsal",
             pid=self.processes,
         )

@@ -78,6 +78,8 @@ def _held(state: MigrationState) -> dict[str, Any] | None:
         "reason": held.reason,
         "detail": held.detail,
         "since": iso(held.since),
+        "by": held.by,
+        "failed": state.failure == "failed",
         "release": held.release,
         "down": [{"host": held.subject, "name": name} for name in held.down],
     }

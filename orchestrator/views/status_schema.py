@@ -56,7 +56,15 @@ def status_schema() -> dict[str, Any]:
     )
     waiting = or_null(closed(**{"for": one_of(get_args(WaitFor)), "until": TIME}))
     down = {"type": "array", "items": closed(host=text, name=text)}
-    held = closed(reason=one_of(HELD_REASONS), detail=text, since=TIME, release=text, down=down)
+    held = closed(
+        reason=one_of(HELD_REASONS),
+        detail=text,
+        since=TIME,
+        by=or_null(text),
+        failed={"type": "boolean"},
+        release=text,
+        down=down,
+    )
     names = list_of(TEXT)
     migration = closed(
         account={"type": "string"},

@@ -55,8 +55,7 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     back = " on the way back" if migration["intention"] == "back" and migration["phase"] != "rolled_back" else ""
     state = f"{migration['phase']}{back}{again}"
     held, waiting = migration["held"], migration["waiting"]
-    mark = "HELD " if held else "waits" if waiting else "     "
-    yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else _until(waiting)}"
+    yield f"  {migration['dmsa']:<{width}}  {_mark(held, waiting):<6} {state}{'' if held else _until(waiting)}"
     if migration["adopted"]:
         yield "    adopted: its snapshot was taken late; a way back restores what was found then"
     yield from _by_others(migration)
@@ -70,11 +69,22 @@ def _migration(migration: dict[str, Any], width: int, command: str) -> Iterator[
     if held:
         lines = held["detail"].splitlines()
         if len(lines) == 1:
-            yield f"    {held['reason']}: {lines[0]}"
+            yield f"    {held['reason']}{_by(held)}: {lines[0]}"
         else:
             yield f"    {held['reason']}:"
             yield from (f"      {line}" for line in lines)
         yield f"    to go on: {advice(held['release'], command)}"
+
+
+def _mark(held: dict[str, Any] | None, waiting: dict[str, Any] | None) -> str:
+    """Return the word by which what failed, what is held and what waits are told apart."""
+    if held:
+        return "FAILED" if held["failed"] else "HELD"
+    return "waits" if waiting else ""
+
+
+def _by(held: dict[str, Any]) -> str:
+    return f" ({held['by']})" if held["by"] else ""
 
 
 def _by_others(migration: dict[str, Any]) -> Iterator[str]:

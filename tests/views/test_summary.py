@@ -24,7 +24,8 @@ def lines(*migrations: dict[str, Any], **more: Any) -> list[str]:
     return summary(document(*migrations, **more), "plans/erp.yaml").splitlines()
 
 
-HELD = {"reason": "fault", "detail": "It broke.", "since": None, "release": "mend it, then `dmsa release PLAN`"}
+HELD = {"reason": "fault", "detail": "It broke.", "since": None, "by": None, "failed": True}
+HELD |= {"release": "mend it, then `dmsa release PLAN`"}
 
 
 def test_what_was_adopted_says_so():
@@ -75,7 +76,7 @@ def test_the_whole():
         "wave pilot: running\n"
         "  dmsa-batch         completed\n"
         "  dmsa-erp    waits  restarted, for dwell until 2026-03-16T12:00:00Z\n"
-        "  dmsa-web    HELD   linked\n"
+        "  dmsa-web    FAILED linked\n"
         "    fault: It broke.\n"
         "    to go on: mend it, then `dmsa release plans/erp.yaml`\n"
         "\n"
@@ -127,3 +128,22 @@ def test_the_last_line_may_be_somebody_else_s():
 def test_it_fits_into_80_columns_as_long_as_the_names_do():
     waiting = {"for": "dwell", "until": "2026-03-16T12:00:00Z"}
     assert max(map(len, lines(one("dmsa-15-letters", "restarted", waiting=waiting))[:-1])) <= 80
+
+
+def test_what_waits_what_is_held_and_what_failed_do_not_look_alike():
+    operator = {**HELD, "reason": "operator", "detail": "incident 4711", "by": "ann", "failed": False}
+    waiting = {"for": "dwell", "until": "2026-05-01T00:00:00Z"}
+    shown = lines(
+        one("dmsa-a", "restarted", waiting=waiting),
+        one("dmsa-b", "restarted", held=operator),
+        one("dmsa-c", "restarted", held=HELD),
+        one("dmsa-d", "restarted"),
+    )
+    assert [line for line in shown if line.startswith("  dmsa-")] == [
+        "  dmsa-a  waits  restarted, for dwell until 2026-05-01T00:00:00Z",
+        "  dmsa-b  HELD   restarted",
+        "  dmsa-c  FAILED restarted",
+        "  dmsa-d         restarted",
+    ]
+    assert "    operator (ann): incident 4711" in shown
+    assert "    fault: It broke." in shown
