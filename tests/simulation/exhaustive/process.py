@@ -165,7 +165,7 @@ class Line:
 class Watch:
     """Estate time as the process sees it: read anew whenever it is asked for."""
 
-    apart = timedelta(0)
+    apart, silent, refused, unread = timedelta(0), False, False, None
 
     def __init__(self, clock: Any) -> None:
         self._clock = clock
@@ -176,6 +176,9 @@ class Watch:
         return found
 
     ask = reckoned = now
+
+    def ask_soon(self) -> None:
+        """Do nothing: it is asked whenever it is needed."""
 
 
 def forked_journal(journal: MemoryJournal) -> MemoryJournal:
