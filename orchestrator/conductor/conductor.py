@@ -116,7 +116,7 @@ class Conductor:
         )
         self._flights = self._deck.flights
         self._tenure = Tenure(self._deck, self._log, clock, transport)
-        self._rest = Rest(self._log, clock, transport, self._interrupted, self._attending)
+        self._rest = Rest(self._deck, clock, transport, self._interrupted, self._attending)
 
     @property
     def state(self) -> RunState:

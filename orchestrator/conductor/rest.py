@@ -11,13 +11,15 @@ from datetime import datetime, timedelta
 
 from orchestrator.clock import EstateClock, lasting
 from orchestrator.conductor.attending import Attending
-from orchestrator.conductor.runlog import RunLog
+from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.engine.outcome import at_its_end
 from orchestrator.model.lifecycle import Phase
 from orchestrator.remote.transport import Transport
 
 HANGS_UP_AFTER = 60.0
 """Seconds of rest after which no session stays open: a host soon ends one that is idle for so long."""
+SWEEPS_EVERY = 3600.0
+"""Seconds after which shells are deleted that could not be when their session was closed, for their host was away."""
 
 
 class Rest:
@@ -25,20 +27,20 @@ class Rest:
 
     def __init__(
         self,
-        log: RunLog,
+        deck: FlightDeck,
         clock: EstateClock,
         transport: Transport,
         interrupted: Callable[[], bool],
         attending: Attending,
         seconds: Callable[[], float] = lasting,
     ) -> None:
-        self._log, self._clock, self._transport = log, clock, transport
+        self._deck, self._clock, self._transport = deck, clock, transport
         self._spoken_to, self._attending, self._seconds = interrupted, attending, seconds
-        self._hung_up = seconds()
+        self._hung_up = self._swept = seconds()
 
     def until(self, due: datetime | None) -> None:
         """Wait until estate time is *due* (None: for ever), somebody interrupts, or the time can be read again."""
-        self._attending.rests(self._log.state, self._clock.reckoned(), due, self._clock.unread)
+        self._attending.rests(self._deck.state, self._clock.reckoned(), due, self._clock.unread)
         self._hung_up = self._seconds()
         self._clock.wait_until(due, self._interrupted)
 
@@ -49,11 +51,15 @@ class Rest:
 
     def all_ended(self, chosen: Collection[str], until: Phase | None) -> bool:
         """Whether nothing is left to wait for, whatever people say."""
-        return all(at_its_end(self._log.state[id_], until) for id_ in chosen)
+        return all(at_its_end(self._deck.state[id_], until) for id_ in chosen)
 
     def _interrupted(self) -> bool:
         self._attending.beats()
-        if self._seconds() - self._hung_up > HANGS_UP_AFTER:
+        now = self._seconds()
+        if now - self._hung_up > HANGS_UP_AFTER:
             self._transport.close()
-            self._hung_up = self._seconds()
+            self._hung_up = now
+            if now - self._swept > SWEEPS_EVERY:
+                self._deck.flights.sweep(self._deck.shells.left(), 0.0)
+                self._swept = now
         return self._spoken_to()

@@ -73,6 +73,7 @@ class Weeks:
             for week in range(1, self._weeks):
                 self._until(lambda week=week: (self._now() or first) >= first + week * WEEK)  # type: ignore[misc]
                 rows.append(self._row(week, runner.pid))
+                print(*rows[-1], file=sys.stderr, flush=True)
                 self._what_happens(week, lab, runner)
             runner.wait(PATIENCE)
             journal = self._rows()
