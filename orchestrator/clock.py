@@ -22,8 +22,12 @@ READ_EVERY = timedelta(hours=1)
 """How often it is read during a wait that is longer: the runner's own clock is good enough for that long."""
 AFTER_A_REFUSAL = timedelta(minutes=30)
 """How long nobody logs on to read it after the log-on itself was refused: each time could count as a wrong password."""
+SELDOMEST = timedelta(minutes=5)
+"""How long it is not asked for at most while it cannot be read: each time twice as long."""
 PATIENCE_WITH_SILENCE = 4
 """A reading that failed is tried again after so many times what it took: there are other things to do meanwhile."""
+SELDOMEST_ON_A_LAB = 64
+"""The same on a lab, counted in pauses: time does not pass there while it cannot be read."""
 
 
 class LogOnRefused(Unreadable):
@@ -70,6 +74,7 @@ class EstateClock:
         self._last_at = 0.0
         self._asked_at: float | None = None
         self._good_for = FRESH_FOR
+        self._failures = 0
         self.refused = False
         """Whether it was the log-on that was refused when it was asked for last."""
         self.unread: str | None = None
@@ -100,6 +105,7 @@ class EstateClock:
             reading, self.unread = None, str(trouble)
             self.refused = isinstance(trouble, LogOnRefused)
         self._asked_at = self._monotonic()
+        self._failures = 0 if reading else self._failures + 1
         self._good_for = FRESH_FOR if reading else self._pause_after(self._asked_at - began)
         if reading is not None:
             self._last, self._last_at = reading, self._asked_at
@@ -121,14 +127,19 @@ class EstateClock:
 
     def wait_until(self, due: datetime | None, interrupted: Callable[[], bool]) -> None:
         """Wait until estate time is *due* (None: for ever), something interrupts, or it can be read again."""
+        pauses = 0
         while not interrupted():
             silent = self.unread is not None
-            at = self._while_waiting(due)
+            if silent and self._is_lab and pauses < min(2**self._failures, SELDOMEST_ON_A_LAB):
+                at = self.reckoned()
+            else:
+                at, pauses = self._while_waiting(due), 0
             if (silent and self.unread is None) or (due is not None and at is not None and at >= due):
                 return
             if self.unread is not None or due is None or not self._is_lab:
                 left = due - at if due is not None and at is not None else LISTEN_EVERY
                 self._pause(min(LISTEN_EVERY, left).total_seconds())
+                pauses += 1
 
     def _while_waiting(self, due: datetime | None) -> datetime | None:
         """Read estate time where this ends the wait, or where it was not read for long; else reckon it."""
@@ -143,4 +154,7 @@ class EstateClock:
         return self._asked_at is None or self._monotonic() - self._asked_at > age.total_seconds()
 
     def _pause_after(self, took: float) -> timedelta:
-        return AFTER_A_REFUSAL if self.refused else max(FRESH_FOR, timedelta(seconds=PATIENCE_WITH_SILENCE * took))
+        if self.refused:
+            return AFTER_A_REFUSAL
+        seldom = min(SELDOMEST, FRESH_FOR * (1 << min(self._failures - 1, 8)))
+        return max(seldom, timedelta(seconds=PATIENCE_WITH_SILENCE * took))

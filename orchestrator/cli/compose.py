@@ -148,7 +148,8 @@ def conducting(
 ) -> Iterator[Conductor]:
     """Take the journal's lease and put a conductor together; give everything back afterwards.
 
-    *terms* says by which rules, or on which estate, it goes instead of those of the plan, whose identity stays.
+    *terms* says by which rules, or on which estate, it goes instead of those of the plan, whose identity stays. With
+    *watch* it waits for whatever is due; one that is *attending* stays until everything is at its end.
 
     Raises:
         JournalHeld: another runner drives.
@@ -173,8 +174,8 @@ def conducting(
                         by=by,
                         chosen=chosen,
                         until=until,
-                        patience=None if resolved.plan.is_lab else PATIENCE,
-                        watch=watch,
+                        patience=None if watch or resolved.plan.is_lab else PATIENCE,
+                        stays=attending is not None,
                     )
 
                     def announce(ticket: Ticket) -> None:

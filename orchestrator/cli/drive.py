@@ -223,7 +223,8 @@ def conduct(
 ) -> tuple[RunState, int]:
     """Drive until nothing moves or it is *enough*, showing what happens; return the state and the signal that ended it.
 
-    The signal is 0 where none did. *duty* is done instead of driving forward, *terms* are as in ``conducting``.
+    The signal is 0 where none did. *duty* is done instead of driving forward, *terms* are as in ``conducting``. With
+    *watch* it waits for whatever is due, and a runner without a duty of its own stays.
     """
     from orchestrator.cli.compose import conducting
     from orchestrator.cli.signals import Signals
@@ -239,7 +240,7 @@ def conduct(
             conductor.stop()
 
     with signals.heard(), watching(loaded.plan, quiet=quiet) as progress:
-        attendant = Attendant(loaded.plan, chosen, until, progress.rest) if watch else None
+        attendant = Attendant(loaded.plan, chosen, until, progress.rest) if watch and duty is None else None
 
         def drive() -> RunState:
             nonlocal conductor
@@ -250,10 +251,12 @@ def conduct(
                 signals.stopping(conductor.stop),
             ):
                 progress.begin(conductor.state)
-                with broken_on_the_way() if watch else contextlib.nullcontext():
+                with broken_on_the_way() if attendant else contextlib.nullcontext():
                     return conductor.run(duty)
 
-        state = drive() if attendant is None else in_spite_of_the_journal(drive, attendant)
+        state = (
+            drive() if attendant is None else in_spite_of_the_journal(drive, attendant, lambda: bool(signals.number))
+        )
     if conductor.time_unread and not any(one.held for one in state.migrations.values()):
         typer.echo(
             f"Estate time could not be read: {conductor.time_unread}. Nothing that waits for a time, or for a window, "

@@ -37,10 +37,6 @@ class NotifySocket:
         """Say in a line what it is about."""
         self._tell(f"STATUS={' '.join(text.split())}")
 
-    def stopping(self) -> None:
-        """Say that it ends in good order."""
-        self._tell("STOPPING=1")
-
     def _tell(self, lines: str) -> None:
         if not self._address:
             return

@@ -50,24 +50,26 @@ class Attendant(Attending):
             self._show(line, at)
             self._socket.status(line)
 
-    def stopping(self) -> None:
-        """Tell that it ends in good order."""
-        self._socket.stopping()
-
 
 def in_spite_of_the_journal(
-    drive: Callable[[], Result], attendant: Attendant, pause: Callable[[float], object] = time.sleep
+    drive: Callable[[], Result],
+    attendant: Attending,
+    stopped: Callable[[], bool],
+    pause: Callable[[float], object] = time.sleep,
 ) -> Result:
     """Drive, and again after a pause where the journal failed in the middle of it (:func:`broken_on_the_way`).
 
     Raises:
-        JournalUnusable: at the first time, before anything was driven: that is the operator's to see.
+        JournalUnusable: at the first time, before anything was driven: that is the operator's to see. Or once it was
+            *stopped*.
     """
     waits = 0.0
     while True:
         try:
             return drive()
         except JournalBroke as broke:
+            if stopped():
+                raise broke.trouble from None
             trouble, waits = broke.trouble, FIRST_PAUSE
         except JournalUnusable as still:
             if not waits:

@@ -70,8 +70,8 @@ class Assignment:
     """What one command asks the conductor to drive.
 
     ``chosen``: ids of migrations. ``until``: a forward phase to stop at. ``patience``: how long a due time may lie
-    ahead to be waited for; None for any. ``watch``: stay until every migration is at its end, also for what has no
-    time, as a person's word. ``host``, ``pid``: the process, as others are told of it.
+    ahead to be waited for; None for any. ``stays``: it goes when every migration is at its end, and waits also for what
+    has no time, as a person's word. ``host``, ``pid``: the process, as others are told of it.
     """
 
     plan: Plan
@@ -81,7 +81,7 @@ class Assignment:
     chosen: Collection[str]
     until: Phase | None = None
     patience: timedelta | None = None
-    watch: bool = False
+    stays: bool = False
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
 
@@ -168,14 +168,14 @@ class Conductor:
             if self._deck.collect(0.0 if progressed else LISTEN) or progressed:
                 continue  # what has landed is taken in by the next turn, in one transaction with what follows it
             due = self._agenda.next_due()
-            if self._stays() or (not self._job.watch and self._rest.is_short(due, self._job.patience)):
+            if self._stays() or (not self._job.stays and self._rest.is_short(due, self._job.patience)):
                 self._deck.overtaken = False
                 self._rest.until(due)
             else:
                 break
 
     def _stays(self) -> bool:
-        return self._job.watch and not self._rest.all_ended(self._job.chosen, self._job.until)
+        return self._job.stays and not self._rest.all_ended(self._job.chosen, self._job.until)
 
     def look(self, wanted: Mapping[str, Iterable[Read]]) -> dict[str, Seen]:
         """Read for migrations what no step of theirs asks for, all at once; less than *wanted* if told to stop.

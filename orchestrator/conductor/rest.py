@@ -37,12 +37,18 @@ class Rest:
         self._deck, self._clock, self._transport = deck, clock, transport
         self._spoken_to, self._attending, self._seconds = interrupted, attending, seconds
         self._hung_up = self._swept = seconds()
+        self._due: datetime | None = None
+        self._told: str | None = None
 
     def until(self, due: datetime | None) -> None:
         """Wait until estate time is *due* (None: for ever), somebody interrupts, or the time can be read again."""
-        self._attending.rests(self._deck.state, self._clock.reckoned(), due, self._clock.unread)
-        self._hung_up = self._seconds()
+        self._due, self._hung_up = due, self._seconds()
+        self._tell()
         self._clock.wait_until(due, self._interrupted)
+
+    def _tell(self) -> None:
+        self._told = self._clock.unread
+        self._attending.rests(self._deck.state, self._clock.reckoned(), self._due, self._told)
 
     def is_short(self, due: datetime | None, patience: timedelta | None) -> bool:
         """Whether what is due may be waited for by a runner that does not stay."""
@@ -55,10 +61,13 @@ class Rest:
 
     def _interrupted(self) -> bool:
         self._attending.beats()
+        if self._told != self._clock.unread:
+            self._tell()
         now = self._seconds()
         if now - self._hung_up > HANGS_UP_AFTER:
             self._transport.close()
             self._hung_up = now
+            self._tell()
             if now - self._swept > SWEEPS_EVERY:
                 self._deck.flights.sweep(self._deck.shells.left(), 0.0)
                 self._swept = now

@@ -189,7 +189,7 @@ class World:
             by="rehearsal",
             chosen=chosen or self.ids,
             until=until,
-            watch=self.stays,
+            stays=self.stays,
             host="rehearsal",
             pid=self.processes,
         )

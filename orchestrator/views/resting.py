@@ -47,6 +47,7 @@ class Resting:
             yield f"NO ESTATE TIME: {unread}"
         answers = admissible(run, self._plan, at, self._chosen)
         held: Counter[str] = Counter()
+        failed: Counter[str] = Counter()
         waits: dict[str, list[datetime | None]] = {}
         ended = 0
         for id_ in self._chosen:
@@ -55,12 +56,13 @@ class Resting:
             if at_its_end(state, self._until):
                 ended += 1
             elif state.held is not None:
-                held[state.held.reason] += 1
+                (failed if state.failure == "failed" else held)[state.held.reason] += 1
             elif waiting is not None:
                 waits.setdefault(waiting.waiting_for, []).append(waiting.until)
         for what, untils in sorted(waits.items()):
             known = [one for one in untils if one is not None]
             yield f"{len(untils)} waits for {what}" + (f" until {iso(min(known))}" if known else "")
-        if held:
-            yield f"{held.total()} HELD for a person ({', '.join(f'{n} {why}' for why, n in sorted(held.items()))})"
+        for word, found in (("FAILED", failed), ("HELD for a person", held)):
+            if found:
+                yield f"{found.total()} {word} ({', '.join(f'{n} {why}' for why, n in sorted(found.items()))})"
         yield f"{ended} of {len(self._chosen)} at an end"

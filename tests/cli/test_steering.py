@@ -193,3 +193,22 @@ def test_a_terminal_that_goes_ends_it_in_good_order(dwelling):
     out = ended_by(run, signal.SIGHUP, 129)
     assert "Stopped by SIGHUP." in out
     assert desk.driver is None
+
+
+def test_a_mirror_that_is_away_for_a_while_ends_nothing(tmp_path):
+    """Nothing is sent that the mirror does not have; once it is back the runner takes over from itself."""
+    share, away = tmp_path / "share", tmp_path / "away"
+    share.mkdir()
+    mirrored = (*WATCH, "--mirror", str(share / "rows.jsonl"))
+    with served(tmp_path / "desk", weeks) as (desk, state, _lab), desk.running_freely(*mirrored) as run:
+        run.until(waits_for_dwell("dmsa-"))
+        share.rename(away)
+        run.until(lambda line: "Nothing is sent meanwhile, and it is tried again in 5 s." in line)
+        arrived = len(writes(state))
+        assert run.alive
+        away.rename(share)
+        run.until(lambda line: "drives" in line)
+        run.until(lambda line: "at rest: " in line)
+        assert len(writes(state)) == arrived
+        ended_by(run, signal.SIGTERM, 143)
+    desk.done("journal", "verify", "--mirror", str(share / "rows.jsonl"))
