@@ -57,7 +57,8 @@ ONLY_IN = {
     "rich": {"views", "cli"},
 }
 STAIRS = (
-    *("conductor", "tenure", "noticing", "flightdeck", "agenda", "flights", "shells", "fence", "runlog", "checkpoints"),
+    *("conductor", "tenure", "noticing", "rest", "flightdeck", "agenda", "flights", "shells", "fence", "spoken"),
+    *("runlog", "checkpoints", "attending"),
 )
 """The files of the conductor's room; each may import those after it."""
 LONGEST_FILE = 400

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.clock import FRESH_FOR, EstateClock
+from orchestrator.clock import FRESH_FOR, EstateClock, LogOnRefused
 from orchestrator.model.observation import Unreadable
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -112,7 +112,7 @@ def test_a_lab_that_cannot_be_read_is_not_asked_without_a_pause():
     clock = hands.clock(is_lab=True)
     clock.ask()
     clock.wait_until(AT + timedelta(seconds=30), lambda: False)
-    assert hands.asked < 100
+    assert hands.asked < 20
 
 
 def test_how_far_it_is_from_the_journal_s_clock_is_known_by_the_last_reading():
@@ -134,3 +134,67 @@ def test_where_the_journal_s_clock_is_estate_time_the_two_are_one():
     clock = Hands(AT).clock(is_lab=True)
     clock.ask()
     assert clock.apart == timedelta(0)
+
+
+def test_while_it_cannot_be_read_it_is_asked_for_more_and_more_seldom():
+    hands = Hands(AT)
+    clock = hands.clock()
+    clock.ask()
+    hands.seconds += FRESH + 1
+    clock.wait_until(None, lambda: hands.seconds >= 7200)
+    assert 12 < hands.asked < 36
+
+
+def test_waiting_ends_when_it_can_be_read_again():
+    hands = Hands(None, None, None, AT)
+    clock = hands.clock()
+    clock.ask()
+    clock.wait_until(None, lambda: hands.seconds > 3600)
+    assert (hands.asked, clock.reckoned()) == (4, AT)
+    assert hands.seconds <= (FRESH + 1) * 7
+
+
+def test_in_a_long_wait_it_is_read_once_an_hour():
+    hands = Hands(*[AT + timedelta(hours=hour) for hour in range(1000)])
+    clock = hands.clock()
+    clock.ask()
+    clock.wait_until(AT + timedelta(hours=12), lambda: False)
+    assert 10 <= hands.asked <= 15
+
+
+def test_a_refused_log_on_is_not_repeated_for_half_an_hour_unless_a_person_has_spoken():
+    """Each time could count as one more wrong password."""
+
+    class Refused(Hands):
+        def _read(self) -> datetime:
+            self.asked += 1
+            raise LogOnRefused("dc01 refuses the credentials")
+
+    hands = Refused()
+    clock = hands.clock()
+    clock.ask()
+    assert (clock.refused, clock.silent) == (True, True)
+    clock.wait_until(None, lambda: hands.seconds > 1790)
+    assert hands.asked == 1
+    clock.wait_until(None, lambda: hands.seconds > 1810)
+    assert hands.asked == 2
+    clock.ask_soon()
+    clock.now()
+    assert hands.asked == 3
+
+
+def test_a_time_that_is_known_is_not_asked_for_because_a_person_has_spoken():
+    hands = Hands(AT)
+    clock = hands.clock()
+    clock.ask()
+    clock.ask_soon()
+    assert clock.now() == AT
+    assert hands.asked == 1
+
+
+def test_on_a_lab_what_waits_for_a_person_lets_no_time_pass():
+    hands = Hands(AT)
+    clock = hands.clock(is_lab=True)
+    clock.ask()
+    clock.wait_until(None, lambda: hands.seconds >= 60)
+    assert hands.asked == 1

@@ -14,8 +14,9 @@ from typing import Any
 from orchestrator.cli.history import refuse_other_plan, replay
 from orchestrator.cli.options import as_typed
 from orchestrator.cli.selection import who
-from orchestrator.clock import EstateClock
+from orchestrator.clock import EstateClock, LogOnRefused, lasting
 from orchestrator.conductor import Assignment, Conductor
+from orchestrator.conductor.attending import Attending
 from orchestrator.errors import InputInvalid, PersonNeeded
 from orchestrator.journal import JournalUnusable, journal_file, open_journal
 from orchestrator.model.call import Read, Ticket, cmdlet
@@ -30,6 +31,7 @@ from orchestrator.notices import body_of, form_for
 from orchestrator.planfile import Loaded, canonical
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.ldap import LdapTransport
+from orchestrator.remote.logons import REFUSED_LOGONS
 from orchestrator.remote.outbox import Outbox
 from orchestrator.remote.pool import CallPool
 from orchestrator.remote.psrp import PsrpTransport
@@ -107,7 +109,7 @@ def traffic_for(plan: Plan, manners: Manners, *, lists_hosts: bool = True) -> Tr
 def transport_for(plan: Plan, connections: Connections, traffic: Traffic | None = None) -> Transport:
     """Return what carries calls: remoting, and LDAP beside it where the plan names a second witness."""
     traffic = traffic or traffic_for(plan, Manners())
-    hosts = PsrpTransport(connections.settings, traffic=traffic)
+    hosts = PsrpTransport(connections.settings, clock=lasting, traffic=traffic)
     directory = plan.estate.directory
     if directory is None or directory.witness == "none":
         return hosts
@@ -150,7 +152,9 @@ def clock_for(
             )
         time = roots[0].get("currentTime") if roots else None
         if not isinstance(time, datetime):
-            raise Unreadable(complaint(reply) if reply.fault else f"{directory.endpoint}: {complaint(reply)}")
+            refused = reply.fault is not None and reply.fault.code in REFUSED_LOGONS
+            said = complaint(reply) if reply.fault else f"{directory.endpoint}: {complaint(reply)}"
+            raise LogOnRefused(said) if refused else Unreadable(said)
         return time
 
     return EstateClock(read, is_lab=plan.is_lab, here=None if plan.is_lab else lambda: datetime.now(UTC))
@@ -180,11 +184,13 @@ def conducting(
     terms: Callable[[Plan], Plan] = lambda plan: plan,
     manners: Manners | None = None,
     notifying: bool = True,
+    attending: Attending | None = None,
 ) -> Iterator[Conductor]:
     """Take the journal's lease and put a conductor together; give everything back afterwards.
 
     *terms* says by which rules, or on which estate, it goes instead of those of the plan, whose identity stays;
     *manners* how much is done at once; *notifying* whether the receivers that the plan names are told what happens.
+    With *watch* it waits for whatever is due; one that is *attending* stays until everything is at its end.
 
     Raises:
         JournalHeld: another runner drives.
@@ -212,6 +218,7 @@ def conducting(
                         chosen=chosen,
                         until=until,
                         patience=None if watch or resolved.plan.is_lab else PATIENCE,
+                        stays=attending is not None,
                     )
 
                     def announce(ticket: Ticket) -> None:
@@ -220,7 +227,17 @@ def conducting(
                     clock = clock_for(resolved.plan, for_time, announce)
                     pool: CallPool[int] = CallPool(transport, traffic.manners.threads)
                     outbox = outbox_for(loaded, place, mirror) if notifying else None
-                    conductor = Conductor(assignment, journal, lease, transport, clock, notice, pool, outbox=outbox)
+                    conductor = Conductor(
+                        assignment,
+                        journal,
+                        lease,
+                        transport,
+                        clock,
+                        notice,
+                        pool,
+                        outbox=outbox,
+                        attending=attending,
+                    )
                     yield conductor
         finally:
             with contextlib.suppress(JournalUnusable):

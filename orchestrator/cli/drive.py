@@ -50,7 +50,8 @@ def run(
         str | None, typer.Option("--until", metavar="PHASE", help="Stop each migration at this phase.")
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay, and wait for whatever is due, however far ahead.")
+        bool,
+        typer.Option("--watch", help="Stay for weeks: until everything is completed, or rolled back."),
     ] = False,
     journal: JournalPlace = DEFAULT_JOURNAL,
     mirror: MirrorPlace = None,
@@ -62,7 +63,9 @@ def run(
 ) -> None:
     """Move forward everything that may move; the same command resumes after any interruption.
 
-    Waits for what is due within ten minutes (on a lab estate, for everything that has a due time).
+    Waits for what is due within ten minutes (on a lab estate, for everything that has a due time). With --watch it
+    stays, also while everything is held or waits for people, and does what other terminals say on the same journal:
+    hold, release, undo, reset, rollback.
 
     Exit codes: 0 done, 4 a person is needed, 5 failures, 6 another runner drives, 7 waiting.
 
@@ -264,38 +267,50 @@ def conduct(
 ) -> tuple[RunState, int]:
     """Drive until nothing moves or it is *enough*, showing what happens; return the state and the signal that ended it.
 
-    The signal is 0 where none did. *duty* is done instead of driving forward, the rest is as in ``conducting``.
+    The signal is 0 where none did. *duty* is done instead of driving forward, the rest is as in ``conducting``. With
+    *watch* it waits for whatever is due, and a runner without a duty of its own stays.
     """
     from orchestrator.cli.compose import conducting
     from orchestrator.cli.signals import Signals
+    from orchestrator.cli.staying import Attendant, broken_on_the_way, in_spite_of_the_journal
     from orchestrator.views.progress import watching
 
     signals = Signals()
+    conductor: Conductor
 
     def notice(event: Event, at: datetime | None) -> None:
         progress.notice(event, at)
         if enough(conductor.state):
             conductor.stop()
 
-    with (
-        signals.heard(),
-        watching(loaded.plan, quiet=quiet) as progress,
-        conducting(
-            loaded,
-            place,
-            chosen,
-            notice,
-            until,
-            watch=watch,
-            mirror=mirror,
-            terms=terms,
-            manners=manners,
-            notifying=notifying,
-        ) as conductor,
-        signals.stopping(conductor.stop),
-    ):
-        progress.begin(conductor.state)
-        state = conductor.run(duty)
+    with signals.heard(), watching(loaded.plan, quiet=quiet) as progress:
+        attendant = Attendant(loaded.plan, chosen, until, progress.rest) if watch and duty is None else None
+
+        def drive() -> RunState:
+            nonlocal conductor
+            with (
+                conducting(
+                    loaded,
+                    place,
+                    chosen,
+                    notice,
+                    until,
+                    watch=watch,
+                    mirror=mirror,
+                    terms=terms,
+                    manners=manners,
+                    notifying=notifying,
+                    attending=attendant,
+                ) as conductor,
+                signals.stopping(conductor.stop),
+            ):
+                progress.begin(conductor.state)
+                with broken_on_the_way() if attendant else contextlib.nullcontext():
+                    return conductor.run(duty)
+
+        state = (
+            drive() if attendant is None else in_spite_of_the_journal(drive, attendant, lambda: bool(signals.number))
+        )
     if conductor.time_unread and not any(one.held for one in state.migrations.values()):
         typer.echo(
             f"Estate time could not be read: {conductor.time_unread}. Nothing that waits for a time, or for a window, "

@@ -40,6 +40,16 @@ def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
     return open_journal(place, create=False, mirror=mirror) if left else None
 
 
+def driver_of(place: str) -> str | None:
+    """Return who drives now; None if nobody does."""
+    journal = open_existing(place)
+    if journal is None:
+        return None
+    with contextlib.closing(journal):
+        lease = journal.holder()
+    return lease.holder if lease else None
+
+
 def replay(journal: Journal | None, plan: str) -> tuple[RunState, int]:
     """Return where a run stands by its journal, and the number of the journal's last row that counts there.
 

@@ -25,7 +25,7 @@ def status(
     """Show where everything stands, what it waits for and until when. Reads only the journal; exits 0.
 
     Of each wave also whether its windows are open, until when, and when they open next, at the last reading of estate
-    time. Marks: waits (time or others come first), HELD (a person is needed), FAIL (it failed).
+    time. Marks: waits (time or others come first), HELD (a person is needed), FAILED.
 
     With --snapshot: both objects, their security descriptors, every host value and every workload as they were before
     the first write and right before Complete, and what a way back found at its end. --only narrows that.

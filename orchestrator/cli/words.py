@@ -11,6 +11,7 @@ from orchestrator.views.output import say
 
 if TYPE_CHECKING:
     from orchestrator.model.run import RunState
+    from orchestrator.model.state import MigrationState
 
 
 def hold(
@@ -22,7 +23,10 @@ def hold(
     mirror: MirrorPlace = None,
     verbose: Verbose = False,
 ) -> None:
-    """Let nothing new begin for these migrations until they are released; a step that runs ends.
+    """Let nothing new begin for these migrations until they are released; a write that has left may still end.
+
+    Without --only the whole plan. A runner on the same journal obeys at once; without one the next run does. What is
+    held already, by whomever, stays as it is.
 
     Example: dmsa hold plans/quickstart.yaml --only main --reason "incident 4711"
     """
@@ -38,15 +42,17 @@ def hold(
     loaded = load_plan(plan)
     chosen, by = select(loaded.plan, only), speaker(loaded.plan, as_)
 
+    fresh: list[str] = []
+
     def words(state: RunState) -> list[Event]:
         refuse_other_plan(state, loaded)
-        free = [id_ for id_ in chosen if state[id_].held is None and state[id_].phase not in FINAL]
-        return [Held(migration=id_, reason="operator", detail=reason, release=_release(id_), by=by) for id_ in free]
+        fresh[:] = [id_ for id_ in chosen if state[id_].held is None and state[id_].phase not in FINAL]
+        return [Held(migration=id_, reason="operator", detail=reason, release=_release(id_), by=by) for id_ in fresh]
 
     state = append_words(journal, loaded.plan.name, words, mirror)
     for id_ in chosen:
-        held = state[id_].held
-        say(f"{id_}: {f'held ({held.reason}): {held.detail}' if held else f'not held: it is {state[id_].phase}'}")
+        say(f"{id_}: {_how_held(state[id_], fresh=id_ in fresh)}")
+    _say_who_obeys(journal, state, tuple(fresh))
 
 
 def release(
@@ -62,18 +68,19 @@ def release(
     mirror: MirrorPlace = None,
     verbose: Verbose = False,
 ) -> None:
-    """Let held migrations go on; `dmsa run` then moves them.
+    """Let held migrations go on: a runner on the same journal moves them at once, without one `dmsa run` does.
+
+    Without --only the whole plan.
 
     Example: dmsa release plans/quickstart.yaml --only dmsa-report --reason "app01 is back"
     """
     from orchestrator.cli.backwards import append_words
-    from orchestrator.cli.history import refuse_other_plan
+    from orchestrator.cli.history import driver_of, refuse_other_plan
     from orchestrator.cli.logs import configure
     from orchestrator.cli.selection import select, speaker
     from orchestrator.errors import PersonNeeded
     from orchestrator.model.event import Event, Released
     from orchestrator.model.lifecycle import Intention, Phase
-    from orchestrator.model.state import MigrationState
     from orchestrator.planfile import load_plan
     from orchestrator.views.summary import advice
 
@@ -106,9 +113,10 @@ def release(
         ]
 
     state = append_words(journal, loaded.plan.name, words, mirror)
+    driver = driver_of(journal)
     for id_ in chosen:
         phase = state[id_].phase
-        freed = f"released; `dmsa run {typed}` goes on from {phase}"
+        freed = f"released; {driver or f'`dmsa run {typed}`'} goes on from {phase}"
         say(f"{id_}: {freed if id_ in released else f'not held: it is {phase}'}")
 
 
@@ -165,6 +173,32 @@ def release_host(
         held = state[id_].held
         goes_on = f"still held ({held.reason})" if held else f"`dmsa run {typed}` goes on without it"
         say(f"{id_}: {name} is lost; {goes_on}")
+
+
+def _how_held(state: MigrationState, *, fresh: bool) -> str:
+    """Say how a migration stands after the word; that of a second operator is not added to that of the first."""
+    held = state.held
+    if held is None:
+        return f"not held: it is {state.phase}"
+    if fresh:
+        return f"held ({held.reason}): {held.detail}"
+    by = f" by {held.by}" if held.by else ""
+    return f"held already{by} ({held.reason}): {held.detail}. Your word was not added: one release lets it go on"
+
+
+def _say_who_obeys(journal: str, state: RunState, ids: tuple[str, ...]) -> None:
+    """Say who drives, and which writes had left before the word."""
+    from orchestrator.cli.history import driver_of
+
+    driver = driver_of(journal)
+    if driver is None or not ids:
+        return
+    left = [
+        f"{attempt.started.cmdlet} on {attempt.started.endpoint}" for id_ in ids for attempt in state[id_].open.values()
+    ]
+    say(f"{driver} drives, and begins nothing new for {'it' if len(ids) == 1 else 'them'}.")
+    if left:
+        say(f"Under way, and may still end: {', '.join(left)}.")
 
 
 def _written_down(state: RunState, host: str) -> list[tuple[str, str]]:

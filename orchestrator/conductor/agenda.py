@@ -17,6 +17,9 @@ from orchestrator.engine.waves import Admission
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 
+_FEW = 64
+"""Times that are not worth sorting out."""
+
 
 class Agenda:
     """What to look at in this turn, and until when nothing is due."""
@@ -25,10 +28,12 @@ class Agenda:
         self._plan = plan
         self._waves = {wave.name: Standing(plan, wave, chosen) for wave in plan.waves}
         self._wave_of = {id_: name for name, standing in self._waves.items() for id_ in standing.places}
-        self._read = 0
+        self._anew = True
         self._stirred: dict[str, set[str]] = defaultdict(set)
         self._again: dict[str, dict[str, datetime | None]] = {}
         self._dues: list[tuple[datetime, Key]] = []
+        self._most = _FEW
+        self._news: set[str] = set()
 
     def worth_a_look(self, run: RunState, at: datetime | None) -> Iterator[tuple[str, Admission]]:
         """Yield the migrations that may have something to do, with what the wave rules say of them.
@@ -45,6 +50,11 @@ class Agenda:
                 yield id_, standing.answers[id_]
             self._take_in(run)
 
+    def news(self) -> set[str]:
+        """Return the migrations that events were about since this was asked last."""
+        news, self._news = self._news, set()
+        return news
+
     def stir(self, id_: str) -> None:
         """Look at a migration again in the next turn."""
         self._stirred[self._wave_of[id_]].add(id_)
@@ -55,6 +65,8 @@ class Agenda:
         self._again.setdefault(id_, {})[subject] = due
         if due is not None:
             heapq.heappush(self._dues, (due, key))
+            if len(self._dues) > self._most:
+                self._drop_what_no_longer_counts()
 
     def waits(self, key: Key) -> bool:
         """Whether a subject is to be left alone now."""
@@ -67,7 +79,8 @@ class Agenda:
             self.stir(id_)
             return
         self._again.clear()
-        self._read = 0
+        self._dues.clear()
+        self._anew = True
         for standing in self._waves.values():
             standing.forget()
 
@@ -76,6 +89,13 @@ class Agenda:
         while self._dues and not self._stands(*self._dues[0]):
             heapq.heappop(self._dues)
         return self._dues[0][0] if self._dues else None
+
+    def _drop_what_no_longer_counts(self) -> None:
+        """Keep only the times that still stand: one that lies weeks ahead comes to the top, and goes, in weeks."""
+        left = ((due, (id_, subject)) for id_, again in self._again.items() for subject, due in again.items())
+        self._dues = [(due, key) for due, key in left if due is not None]
+        heapq.heapify(self._dues)
+        self._most = max(_FEW, 2 * len(self._dues))
 
     def _stands(self, due: datetime, key: Key) -> bool:
         return self._again.get(key[0], {}).get(key[1]) == due
@@ -88,10 +108,12 @@ class Agenda:
 
     def _take_in(self, run: RunState) -> None:
         """Let the waves know which migrations events were about since the last time."""
-        touched: dict[str, list[str]] = {} if self._read else {name: [] for name in self._waves}
-        for id_ in run.touched[self._read :]:
+        touched: dict[str, list[str]] = {name: [] for name in self._waves} if self._anew else {}
+        for id_ in run.touched:
             if id_ in self._wave_of:
                 touched.setdefault(self._wave_of[id_], []).append(id_)
-        self._read = len(run.touched)
+        self._news |= run.touched
+        run.touched.clear()
+        self._anew = False
         for name, ids in touched.items():
             self._waves[name].take_in(run, ids)

@@ -28,10 +28,12 @@ from typing import Any
 from orchestrator import __version__
 from orchestrator.clock import EstateClock, lasting
 from orchestrator.conductor.agenda import Agenda
+from orchestrator.conductor.attending import Attending
 from orchestrator.conductor.fence import Fence
 from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.flights import Flight, Key
 from orchestrator.conductor.noticing import Noticing, Posts
+from orchestrator.conductor.rest import Rest
 from orchestrator.conductor.runlog import Notice, Overtaken, RunLog
 from orchestrator.conductor.tenure import LISTEN, Tenure
 from orchestrator.engine.decide import next_action, subjects
@@ -59,7 +61,8 @@ class Assignment:
     """What one command asks the conductor to drive.
 
     ``chosen``: ids of migrations. ``until``: a forward phase to stop at. ``patience``: how long a due time may lie
-    ahead to be waited for; None for any. ``host``, ``pid``: the process, as others are told of it.
+    ahead to be waited for; None for any. ``stays``: it goes when every migration is at its end, and waits also for what
+    has no time, as a person's word. ``host``, ``pid``: the process, as others are told of it.
     """
 
     plan: Plan
@@ -69,6 +72,7 @@ class Assignment:
     chosen: Collection[str]
     until: Phase | None = None
     patience: timedelta | None = None
+    stays: bool = False
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
 
@@ -91,19 +95,21 @@ class Conductor:
         pool: Pool[int] | None = None,
         seconds: Callable[[], float] = lasting,
         outbox: Posts | None = None,
+        attending: Attending | None = None,
     ) -> None:
         self._job, self._plan = assignment, assignment.plan
-        self._transport, self._clock = transport, clock
+        self._transport, self._clock, self._attending = transport, clock, attending or Attending()
         self._agenda = Agenda(self._plan, assignment.chosen)
         self._stopping = self._timeless = self._homeward = False
         self._log = RunLog(self._plan.name, journal, lease, clock.reckoned, notice)
-        fence = Fence(journal, lease, seconds)
+        fence = Fence(self._plan.name, journal, lease, seconds)
         self._deck = FlightDeck(
             self._plan, self._log, self._agenda, clock, transport, pool or CallPool(transport), fence
         )
         self._flights = self._deck.flights
         self._tenure = Tenure(self._deck, self._log, clock, transport)
-        self._noticing = Noticing(self._plan, self._log, self._deck, outbox, seconds)
+        self._noticing = Noticing(self._plan, self._log, self._deck, self._agenda, outbox, seconds)
+        self._rest = Rest(self._deck, clock, transport, self._interrupted, self._attending)
 
     @property
     def state(self) -> RunState:
@@ -158,10 +164,14 @@ class Conductor:
             if self._deck.collect(0.0 if progressed else LISTEN) or progressed:
                 continue  # what has landed is taken in by the next turn, in one transaction with what follows it
             due = self._agenda.next_due()
-            if due is None or not self._worth_waiting(due):
+            if self._stays() or (not self._job.stays and self._rest.is_short(due, self._job.patience)):
+                self._deck.overtaken = False
+                self._rest.until(due)
+            else:
                 break
-            self._deck.overtaken = False
-            self._clock.wait_until(due, self._interrupted)
+
+    def _stays(self) -> bool:
+        return self._job.stays and not self._rest.all_ended(self._job.chosen, self._job.until)
 
     def look(self, wanted: Mapping[str, Iterable[Read]]) -> dict[str, Seen]:
         """Read for migrations what no step of theirs asks for, all at once; less than *wanted* if told to stop.
@@ -205,17 +215,19 @@ class Conductor:
 
     def _hear(self) -> bool:
         """Fold in what operators said; what was read before is read again. Say whether to go on by this plan."""
+        self._attending.beats()
         if self._log.hear():
             self._deck.forget()
+            self._clock.ask_soon()
         return self.going_on
 
     def _turn(self) -> bool:
         """Begin everything that may begin now; say whether anything did."""
         at = self._clock.now()
         progressed = False
-        if self._timeless and at is not None:
+        before, self._timeless = self._timeless, at is None or self._clock.silent
+        if before and not self._timeless:
             self._deck.forget()  # what waited for the time to be known
-        self._timeless = at is None
         self._deck.take_in()
         self._noticing.write_answers()
         for id_, answer in self._agenda.worth_a_look(self.state, at):
@@ -226,7 +238,7 @@ class Conductor:
                 case Go() if not reached(self.state[id_], self._job.until):
                     if answer.admits:
                         self._log.write(Admitted(migration=id_, step=answer.step))
-                    case = Case.of(self.state, self._plan, id_, at, self._clock.apart)
+                    case = Case.of(self.state, self._plan, id_, at, self._clock.apart, silent=self._timeless)
                     for subject in subjects(case):
                         progressed |= self._advance((id_, subject), case)
                 case Spent() | TurnBack():
@@ -250,7 +262,7 @@ class Conductor:
         recorded = False
         while True:
             if case.state is not self.state[id_]:
-                case = Case.of(self.state, self._plan, id_, at, case.apart)
+                case = Case.of(self.state, self._plan, id_, at, case.apart, silent=case.silent)
                 if case.state.held or subject not in subjects(case):
                     return recorded
             action = next_action(case, subject, self._deck.seen(key))
@@ -334,10 +346,6 @@ class Conductor:
             refused = CallRefused(migration=id_, detail=str(refusal))
             self._deck.surely(lambda: self._log.write(refused))
             raise
-
-    def _worth_waiting(self, due: datetime) -> bool:
-        at = self._clock.now()
-        return at is not None and (self._job.patience is None or due - at <= self._job.patience)
 
     def _interrupted(self) -> bool:
         return self._stopping or self._deck.overtaken or self._log.spoken_to() or self._noticing.restless()

@@ -18,13 +18,17 @@ was restored elsewhere), the age of the intent stands in: the copy holds (1), so
 least, which is longer than :data:`LEAVES_WITHIN`; a write that leaves in time lands before the look. What stays open is
 a runner that freezes between (3) and (4), in a shell opened after (b), beside a successor on a copy. A plan may set
 ``settle`` lower than that age on a lab or for a drill alone.
+
+An operator may speak between (1) and (3) as well: then too the write is decided anew (:mod:`.spoken`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from orchestrator.clock import lasting
+from orchestrator.conductor.spoken import Spoken
 from orchestrator.errors import OrchestratorError
 from orchestrator.journal import Journal, Lease
 from orchestrator.model.observation import Fault, FaultKind
@@ -34,28 +38,40 @@ LEAVES_WITHIN = 10.0
 """Seconds within which a write must leave, counted from before its intent was put on disk."""
 
 
+@dataclass(frozen=True)
+class Intended:
+    """When intents went to disk: after that second, up to that row of the journal."""
+
+    since: float
+    row: int
+
+
 class Fence:
     """Gives writes their leave, on the threads that carry them."""
 
-    def __init__(self, journal: Journal, lease: Lease, seconds: Callable[[], float] = lasting) -> None:
+    def __init__(self, run: str, journal: Journal, lease: Lease, seconds: Callable[[], float] = lasting) -> None:
         self._journal, self._lease, self._seconds = journal, lease, seconds
+        self._spoken = Spoken(run, journal)
 
     def now(self) -> float:
         """Return the seconds that :meth:`leave` counts from."""
         return self._seconds()
 
-    def leave(self, endpoint: str, since: float) -> Leave:
-        """Return what is asked right before a write to *endpoint* leaves, whose intent went to disk after *since*."""
-        return lambda: self._against(endpoint, since)
+    def leave(self, endpoint: str, migration: str, intended: Intended) -> Leave:
+        """Return what is asked right before a write of a migration to *endpoint* leaves."""
+        return lambda: self._against(endpoint, migration, intended)
 
-    def _against(self, endpoint: str, since: float) -> Fault | None:
+    def _against(self, endpoint: str, migration: str, intended: Intended) -> Fault | None:
         try:
             holder = self._journal.holder()
+            spoken = self._spoken.after(intended.row, migration)
         except OrchestratorError as error:
             return _not_sent(endpoint, f"it cannot be seen whether this run still holds the journal ({error})")
         if holder != self._lease:
             return _not_sent(endpoint, "this run no longer holds the journal")
-        late = self._seconds() - since
+        if spoken:
+            return _not_sent(endpoint, "an operator has spoken since it was decided; it is decided anew")
+        late = self._seconds() - intended.since
         if late > LEAVES_WITHIN:
             return _not_sent(endpoint, f"{late:.0f} s have passed since it was decided; it is decided anew")
         return None

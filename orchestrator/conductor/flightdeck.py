@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from orchestrator.clock import EstateClock
 from orchestrator.conductor.agenda import Agenda
-from orchestrator.conductor.fence import Fence
+from orchestrator.conductor.fence import Fence, Intended
 from orchestrator.conductor.flights import Flight, Flights, Key, Landed
 from orchestrator.conductor.runlog import Overtaken, RunLog
 from orchestrator.conductor.shells import Shells
@@ -103,7 +103,7 @@ class FlightDeck:
             raise
         finally:
             self._taken_in = []
-        self.flights.take_off(since)
+        self.flights.take_off(Intended(since, self._log.head))
 
     # Calls in the air.
 
@@ -142,6 +142,8 @@ class FlightDeck:
             wrong = said_wrong(result, self.state[id_].open[subject].started.endpoint)
             fault = FaultSeen.of(wrong) if wrong else None
             self._log.write(AttemptFinished(migration=id_, subject=subject, outcome=result.outcome, fault=fault))
+        elif not result and self._clock.reckoned() is None:
+            self._agenda.wait(flight.key, None)  # no retry can be due; it is asked again once the time is known
         else:
-            case = Case.of(self.state, self._plan, id_, self._clock.reckoned())
+            case = Case.of(self.state, self._plan, id_, self._clock.reckoned(), silent=self._clock.silent)
             self._log.write(*after_end_shell(case, subject, result).events)

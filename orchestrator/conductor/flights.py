@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from orchestrator.conductor.fence import Fence
+from orchestrator.conductor.fence import Fence, Intended
 from orchestrator.model.call import Read, Ticket, Write
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.observation import Reply
@@ -56,12 +56,12 @@ class Landed:
 
 @dataclass(frozen=True)
 class _Boarded:
-    """A call that is ready to go: how it starts, once its intent has gone to disk after some second, and the ticket
-    that goes back if it may not.
+    """A call that is ready to go: how it starts, once its intent is on disk, and the ticket that goes back if it may
+    not.
     """
 
     flight: Flight
-    start: Callable[[int, float], None]
+    start: Callable[[int, Intended], None]
     read: Read | None = None
     ticket: Ticket | None = None
 
@@ -116,14 +116,14 @@ class Flights:
         """Board a write under a ticket whose ids are being written down."""
         endpoint = write.endpoint
 
-        def start(token: int, since: float) -> None:
-            self._pool.start(token, write, ticket, self._fence.leave(endpoint, since))
+        def start(token: int, intended: Intended) -> None:
+            self._pool.start(token, write, ticket, self._fence.leave(endpoint, flight.key[0], intended))
 
         self._board(_Boarded(flight, start, None, ticket))
 
     def end_shell(self, flight: Flight, endpoint: str, shell: UUID) -> None:
         """Board the end of a shell."""
-        self._board(_Boarded(flight, lambda token, _since: self._pool.end_shell(token, endpoint, shell)))
+        self._board(_Boarded(flight, lambda token, _intended: self._pool.end_shell(token, endpoint, shell)))
 
     def sweep(self, shells: Mapping[UUID, str], patience: float) -> None:
         """Delete shells that no call of ours needs, all at once; wait so many seconds at most."""
@@ -148,13 +148,13 @@ class Flights:
         for flight in short.values():
             self.observe(flight)
 
-    def take_off(self, since: float) -> None:
-        """Send what was boarded. Its intents are on disk, and were not before the fence's second *since*."""
+    def take_off(self, intended: Intended) -> None:
+        """Send what was boarded; its intents are on disk."""
         boarded, self._boarded = self._boarded, []
         for one in boarded:
             token = next(self._tokens)
             self._air[token] = (one.flight, one.read)
-            one.start(token, since)
+            one.start(token, intended)
 
     def abandon(self) -> None:
         """Let nothing of what was boarded go: its intents are not on disk. Reads of a flight under way board again."""
@@ -213,8 +213,8 @@ class Flights:
         """Take no more calls; wait so many seconds for those in the air."""
         self._pool.close(timeout)
 
-    def _reads(self, read: Read, ticket: Ticket) -> Callable[[int, float], None]:
-        return lambda token, _since: self._pool.start(token, read, ticket)
+    def _reads(self, read: Read, ticket: Ticket) -> Callable[[int, Intended], None]:
+        return lambda token, _intended: self._pool.start(token, read, ticket)
 
     def _board(self, boarded: _Boarded) -> None:
         flight = boarded.flight

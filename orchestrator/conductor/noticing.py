@@ -17,6 +17,7 @@ from typing import Protocol
 
 import structlog
 
+from orchestrator.conductor.agenda import Agenda
 from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.runlog import RunLog
 from orchestrator.engine.waves import Admission, NotYet
@@ -62,13 +63,18 @@ class Noticing:
     """What one runner tells people; without *outbox* nothing, and nothing is written down."""
 
     def __init__(
-        self, plan: Plan, log_: RunLog, deck: FlightDeck, outbox: Posts | None, seconds: Callable[[], float]
+        self,
+        plan: Plan,
+        log_: RunLog,
+        deck: FlightDeck,
+        agenda: Agenda,
+        outbox: Posts | None,
+        seconds: Callable[[], float],
     ) -> None:
-        self._plan, self._log, self._deck, self._outbox, self._seconds = plan, log_, deck, outbox, seconds
-        self._ids = [migration.id for migration in plan.migrations()]
-        self._known = set(self._ids)
+        self._plan, self._log, self._deck, self._agenda = plan, log_, deck, agenda
+        self._outbox, self._seconds = outbox, seconds
+        self._ids = {migration.id: place for place, migration in enumerate(plan.migrations())}
         self._run: object = None
-        self._read = 0
         self._kept: set[str] = set()
         """Migrations whose occasion is told later, together with others."""
         self._last: dict[tuple[str, str, str], float] = {}
@@ -161,12 +167,12 @@ class Noticing:
     def _changed(self) -> list[str]:
         """Return the migrations to which something has happened since this was asked last."""
         run = self._log.state
+        changed = self._kept | self._agenda.news() | run.touched
         if run is not self._run:
-            self._run, self._read = run, len(run.touched)
-            return self._ids
-        changed = dict.fromkeys((*self._kept, *run.touched[self._read :]))
-        self._read, self._kept = len(run.touched), set()
-        return [id_ for id_ in changed if id_ in self._known]
+            self._run = run
+            return list(self._ids)
+        self._kept = set()
+        return sorted(changed & self._ids.keys(), key=self._ids.__getitem__)
 
     def _gates_due(self, at: datetime | None) -> bool:
         if not self._gates or at is None:

@@ -66,6 +66,11 @@ class RunLog:
         self._kept = self.state.copied(), self._head
 
     @property
+    def head(self) -> int:
+        """The journal's last row that is folded in."""
+        return self._head
+
+    @property
     def pending(self) -> bool:
         """Whether anything was written that is not on disk yet."""
         return bool(self._pending)

@@ -40,6 +40,7 @@ class Shells:
         """Write down which of them are known to be gone."""
         self._ask()
         state = self._log.state
+        self._gone &= state.left_open().keys()  # the others are written down, and weeks would pile them up
         for shell, endpoint in [(shell, endpoint) for shell, endpoint in state.shells.items() if shell in self._gone]:
             self._log.write(ShellGone(endpoint=endpoint, shell=shell))
 

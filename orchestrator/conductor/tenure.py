@@ -47,7 +47,7 @@ class Tenure:
         self._deck.flights.sweep(left, SWEEP_TAKES)
         if still := self._deck.shells.left():
             log.warning("shells of an earlier run could not be deleted", hosts=sorted(set(still.values())))
-        if self._clock.ask() is None:
+        if self._clock.ask() is None and not self._clock.refused:
             self._clock.ask()  # one lost reading must not make every migration a question that nobody answered
         self._deck.surely(lambda: self._say_who_drives(who, first))
 

@@ -189,7 +189,7 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen, to_write: bool = F
     if not faults:
         return None
     never_reached = case.state.snapshot is None and any(not fault.reached and not fault.busy for _, fault in faults)
-    if seen.guarded and never_reached:
+    if seen.guarded and never_reached and not _cut_off(case, faults):
         refusal = _refusal(case, step, _answers(case, step, seen))
         if refusal is not None:
             return refusal
@@ -200,6 +200,12 @@ def _faulty(case: Case, step: Step, subject: str, seen: Seen, to_write: bool = F
     if fault.kind is FaultKind.PERMANENT:
         return hold(case, step, subject, unreadable(endpoint, fault))
     return retry(case, subject, "read", fault)
+
+
+def _cut_off(case: Case, faults: Iterable[tuple[str, Fault]]) -> bool:
+    """Whether it may well be the runner that is cut off: the domain controller is silent, and was heard in this run."""
+    passing = all(fault.kind is FaultKind.TRANSIENT for _, fault in faults)
+    return case.silent and case.run.last_at is not None and passing
 
 
 def _faults(case: Case, step: Step, subject: str, seen: Seen, to_write: bool = False) -> list[tuple[str, Fault]]:
@@ -233,6 +239,9 @@ def after_end_shell(case: Case, subject: str, acknowledged: bool) -> Record:
     )
     if attempt.started.cmdlet == "Restart-Computer" and case.at and case.at < (attempt.at or case.at) + REBOOT_TAKES:
         return again(case, subject, "read", fault, case.state.tries.get((subject, "read"), 0), case.at + LOOK_AGAIN)
+    tries = case.state.tries.get((subject, "read"), 0)
+    if case.silent and case.at is not None and tries + 1 >= case.policy.retry.attempts:
+        return again(case, subject, "read", fault, tries, case.at + case.policy.retry.longest_wait)
     record = again_or_hold(case, subject, "read", fault)
     return Record(
         tuple(

@@ -23,6 +23,16 @@ def reached(state: MigrationState, until: Phase | None) -> bool:
     return PATH.index(state.phase) >= PATH.index(until)
 
 
+def at_its_end(state: MigrationState, until: Phase | None = None) -> bool:
+    """Whether there is nothing to come for a migration: completed or rolled back, or as far forward as was asked for.
+
+    One that is held is not at its end, nor is one about which a word was said that nobody has carried out.
+    """
+    if state.held is not None or state.asserted is not None or state.adopting is not None:
+        return False
+    return reached(state, until) or (state.phase in FINAL and state.intention is _settled_intention(state))
+
+
 def exit_of(run: RunState, plan: Plan, chosen: Collection[str] | None = None, until: Phase | None = None) -> Exit:
     """Return what ``run`` would exit with now, for the whole plan or for what was chosen."""
     if run.refused:

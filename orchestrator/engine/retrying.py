@@ -30,13 +30,15 @@ def current_step(case: Case) -> Step | None:
 def retry(case: Case, subject: str, of: str, fault: Fault | FaultSeen, down: tuple[str, ...] = ()) -> Record | Wait:
     """Return the retry of a transient fault, or the hold when the attempts are spent; ``down`` is said of the hold.
 
-    While nobody knows the time no retry can be due: it waits, uncounted, until the time is known. That an endpoint had
-    no room is counted apart, and with far more patience.
+    While nobody knows the time no retry can be due: it waits, uncounted, until the time is known. Nor are attempts
+    spent while the pinned domain controller is silent, for it may well be the runner that is cut off: it waits until
+    that answers again. A way back that leaves something down is held all the same; somebody must look after that. That
+    an endpoint had no room is counted apart, and with far more patience.
     """
     if fault.busy:
         return _later(case, subject, of, fault, down)
-    tries = case.state.tries.get((subject, of), 0) + 1
-    if case.at is None and tries < case.policy.retry.attempts:
+    spent = case.state.tries.get((subject, of), 0) + 1 >= case.policy.retry.attempts
+    if (case.silent and spent and not down) or (case.at is None and not spent):
         return Wait("retry", None, None, fault.message)
     return again_or_hold(case, subject, of, fault, down)
 

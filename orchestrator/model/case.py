@@ -34,7 +34,8 @@ class Case:
 
     ``migration`` is the plan's, with what was found in place of each ``workloads: discover`` once it was written down.
     ``apart``: by how much the domain controller's clock was ahead of the journal's when estate time was read last; None
-    if it never was.
+    if it never was. ``silent``: the pinned domain controller did not say the time when it was asked last, and ``at`` is
+    what it should be by now.
     """
 
     run: RunState
@@ -43,12 +44,22 @@ class Case:
     state: MigrationState
     at: datetime | None
     apart: timedelta | None = None
+    silent: bool = False
 
     @classmethod
-    def of(cls, run: RunState, plan: Plan, id_: str, at: datetime | None, apart: timedelta | None = None) -> Case:
+    def of(
+        cls,
+        run: RunState,
+        plan: Plan,
+        id_: str,
+        at: datetime | None,
+        apart: timedelta | None = None,
+        *,
+        silent: bool = False,
+    ) -> Case:
         """Return the case of a migration by its id."""
         state = run[id_]
-        return cls(run, plan, as_written_down(plan.migration(id_), state), state, at, apart)
+        return cls(run, plan, as_written_down(plan.migration(id_), state), state, at, apart, silent)
 
     @property
     def policy(self) -> Policy:

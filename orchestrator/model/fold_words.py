@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.model.event import Held, Released, WayBackAsked
 from orchestrator.model.lifecycle import MOVES, IllegalEvent, IllegalMove, Intention, Pair, Phase, Trigger, Way, move
-from orchestrator.model.state import Hold, Ledger, Lost, MigrationState
+from orchestrator.model.state import Hold, Ledger, Lost, MigrationState, Waiting
 from orchestrator.model.state import replaced as replace
 from orchestrator.model.words import AdoptAsked, AssertedDone, HostReleased
 
@@ -45,7 +45,7 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
         _unasserted(state),
         held=None,
         failure=None,
-        waits={},
+        waits={} if event.forward else _waited_on(state),
         deadlines={},
         tries={},
         faults={},
@@ -95,6 +95,17 @@ def _released(state: MigrationState, event: Released, at: datetime | None) -> Mi
 def _looked_for(state: MigrationState) -> bool:
     """Whether it is held because somebody vanished: a release says that a person knows why."""
     return state.held is not None and state.held.reason == "guard:ledger-flat"
+
+
+def _waited_on(state: MigrationState) -> dict[str, Waiting]:
+    """Return what a migration goes on to wait for once it is released: nothing, if something was wrong and was mended.
+
+    An operator's hold came over it for a reason of his own; what it waited for before, it waits for again. Only a fault
+    is tried again at once.
+    """
+    if state.held is None or state.held.by is None:
+        return {}
+    return {subject: wait for subject, wait in state.waits.items() if wait.waiting_for != "retry"}
 
 
 def _way_back(state: MigrationState, event: WayBackAsked, _at: datetime | None) -> MigrationState:

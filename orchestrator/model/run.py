@@ -63,8 +63,8 @@ class RunState:
     """How far it came, once it is on its way back."""
     notices: Notices = field(default_factory=Notices)
     """What people are told, and who has yet to take it."""
-    touched: list[str] = field(default_factory=list, compare=False)
-    """The migrations that events were about, in the order of the events."""
+    touched: set[str] = field(default_factory=set, compare=False)
+    """The migrations that events were about, since whoever goes by it has emptied it."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
 
     def __getitem__(self, id_: str) -> MigrationState:
@@ -77,7 +77,7 @@ class RunState:
     def copied(self) -> RunState:
         """Return the same state, to fold other events into."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
-        known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, list}}
+        known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, set}}
         apart = {name: known[name].copied() for name in ("switches", "claims", "approvals", "restarts", "notices")}
         return RunState(**known | apart)
 
@@ -108,7 +108,7 @@ class RunState:
             self.restarts.take_in(event, at)
             self.notices.changed(before, after)
             self.migrations[id_] = after
-            self.touched.append(id_)
+            self.touched.add(id_)
         elif isinstance(event, RunBegan | Amended):
             self.digest, self.plan = event.digest, event.plan
             self.notices.go_by(event.plan)

@@ -110,6 +110,8 @@ class World:
         self.arrived_notices: list[tuple[str, Notice]] = []
         """Which notices reached which receivers; one may have come twice."""
         self.processes = 0
+        self.stays = False
+        """Whether a process stays until everything is at its end (``run --watch``)."""
         self.drift = 0.0
         """By how much a runner's own clock is too fast (0.01: a hundredth)."""
         self.duty: Callable[[Conductor], object] | None = None
@@ -192,6 +194,7 @@ class World:
             by="rehearsal",
             chosen=chosen or self.ids,
             until=until,
+            stays=self.stays,
             host="rehearsal",
             pid=self.processes,
         )

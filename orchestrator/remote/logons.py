@@ -85,14 +85,14 @@ ALERTS: Mapping[str, Cause] = dict.fromkeys(
 
 NO_TICKET = _row(
     "no-credential",
-    _P,
+    _T,
     "there is no Kerberos ticket for it, and nothing to get one with",
     "run kinit for the runner's account, set KRB5_CLIENT_KTNAME to its keytab, or set username and password of its "
     "connection",
 )
 _EXPIRED = _row(
     "ticket-expired",
-    _P,
+    _T,
     "the Kerberos ticket has expired",
     "run kinit again; for a run of weeks give the runner a keytab (KRB5_CLIENT_KTNAME)",
 )
@@ -241,3 +241,6 @@ AFTER_CODES: tuple[tuple[str, Cause], ...] = (
     ("krb5._exceptions.Krb5Error", LOGON),
 )
 """Exceptions that say no more than their type does."""
+
+REFUSED_LOGONS = frozenset(cause.code for cause in (UNAUTHORIZED, _WRONG_PASSWORD, _REVOKED, _PASSWORD_EXPIRED))
+"""Causes after which another log-on could count as one more wrong password, and lock the account out."""

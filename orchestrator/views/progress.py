@@ -41,6 +41,9 @@ class Progress(Protocol):
     def notice(self, event: Event, at: datetime | None) -> None:
         """Take in one event."""
 
+    def rest(self, line: str, at: datetime | None) -> None:
+        """Take in what a runner that stays waits for."""
+
 
 @contextlib.contextmanager
 def watching(plan: Plan, *, quiet: bool) -> Iterator[Progress]:
@@ -80,6 +83,10 @@ class Lines:
             said = sentence(event).replace("\n", "\n" + " " * _MARGIN)
             self._write(f"{iso(at) or '-':<20}  {getattr(event, 'migration', ''):<15}  {said}".rstrip())
 
+    def rest(self, line: str, at: datetime | None) -> None:
+        """Write it."""
+        self._write(f"{iso(at) or '-':<20}  {'':<15}  {line}")
+
 
 class Table:
     """Waves and migrations as rows of phases, and what each is doing or waiting for; what rich calls a renderable.
@@ -92,6 +99,7 @@ class Table:
         self._phase = {migration.id: PATH[0].value for migration in plan.migrations()}
         self._doing: dict[str, str] = {}
         self._at: datetime | None = None
+        self._rests = ""
 
     def begin(self, state: RunState) -> None:
         """Show where everything stands."""
@@ -104,7 +112,7 @@ class Table:
 
     def notice(self, event: Event, at: datetime | None) -> None:
         """Take an event in; the next refresh shows it."""
-        self._at = at or self._at
+        self._at, self._rests = at or self._at, ""
         id_ = getattr(event, "migration", None)
         if id_ not in self._phase:
             return
@@ -118,6 +126,10 @@ class Table:
         elif isinstance(event, (*STANDS_OUT, WaitBegan)):
             self._doing[id_] = sentence(event)
 
+    def rest(self, line: str, at: datetime | None) -> None:
+        """Show it below the name of the plan, until something happens."""
+        self._at, self._rests = at or self._at, line
+
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Give rich the lines, as many as the terminal has room for."""
         whole = self._lines(everything=True)
@@ -126,6 +138,8 @@ class Table:
     def _lines(self, *, everything: bool) -> list[Text]:
         time = iso(self._at) or "not read yet"
         lines = [_line(f"{self._plan.name}   estate time {time}", "bold")]
+        if self._rests:
+            lines.append(_line(self._rests))
         for wave in self._plan.waves:
             lines.append(_line(f"wave {wave.name}" + ("" if everything else self._counted(wave))))
             for migration in wave.migrations:

@@ -118,6 +118,7 @@ def _held(state: MigrationState) -> dict[str, Any] | None:
         "reason": held.reason,
         "detail": held.detail,
         "since": iso(held.since),
+        "by": held.by,
         "release": held.release,
         "down": [{"host": held.subject, "name": name} for name in held.down],
     }

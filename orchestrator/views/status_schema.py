@@ -62,7 +62,14 @@ def status_schema() -> dict[str, Any]:
     flag = {"type": "boolean"}
     window = or_null(closed(zone=text, open=flag, closes=TIME, opens=TIME, blackout=or_null(text)))
     down = {"type": "array", "items": closed(host=text, name=text)}
-    held = closed(reason=one_of(HELD_REASONS), detail=text, since=TIME, release=text, down=down)
+    held = closed(
+        reason=one_of(HELD_REASONS),
+        detail=text,
+        since=TIME,
+        by=or_null(text),
+        release=text,
+        down=down,
+    )
     names = list_of(TEXT)
     gate, waiver = approvals_shape()
     migration = closed(

@@ -84,8 +84,8 @@ def _migration(migration: dict[str, Any], width: int, command: str, told: set[st
     held, waiting = migration["held"], migration["waiting"]
     failed = migration.get("failure") == "failed"
     state = f"{migration['phase']}{back}{again}{', held' if held and failed else ''}"
-    mark = "FAIL " if failed else "HELD " if held else "waits" if waiting else "     "
-    yield f"  {migration['dmsa']:<{width}}  {mark}  {state}{'' if held else until(waiting)}"
+    mark = "FAILED" if failed else "HELD" if held else "waits" if waiting else ""
+    yield f"  {migration['dmsa']:<{width}}  {mark:<6} {state}{'' if held else until(waiting)}"
     if not held:
         yield from _why(waiting, told, "    ")
     yield from dwell_lines(migration)
@@ -103,7 +103,7 @@ def _migration(migration: dict[str, Any], width: int, command: str, told: set[st
     if held:
         lines = held["detail"].splitlines()
         if len(lines) == 1:
-            yield f"    {held['reason']}: {lines[0]}"
+            yield f"    {held['reason']}{_by(held)}: {lines[0]}"
         else:
             yield f"    {held['reason']}:"
             yield from (f"      {line}" for line in lines)
@@ -119,6 +119,10 @@ def _asked(wave: dict[str, Any]) -> list[dict[str, Any]]:
 def _wanted(migration: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the waivers that people have still to approve; which others there are stands in the plan."""
     return [one for one in migration["waivers"] if not one["counts"] and migration["phase"] != "completed"]
+
+
+def _by(held: dict[str, Any]) -> str:
+    return f" ({held['by']})" if held["by"] else ""
 
 
 def _by_others(migration: dict[str, Any]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from jsonschema import Draft202012Validator
 
 from orchestrator.cli.history import replay
 from orchestrator.journal import open_journal
+from orchestrator.model.run import RunState
 from orchestrator.planfile import load_plan
 from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.certificate_schema import certificate_schema, drills_schema
@@ -42,7 +43,7 @@ from orchestrator.views.snapshot import snapshot_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
 from orchestrator.views.verification_schema import verification_schema
-from tests.cli.running import Running, Stream, running
+from tests.cli.running import Running, Stream, running, running_freely
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +146,10 @@ class Desk:
         """Run a command beside the test, which holds it back; it is killed at the end of the context."""
         return running((*COMMAND, *args), self.folder, _environment(environment), listen_to=listen_to)
 
+    def running_freely(self, *args: str, **environment: str) -> AbstractContextManager[Running]:
+        """Run a command beside the test that is not held back, as one whose speed is the point."""
+        return running_freely((*COMMAND, *args), self.folder, _environment(environment))
+
     def copy(self, folder: Path) -> Desk:
         """Return a desk in the same state, for a test that goes on from here."""
         shutil.copytree(self.folder, folder)
@@ -170,10 +175,14 @@ class Desk:
     def migrations(self) -> dict[str, dict[str, Any]]:
         """Return each migration as the status document shows it, read from the journal by this process."""
         loaded = load_plan(self.folder / "plan.yaml")
-        with contextlib.closing(open_journal(self.journal, create=False)) as journal:
-            state, _ = replay(journal, loaded.plan.name)
+        state = self.state()
         document = status_document(state, loaded.plan, loaded.digest, state.last_at)
         return {one["dmsa"]: one for wave in document["waves"] for one in wave["migrations"]}
+
+    def state(self) -> RunState:
+        """Return the run as its journal tells it."""
+        with contextlib.closing(open_journal(self.journal, create=False)) as journal:
+            return replay(journal, load_plan(self.folder / "plan.yaml").plan.name)[0]
 
     @property
     def driver(self) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import queue
 import subprocess
@@ -27,9 +28,11 @@ Stream = Literal["stdout", "stderr"]
 class Running:
     """A command under way: its lines as they come on one of its streams, and its end."""
 
-    def __init__(self, process: subprocess.Popen[str], told: TextIO, other: TextIO, listen_to: Stream) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], told: TextIO, other: TextIO, listen_to: Stream, ahead: int = 1
+    ) -> None:
         self._process, self._told, self._other, self._listen_to = process, told, other, listen_to
-        self._lines: queue.Queue[str | None] = queue.Queue(1)
+        self._lines: queue.Queue[str | None] = queue.Queue(ahead)
         self.lines: list[str] = []
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -96,6 +99,29 @@ def running(
     os.close(told_end)
     os.close(other_end)
     started = Running(process, told, other, listen_to)
+    try:
+        yield started
+    finally:
+        if process.poll() is None:
+            process.kill()
+            started.end()
+
+
+@contextlib.contextmanager
+def running_freely(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Iterator[Running]:
+    """Run a command beside the test that nobody holds back; what it says on both streams is one."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    started = Running(process, process.stdout, io.StringIO(), "stdout", ahead=0)
     try:
         yield started
     finally:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from orchestrator.conductor.fence import Fence
+from orchestrator.conductor.fence import Fence, Intended
 from orchestrator.conductor.flights import Flight, Flights
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.model.call import Read, Ticket, cmdlet
@@ -37,7 +37,7 @@ def read(endpoint):
 
 def flights_of(transport):
     journal = MemoryJournal()
-    fence = Fence(journal, journal.acquire("tester"))
+    fence = Fence("r", journal, journal.acquire("tester"))
     announced = []
     return Flights(transport, InlinePool(transport, choose=lambda w: w - 1), fence, announced.append), announced
 
@@ -47,7 +47,7 @@ def carried(flights, turns=4):
     landed = []
     for _ in range(turns):
         flights.board_again()
-        flights.take_off(0.0)
+        flights.take_off(Intended(0.0, 0))
         landed += [one.flight for one in flights.landed(1.0)]
     return landed
 
@@ -102,7 +102,7 @@ def test_once_grounded_nothing_takes_off_but_what_is_in_the_air_may_land():
     first, second = Flight(("one", "directory"), STAGE), Flight(("two", "directory"), STAGE, todo=[read("dc01")])
     first.todo = [read("dc01"), read("dc01")]
     assert flights.observe(first)
-    flights.take_off(0.0)
+    flights.take_off(Intended(0.0, 0))
     flights.ground()
     assert not flights.observe(second)
     assert carried(flights) == []

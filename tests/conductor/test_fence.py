@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 import tests.world
-from orchestrator.conductor.fence import LEAVES_WITHIN, Fence
+from orchestrator.conductor.fence import LEAVES_WITHIN, Fence, Intended
 from orchestrator.journal import Entry, Journal, JournalUnusable, Lease, LeaseLost
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.lab.memory import MemoryTransport
 from orchestrator.model.call import Call, Read, Ticket
-from orchestrator.model.event import AttemptFinished, AttemptStarted
+from orchestrator.model.event import VERSION, AttemptFinished, AttemptStarted, Event, Held, Released, to_body
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.observation import Fault, FaultKind, Outcome, Reply
+from orchestrator.model.words import Amended
 from orchestrator.rehearsal.process import Doing
 from orchestrator.remote.transport import NOT_SENT, Leave
 from tests.conductor.test_takeover import Shelled, small
@@ -185,12 +186,12 @@ class TestFence:
     @staticmethod
     def fence(journal: Journal, lease: Lease) -> tuple[Fence, list[float]]:
         seconds = [100.0]
-        return Fence(journal, lease, lambda: seconds[0]), seconds
+        return Fence("r", journal, lease, lambda: seconds[0]), seconds
 
     def test_a_write_leaves_while_it_is_ours_and_fresh(self):
         journal = MemoryJournal()
         fence, seconds = self.fence(journal, journal.acquire("ann"))
-        leave = fence.leave("dc01", fence.now())
+        leave = fence.leave("dc01", "a", Intended(fence.now(), journal.head()))
         seconds[0] += LEAVES_WITHIN
         assert leave() is None
         seconds[0] += 1
@@ -204,7 +205,7 @@ class TestFence:
         journal = MemoryJournal()
         lease = journal.acquire("ann")
         fence, _ = self.fence(journal, lease)
-        leave = fence.leave("dc01", fence.now())
+        leave = fence.leave("dc01", "a", Intended(fence.now(), journal.head()))
         journal.release(lease)
         assert leave() is not None
         other = journal.another()
@@ -219,6 +220,31 @@ class TestFence:
             raise JournalUnusable("j.db", "the disk failed", "mend it")
 
         monkeypatch.setattr(journal, "holder", broken)
-        fault = fence.leave("dc01", fence.now())()
+        fault = fence.leave("dc01", "a", Intended(fence.now(), journal.head()))()
         assert fault is not None
         assert "cannot be seen whether this run still holds the journal" in fault.message
+
+    def test_it_does_not_once_somebody_has_spoken_about_its_migration(self):
+        journal = MemoryJournal()
+        lease = journal.acquire("ann")
+        fence, _ = self.fence(journal, lease)
+
+        def said(word: Event, run: str = "r", by: Lease | None = None) -> None:
+            entry = Entry(run, None, word.kind, VERSION, to_body(word))
+            journal.append([entry], expected=journal.head(), lease=by)
+
+        words = {"reason": "operator", "detail": "wait", "release": "`dmsa release`"}
+        intended = Intended(fence.now(), journal.head())
+        leave = fence.leave("dc01", "a", intended)
+        said(Held(migration="b", **words))
+        said(Held(migration="a", **words), run="another plan")
+        said(Held(migration="a", **words), by=lease)  # the runner's own, and heard by itself
+        said(Released(migration="a", by="ann", reason="over"))
+        assert leave() is None
+        said(Held(migration="a", **words))
+        fault = leave()
+        assert fault is not None
+        assert "an operator has spoken since it was decided" in fault.message
+        assert fence.leave("dc01", "a", Intended(fence.now(), journal.head()))() is None
+        said(Amended(digest="0" * 64, plan={}, by="ann", reason="more hosts"))
+        assert fence.leave("dc01", "c", intended)() is not None

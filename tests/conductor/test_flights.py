@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from orchestrator.conductor.fence import Fence
+from orchestrator.conductor.fence import Fence, Intended
 from orchestrator.conductor.flights import Flight, Flights
 from orchestrator.journal import MemoryJournal
 from orchestrator.model.call import Call, Read, Ticket, Write, cmdlet
@@ -63,7 +63,7 @@ def desk() -> Desk:
 def prepared(desk: Desk) -> Flights:
     """Flights of a runner that holds its journal; its fence lets every write leave."""
     journal = MemoryJournal()
-    return Flights(desk, InlinePool(desk), Fence(journal, journal.acquire("tester"), lambda: 0.0), desk.announce)
+    return Flights(desk, InlinePool(desk), Fence("r", journal, journal.acquire("tester"), lambda: 0.0), desk.announce)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_nothing_is_sent_before_it_may_take_off(desk, flights):
     assert flights.busy(("a", HOST))
     assert not flights.any
     assert land(flights) == []
-    flights.take_off(0.0)
+    flights.take_off(Intended(0.0, 0))
     assert flights.any
     assert len(land(flights)) == 2
     assert desk.ran == [read("x"), write()]
@@ -108,7 +108,7 @@ def test_nothing_is_sent_before_it_may_take_off(desk, flights):
 def test_an_observation_lands_when_all_of_it_is_back(flights):
     reads = [read("x"), read("y", "dc02"), read("z", HOST)]
     flights.observe(flight(*reads))
-    flights.take_off(0.0)
+    flights.take_off(Intended(0.0, 0))
     landed = [list(flights.landed(1.0)) for _ in range(3)]
     assert [len(one) for one in landed] == [0, 0, 1]
     assert landed[-1][0].result is None
@@ -118,7 +118,7 @@ def test_an_observation_lands_when_all_of_it_is_back(flights):
 def test_a_write_lands_with_its_reply_and_a_shell_s_end_with_yes_or_no(desk, flights):
     flights.perform(flight(subject=HOST), write(), desk.ticket(HOST))
     flights.end_shell(flight(), "dc01", UUID(int=5))
-    flights.take_off(0.0)
+    flights.take_off(Intended(0.0, 0))
     assert [one.result for one in land(flights)] == [Reply(Outcome.SUCCEEDED), True]
     assert desk.ended == [UUID(int=5)]
 
@@ -130,7 +130,7 @@ def test_what_may_not_go_gives_its_tickets_back_and_is_never_sent(desk, flights)
     assert not desk.lent
     assert not flights.busy(("a", "directory"))
     assert not flights.busy(("a", HOST))
-    flights.take_off(0.0)
+    flights.take_off(Intended(0.0, 0))
     assert land(flights) == []
     assert desk.ran == []
 
@@ -140,13 +140,13 @@ def test_reads_of_a_flight_under_way_board_again():
     flights = prepared(desk)
     under_way = flight(read("x"), read("y"))
     flights.observe(under_way)
-    flights.take_off(0.0)
+    flights.take_off(Intended(0.0, 0))
     desk.sessions = 2
     flights.observe(under_way)
     flights.abandon()
     assert flights.busy(("a", "directory"))
     flights.board_again()
-    flights.take_off(0.0)
+    flights.take_off(Intended(0.0, 0))
     assert [one.result for one in land(flights)] == [None]
     assert desk.ran == [read("x"), read("y")]
 
@@ -155,7 +155,7 @@ def test_one_host_is_disrupted_by_one_at_a_time(desk, flights):
     flights.perform(flight(subject=HOST, disruptive=True), write(), desk.ticket(HOST))
     assert flights.disrupted(HOST)
     assert not flights.disrupted("app02.corp.example")
-    flights.take_off(0.0)
+    flights.take_off(Intended(0.0, 0))
     land(flights)
     assert not flights.disrupted(HOST)
 
@@ -168,6 +168,6 @@ def test_a_harmless_write_disrupts_nobody(desk, flights):
 def test_a_defect_is_not_a_reply(desk, flights):
     desk.error = RuntimeError("a bug")
     flights.observe(flight(read("x")))
-    flights.take_off(0.0)
+    flights.take_off(Intended(0.0, 0))
     with pytest.raises(RuntimeError, match="a bug"):
         land(flights)

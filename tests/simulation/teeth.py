@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.conductor import Conductor
+from orchestrator.conductor.fence import Intended
 from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.flights import Flights
 from orchestrator.conductor.runlog import RunLog
@@ -127,7 +128,7 @@ def _send_first(patch: pytest.MonkeyPatch) -> None:
     commit = FlightDeck.commit
 
     def hasty(self: FlightDeck) -> None:
-        self.flights.take_off(self._fence.now())
+        self.flights.take_off(Intended(self._fence.now(), self._log.head))
         self._landed += list(self.flights.landed(1.0))
         commit(self)
 

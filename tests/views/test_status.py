@@ -51,6 +51,7 @@ def test_held():
         "reason": "fault",
         "detail": "It broke.",
         "since": "2026-03-02T12:00:00Z",
+        "by": None,
         "release": "mend it",
         "down": [],
     }

@@ -25,7 +25,8 @@ def lines(*migrations: dict[str, Any], **more: Any) -> list[str]:
     return summary(document(*migrations, **more), "plans/erp.yaml").splitlines()
 
 
-HELD = {"reason": "fault", "detail": "It broke.", "since": None, "release": "mend it, then `dmsa release PLAN`"}
+HELD = {"reason": "fault", "detail": "It broke.", "since": None, "by": None}
+HELD |= {"release": "mend it, then `dmsa release PLAN`"}
 
 
 def test_what_was_adopted_says_so():
@@ -126,7 +127,7 @@ def test_the_whole():
         "wave pilot: running\n"
         "  dmsa-batch         completed\n"
         "  dmsa-erp    waits  restarted, for dwell until 2026-03-16T12:00:00Z\n"
-        "  dmsa-web    HELD   linked\n"
+        "  dmsa-web    FAILED linked\n"
         "    fault: It broke.\n"
         "    to go on: mend it, then `dmsa release plans/erp.yaml`\n"
         "\n"
@@ -200,8 +201,8 @@ def test_waiting_held_and_failed_never_look_alike():
             one(phase="linked", intention="back", failure="failed", waiting=WAITS),
         )
     ]
-    assert marks == ["waits", "HELD", "HELD", "FAIL", "FAIL", "FAIL"]
-    assert lines(one(phase="linked", held=HELD, failure="failed"))[3] == "  dmsa-app  FAIL   linked, held"
+    assert marks == ["waits", "HELD", "HELD", "FAILED", "FAILED", "FAILED"]
+    assert lines(one(phase="linked", held=HELD, failure="failed"))[3] == "  dmsa-app  FAILED linked, held"
 
 
 def test_several_endpoints_stand_on_lines_of_their_own():
@@ -248,3 +249,22 @@ def test_the_last_line_may_be_somebody_else_s():
 def test_it_fits_into_80_columns_as_long_as_the_names_do():
     waiting = {"for": "dwell", "until": "2026-03-16T12:00:00Z"}
     assert max(map(len, lines(one("dmsa-15-letters", "restarted", waiting=waiting))[:-1])) <= 80
+
+
+def test_what_waits_what_is_held_and_what_failed_do_not_look_alike():
+    operator = {**HELD, "reason": "operator", "detail": "incident 4711", "by": "ann"}
+    waiting = {"for": "dwell", "until": "2026-05-01T00:00:00Z"}
+    shown = lines(
+        one("dmsa-a", "restarted", waiting=waiting),
+        one("dmsa-b", "restarted", held=operator),
+        one("dmsa-c", "restarted", held=HELD),
+        one("dmsa-d", "restarted"),
+    )
+    assert [line for line in shown if line.startswith("  dmsa-")] == [
+        "  dmsa-a  waits  restarted, for dwell until 2026-05-01T00:00:00Z",
+        "  dmsa-b  HELD   restarted",
+        "  dmsa-c  FAILED restarted",
+        "  dmsa-d         restarted",
+    ]
+    assert "    operator (ann): incident 4711" in shown
+    assert "    fault: It broke." in shown

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from orchestrator.conductor import Assignment, Conductor
 from orchestrator.conductor.agenda import Agenda
-from orchestrator.conductor.fence import Fence
+from orchestrator.conductor.fence import Fence, Intended
 from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.flights import Flight, Flights
 from orchestrator.conductor.shells import Shells
@@ -29,6 +29,10 @@ from orchestrator.model.call import Call, Read, Ticket, Write
 from orchestrator.model.observation import Outcome, Reply
 from orchestrator.model.run import RunState
 from orchestrator.remote.transport import Leave
+
+UNHEARD = ""
+"""The run whose words the fence listens to: none, for every write here had passed it when somebody spoke."""
+AT_ONCE = Intended(0.0, 0)
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ class Line:
 class Watch:
     """Estate time as the process sees it: read anew whenever it is asked for."""
 
-    apart = timedelta(0)
+    apart, silent, refused, unread = timedelta(0), False, False, None
 
     def __init__(self, clock: Any) -> None:
         self._clock = clock
@@ -172,6 +176,9 @@ class Watch:
         return found
 
     ask = reckoned = now
+
+    def ask_soon(self) -> None:
+        """Do nothing: it is asked whenever it is needed."""
 
 
 def forked_journal(journal: MemoryJournal) -> MemoryJournal:
@@ -228,7 +235,7 @@ def forked(process: Conductor, journal: MemoryJournal, line: Line, watch: Watch)
 def _deck(deck: FlightDeck, owner: Conductor, journal: MemoryJournal) -> FlightDeck:
     other = copy(deck)
     other._log, other._agenda, other._clock = owner._log, owner._agenda, owner._clock
-    other._fence = Fence(journal, deck._fence._lease, deck._fence._seconds)
+    other._fence = Fence(UNHEARD, journal, deck._fence._lease, deck._fence._seconds)
     other.shells = Shells(other._log, owner._transport)
     other.shells._gone = set(deck.shells._gone)
     other._seen = {id_: dict(seen) for id_, seen in deck._seen.items()}
@@ -247,7 +254,11 @@ def _flights(flights: Flights, fence: Fence, shells: Shells, line: Line) -> Flig
     other = Flights(line, pool, fence, shells.announce)
     pool.ended, pool.air = deque(old.ended), other._air
     pool.waiting = tuple(
-        replace(one, flight=copies[id(one.flight)], leave=one.leave and fence.leave(one.ticket.endpoint, 0.0))
+        replace(
+            one,
+            flight=copies[id(one.flight)],
+            leave=one.leave and fence.leave(one.ticket.endpoint, one.migration, AT_ONCE),
+        )
         for one in old.waiting
     )
     other._air.update((token, (copies[id(flight)], read)) for token, (flight, read) in flights._air.items())

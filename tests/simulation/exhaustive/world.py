@@ -271,9 +271,6 @@ class World:
         """Hold the law against what was written since."""
         self.law.read(self.journal, self.state)
         self.law.remembered(self.state, self.late)
-        if not self.process._deck._landed:
-            self.state.touched.clear()
-            self.process._agenda._read = 0
 
     def die(self) -> None:
         """Let the process die, and what it has in the air be lost, or late."""
