@@ -35,7 +35,7 @@ from orchestrator.remote.logons import REFUSED_LOGONS
 from orchestrator.remote.outbox import Outbox
 from orchestrator.remote.pool import CallPool
 from orchestrator.remote.psrp import PsrpTransport
-from orchestrator.remote.routes import Beside, Routes
+from orchestrator.remote.routes import Routes, WithSpare
 from orchestrator.remote.traffic import Manners, Traffic
 from orchestrator.remote.transport import Transport
 from orchestrator.remote.webhook import Webhook
@@ -120,8 +120,11 @@ def clock_for(
     plan: Plan,
     transport: Transport,
     announce: Callable[[Ticket], None] = lambda _ticket: None,
+    ticket_for: Callable[[str], Ticket | None] | None = None,
 ) -> EstateClock:
     """Return the clock of the pinned domain controller; *announce* hears under which ids it is about to be read.
+
+    *ticket_for* gives the tickets, if not the transport's own way of doing so.
 
     Reading it also settles whether an estate that the plan calls simulated says so itself.
     """
@@ -132,7 +135,7 @@ def clock_for(
     call = Read(directory.endpoint, (cmdlet("Get-ADRootDSE", Properties=properties, Server=directory.server),))
 
     def asked() -> Reply | None:
-        ticket = transport.ticket(directory.endpoint)
+        ticket = (ticket_for or transport.ticket)(directory.endpoint)
         if ticket is None:
             return None
         announce(ticket)
@@ -207,8 +210,8 @@ def conducting(
             with estate_of(replace(loaded, plan=terms(loaded.plan)), place) as resolved:
                 connections = Connections(resolved.plan.estate, resolved.base)
                 traffic = traffic_for(resolved.plan, manners or Manners())
-                for_time = transport_for(resolved.plan, connections, traffic)
-                transport = Beside(transport_for(resolved.plan, connections, traffic), for_time)
+                spare = transport_for(resolved.plan, connections, traffic)
+                transport = WithSpare(transport_for(resolved.plan, connections, traffic), spare)
                 with contextlib.closing(transport):
                     assignment = Assignment(
                         plan=resolved.plan,
@@ -224,7 +227,7 @@ def conducting(
                     def announce(ticket: Ticket) -> None:
                         conductor.announce(ticket)
 
-                    clock = clock_for(resolved.plan, for_time, announce)
+                    clock = clock_for(resolved.plan, transport, announce, transport.urgent)
                     pool: CallPool[int] = CallPool(transport, traffic.manners.threads)
                     outbox = outbox_for(loaded, place, mirror) if notifying else None
                     conductor = Conductor(

@@ -1,5 +1,5 @@
 """Two ways to the far side as one: remoting for hosts, LDAP for what a domain controller says as a second witness; and
-remoting for all calls but the reading of estate time, which has a session of its own.
+what has a session to spare for the reading of estate time.
 """
 
 from __future__ import annotations
@@ -47,19 +47,29 @@ class Routes:
         self._hosts.close()
 
 
-class Beside:
-    """A transport that stands for another one too, which somebody else uses: what became of its shells is told as well.
+class WithSpare:
+    """A transport with a spare one, which carries what finds no session; what became of its shells is told as well.
 
-    Estate time is read over the other one. Else a wave that keeps every session with the domain controller busy would
-    keep the time unread, by which everything waits.
+    Estate time is read like that. Else a wave that keeps every session with the domain controller busy would keep the
+    time unread, by which everything waits. The spare one is no more than that: where there is room for one shell only,
+    that is the other's.
     """
 
-    def __init__(self, calls: Transport, other: Transport) -> None:
-        self._calls, self._other = calls, other
+    def __init__(self, calls: Transport, spare: Transport) -> None:
+        self._calls, self._spare = calls, spare
+        self._spared: set[Ticket] = set()
 
     def ticket(self, endpoint: str) -> Ticket | None:
-        """Announce the ids of the next call to *endpoint*."""
+        """Announce the ids of the next call to *endpoint*, for whoever can wait."""
         return self._calls.ticket(endpoint)
+
+    def urgent(self, endpoint: str) -> Ticket | None:
+        """Announce them for one call that is not to wait; carried by the thread that asks."""
+        ticket = self._calls.ticket(endpoint)
+        if ticket is None:
+            ticket = self._spare.ticket(endpoint)
+            self._spared |= {ticket} if ticket else set()
+        return ticket
 
     def give_back(self, ticket: Ticket) -> None:
         """Take a ticket back that was not used."""
@@ -67,6 +77,9 @@ class Beside:
 
     def run(self, call: Call, ticket: Ticket, leave: Leave | None = None) -> Reply:
         """Carry out one call."""
+        if ticket in self._spared:
+            self._spared.discard(ticket)
+            return self._spare.run(call, ticket, leave)
         return self._calls.run(call, ticket, leave)
 
     def discard(self, endpoint: str, shell: UUID) -> bool:
@@ -75,9 +88,9 @@ class Beside:
 
     def gone(self) -> list[Ticket]:
         """Return the shells that are no longer on the far side, of both."""
-        return [*self._other.gone(), *self._calls.gone()]
+        return [*self._spare.gone(), *self._calls.gone()]
 
     def close(self) -> None:
         """Close both."""
-        self._other.close()
+        self._spare.close()
         self._calls.close()
