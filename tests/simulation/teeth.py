@@ -48,7 +48,7 @@ def _keep_the_shell(patch: pytest.MonkeyPatch) -> None:
         attempt = case.state.open.get(subject)
         if attempt is None or not attempt.unsettled:
             return None
-        looked = seen is not None and not decide._faults(case, step_, seen)
+        looked = seen is not None and not decide._faults(case, step_, subject, seen)
         return Record((AttemptSettled(migration=case.migration.id, subject=subject),)) if looked else None
 
     patch.setattr(decide, "_settle", settle)
