@@ -113,7 +113,8 @@ def moment(wave: Wave, at: datetime | None) -> Hashable:
 
     While a window is open each moment is its own, for what still fits becomes less.
     """
-    gates = [gate_of(wave, gate, at) for gate in ("start", "complete")] if at else []
+    names = ("start",) if wave.windows is None else ("start", "complete")
+    gates = [gate_of(wave, gate, at) for gate in names] if at else []
     if at is None or any(one is not None and one.is_open for one in gates):
         return at
     return tuple(one and (one.opens, one.dark, next_opening(one.window, (), at)) for one in gates)
