@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -59,6 +60,7 @@ class Steered(Weeks):
             rows += self._measured("a dwell", times)
             self._word(Held, "hold")
             rows += self._measured("only a person", times, held=True)
+            self._word(Released, "release")  # on a lab, who waits for a person does not ask for the time
             self._stop(lab)
             self._until(lambda: "NO ESTATE TIME" in "".join(self._said[-200:]))
             rows += self._measured("no estate time", times)
@@ -71,6 +73,7 @@ class Steered(Weeks):
     def _measured(self, situation: str, times: int, *, held: bool = False) -> list[tuple[object, ...]]:
         took: dict[str, list[float]] = {"hold": [], "release": []}
         late = 0
+        print(situation, file=sys.stderr, flush=True)
         for _ in range(times):
             order: list[tuple[str, type[Event]]] = [("hold", Held), ("release", Released)]
             for word, kind in reversed(order) if held else order:
