@@ -11,7 +11,6 @@ from orchestrator.cli.recalled import glimpsed_each, recalled
 from orchestrator.errors import InputInvalid
 from orchestrator.journal import Journal, journal_file, open_journal
 from orchestrator.model.plan import Plan
-from orchestrator.model.replay import RowUnreadable
 from orchestrator.model.run import RunState
 from orchestrator.planfile import Loaded, plan_of
 
@@ -76,20 +75,21 @@ def refuse_other_plan(state: RunState, loaded: Loaded) -> None:
 
 
 def runs_of(journal: Journal) -> tuple[OneRun, ...]:
-    """Return every run of a journal, in the order in which they began; to be looked at while the journal is open."""
-    return tuple(run for name, found in glimpsed_each(journal).items() if (run := _one(name, found)) is not None)
+    """Return every run of a journal, in the order in which they began.
+
+    Who else needs a host's switch, and who else has an account, can be asked as long as the journal is open.
+    """
+    found = glimpsed_each(journal).values()
+    return tuple(_one(state, str(why) if why else None) for state, why in found if state.plan or why)
 
 
-def _one(name: str, found: RunState | RowUnreadable) -> OneRun | None:
-    """Return a run with its plan; None where only a shell was opened, and nothing has begun."""
-    if isinstance(found, RowUnreadable):
-        return OneRun(RunState(name), None, str(found))
-    if found.plan is None:
-        return None
-    try:
-        return OneRun(found, plan_of(found.plan))
-    except ValueError as error:
-        return OneRun(found, None, f"its plan is none of this version: {error}")
+def _one(state: RunState, unread: str | None) -> OneRun:
+    if unread is None and state.plan is not None:
+        try:
+            return OneRun(state, plan_of(state.plan))
+        except ValueError as error:
+            unread = f"its plan is none of this version: {error}"
+    return OneRun(state, None, unread)
 
 
 def refuse_collisions(loaded: Loaded, place: str, chosen: Collection[str]) -> None:

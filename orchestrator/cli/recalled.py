@@ -56,21 +56,21 @@ def glimpsed(journal: Journal, run: str) -> RunState:
         RowUnreadable: a row of the run is of a newer version of dmsa.
     """
     head = journal.head()
-    return _glimpsed(journal, run, head, _Later(journal, head))
+    state, unreadable = _glimpsed(journal, run, head, _Later(journal, head))
+    if unreadable is not None:
+        raise unreadable
+    return state
 
 
-def glimpsed_each(journal: Journal) -> dict[str, RunState | RowUnreadable]:
-    """Return where every run of a journal stands, as :func:`glimpsed` does, in the order in which they began; of one
-    that this version cannot read, why. The others are not the worse for it.
+def glimpsed_each(journal: Journal) -> dict[str, tuple[RunState, RowUnreadable | None]]:
+    """Return where every run of a journal stands, as :func:`glimpsed` does, in the order in which they began.
+
+    Of one that this version cannot read it is where it stood before that row, and why. The others are not the worse
+    for it.
     """
     head = journal.head()
-    later, found = _Later(journal, head), dict[str, RunState | RowUnreadable]()
-    for run in journal.runs():
-        try:
-            found[run] = _glimpsed(journal, run, head, later)
-        except RowUnreadable as unreadable:
-            found[run] = unreadable
-    return found
+    later = _Later(journal, head)
+    return {run: _glimpsed(journal, run, head, later) for run in journal.runs()}
 
 
 def folded(journal: Journal, run: str, head: int) -> RunState:
@@ -78,12 +78,16 @@ def folded(journal: Journal, run: str, head: int) -> RunState:
     return _fold(RunState(run), journal.read(), head)
 
 
-def _glimpsed(journal: Journal, run: str, head: int, later: _Later) -> RunState:
+def _glimpsed(journal: Journal, run: str, head: int, later: _Later) -> tuple[RunState, RowUnreadable | None]:
+    why = None
     with _without_collector():
         state, after = _written_down(journal, run)
-        _fold(state, journal.read(after, run), head)
+        try:
+            _fold(state, journal.read(after, run), head)
+        except RowUnreadable as unreadable:
+            why = unreadable
     state.switches, state.claims = _LaterSwitches(later), _LaterClaims(later)
-    return state
+    return state, why
 
 
 def _fold(state: RunState, rows: Iterable[Row], head: int) -> RunState:

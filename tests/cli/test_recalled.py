@@ -67,7 +67,7 @@ def test_recalled_is_what_all_rows_make(name, every):
         assert state == wanted
         assert head == journal.head()
         assert equal(glimpsed(journal, run), wanted)
-        assert equal(glimpsed_each(journal)[run], wanted)
+        assert equal(glimpsed_each(journal)[run][0], wanted)
     assert list(glimpsed_each(journal)) == runs_of(rows)
 
 
@@ -191,11 +191,16 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others():
     first, *others = runs_of(rows_of(SHARED[0]))
     journal.append([Entry(first, None, "from-the-future", VERSION + 1, {})], expected=journal.head(), lease=None)
     found = glimpsed_each(journal)
-    assert isinstance(found[first], RowUnreadable)
+    stood, why = found[first]
+    assert isinstance(why, RowUnreadable)
+    assert stood.migrations == folded(rows_of(SHARED[0]), first).migrations
+    with pytest.raises(RowUnreadable):
+        glimpsed(journal, first)
     for run in others:
         wanted = folded([*journal.read()], run)
         assert wanted.switches.unread
-        assert equal(found[run], wanted)
+        assert equal(found[run][0], wanted)
+        assert found[run][1] is None
 
 
 # The proof.
