@@ -233,6 +233,8 @@ class HostSpec(Spec):
     listening: bool = True
     """False for a host that exists but offers no endpoint."""
     boots_in: Duration = timedelta(seconds=90)
+    registers: bool = True
+    """False for a host that never adds itself to a dMSA's principals, whatever its log-ons."""
     clock_ahead: Duration = timedelta(0)
     """By how much the machine's own clock is ahead of the estate's."""
     encryption_types: int | None = 28
