@@ -3,18 +3,39 @@
 What one migration may do depends on its own state, on the waves that are needed, on the failure budget, on the clock
 where there are windows, and on who comes before it for a place in flight. Only where one of these changed is anything
 asked anew: a wave of a thousand migrations would otherwise be walked through after every event.
+
+The clock changes with every turn, and what it says of a window seldom: between two moments at which a window opens,
+closes, or may have another reason to be closed, what a migration may do changes at most once, when too little of it is
+left. Who gets the same answer now and at the end of such a stretch of time is not asked again within it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets
+from orchestrator.engine.waves import (
+    ADMITTING,
+    NEEDS_WINDOW,
+    Admission,
+    Go,
+    Still,
+    alone,
+    budget_spent,
+    crowded,
+    is_open,
+    meets,
+    step_of,
+    window_of,
+)
+from orchestrator.engine.windows import steady_until
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
+
+GATES = tuple(ADMITTING.values())
+_MOMENT = timedelta(microseconds=1)
 
 
 class Standing:
@@ -43,6 +64,10 @@ class Standing:
         self._wanting: list[int] = []
         self._given: frozenset[int] = frozenset()
         self._asked_with: object = None
+        self._clocked: set[str] = set()
+        self._restless: set[str] = set()
+        self._at: datetime | None = None
+        self._stretch: tuple[datetime, datetime] | None = None
 
     def take_in(self, run: RunState, touched: Iterable[str]) -> None:
         """Take in where migrations of the wave stand now, and so whether the wave is met.
@@ -65,14 +90,27 @@ class Standing:
             at: estate time.
         """
         changed, self._changed = self._changed, set()
-        asked_with = (tuple(unmet), self._spent, at if self._timed else None)
-        asked = changed if asked_with == self._asked_with else self._ids
+        asked_with = (tuple(unmet), self._spent)
+        by_time = self._by_time(at)
+        asked = changed | by_time if asked_with == self._asked_with else self._ids
         self._asked_with = asked_with
         if not asked:
             return changed
         for id_ in asked:
             self._ask(id_, asked_with[0], at)
         return changed | self._give_places(asked)
+
+    def _by_time(self, at: datetime | None) -> set[str]:
+        """Return the migrations whose answer may be another because time has passed."""
+        last, self._at = self._at, at
+        if not self._timed or at == last:
+            return set()
+        if at is not None and self._stretch is not None and self._stretch[0] <= at < self._stretch[1]:
+            return set(self._restless)
+        windows = [window for gate in GATES if (window := window_of(self._wave, gate)) is not None]
+        until = min((steady_until(window, self._wave.blackout, at) for window in windows), default=at) if at else None
+        self._stretch = (at, until) if at is not None and until is not None else None
+        return set(self._clocked)
 
     def _count(self, state: MigrationState) -> bool:
         """Take a state into the sums of the wave; say whether it is another one than before."""
@@ -90,9 +128,21 @@ class Standing:
     def _ask(self, id_: str, unmet: Iterable[str], at: datetime | None) -> None:
         answer: Admission = Still("not selected")
         if self._chosen is None or id_ in self._chosen:
-            answer = alone(self._states[id_], self._plan, self._wave, at, unmet, self._spent)
+            answer = self._now(id_, unmet, at)
         self._alone[id_] = answer
         _mark(self._wanting, self.places[id_], isinstance(answer, Go) and answer.admits)
+
+    def _now(self, id_: str, unmet: Iterable[str], at: datetime | None) -> Admission:
+        """Return what the rules say at a moment, and see whether they say the same until the stretch is over."""
+        state = self._states[id_]
+        answer = alone(state, self._plan, self._wave, at, unmet, self._spent)
+        clocked = self._timed and state.held is None and step_of(state, self._plan) in NEEDS_WINDOW
+        later = answer
+        if clocked and self._stretch is not None:
+            later = alone(state, self._plan, self._wave, self._stretch[1] - _MOMENT, unmet, self._spent)
+        _belong(self._clocked, id_, clocked)
+        _belong(self._restless, id_, later != answer)
+        return answer
 
     def _give_places(self, asked: Iterable[str]) -> set[str]:
         """Give the free places to the first that want one; return the migrations that have another answer now."""
@@ -107,6 +157,14 @@ class Standing:
                 self.answers[id_] = answer
                 changed.add(id_)
         return changed
+
+
+def _belong(ids: set[str], id_: str, belongs: bool) -> None:
+    """Put a migration into a set, or take it out."""
+    if belongs:
+        ids.add(id_)
+    else:
+        ids.discard(id_)
 
 
 def _mark(places: list[int], place: int, belongs: bool) -> None:

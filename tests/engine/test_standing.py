@@ -1,7 +1,8 @@
 """The wave rules from turn to turn say what the wave rules say when they are asked anew."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,11 +14,16 @@ from orchestrator.model.state import MigrationState, Waiting
 from tests.engine.runs import AT, HELD, attempt, held, plan
 
 NIGHT = {"days": ["mon", "tue"], "open": "22:00", "close": "04:00", "zone": "UTC"}
+MORNING = {"days": ["sun", "mon", "tue"], "open": "01:30", "close": "03:00", "zone": "Europe/Berlin"}
+SHORT = {"days": ["mon", "tue", "wed"], "open": "23:10", "close": "00:20", "zone": "America/New_York"}
+CLOSED = [{"from": AT.date() + timedelta(days=1), "to": AT.date() + timedelta(days=1), "reason": "closed"}]
 PLANS = (
     plan({"ids": "abcd", "at_once": 2}, {"ids": "efg", "at_once": 1}),
     plan({"ids": "ab", "failures": {"allow": 1}}, {"ids": "cdefg", "at_once": 2, "needs": []}, on_failure="undo"),
     plan({"ids": "abc", "needs": ["w2"]}, {"ids": "defg", "needs": []}),
     plan({"ids": "abc", "at_once": 1, "window": NIGHT}, {"ids": "defg", "at_once": 3}, approvals={"complete": 1}),
+    plan({"ids": "abcde", "at_once": 4, "windows": {"start": NIGHT, "complete": MORNING}, "blackout": CLOSED}),
+    plan({"ids": "abcde", "at_once": 4, "windows": {"start": SHORT}, "blackout": CLOSED}, restart_takes="50m"),
 )
 STATES = st.builds(
     MigrationState,
@@ -33,7 +39,9 @@ STATES = st.builds(
     waits=st.sampled_from([{}, {"h": Waiting("task-run", None)}, {"h": Waiting("retry", None)}]),
     open=st.sampled_from([{}, {"directory": attempt()}]),
 )
-TURNS = st.lists(st.tuples(st.lists(STATES, max_size=4), st.sampled_from([0, 0, 6, 11])), min_size=1, max_size=6)
+TURNS = st.lists(
+    st.tuples(st.lists(STATES, max_size=4), st.sampled_from([0, 0, 0.01, 0.2, 0.8, 6, 11, 24])), min_size=1, max_size=6
+)
 
 
 @given(st.sampled_from(PLANS), TURNS, st.sampled_from([None, "abde"]))
@@ -71,3 +79,22 @@ def test_a_state_that_changed_is_named_even_where_its_answer_did_not():
     standing.forget()
     standing.take_in(run, ())
     assert standing.ask([], AT) == {"a", "b"}
+
+
+@pytest.mark.parametrize("one", [one for one in PLANS if one.waves[0].blackout], ids=["two", "one"])
+def test_while_the_clock_goes_on_and_nothing_else_happens_they_are_the_same(one):
+    """Over the weekend on which both zones change to summer time, or one has."""
+    run, wave = RunState("table"), one.waves[0]
+    standing = Standing(one, wave)
+    phases = (Phase.PREPARED, Phase.LINKED, Phase.REGISTERED, Phase.SOAKED, Phase.COMPLETED)
+    run.migrations = {id_: MigrationState(id=id_, phase=phase) for id_, phase in zip("abcde", phases, strict=True)}
+    standing.take_in(run, ())
+    for first in (
+        datetime(2026, 3, 2, tzinfo=UTC),
+        datetime(2026, 3, 7, 20, tzinfo=UTC),
+        datetime(2026, 3, 28, 20, tzinfo=UTC),
+    ):
+        for step in range(600):
+            at = first + timedelta(minutes=5 * step)
+            standing.ask([], at)
+            assert standing.answers == admissible(run, one, at), at
