@@ -27,6 +27,8 @@ from orchestrator.rehearsal.world import World
 ROUNDS = 12
 """How often an operator attends to what is held before a rehearsal ends where it stands."""
 PROCESSES = 60
+FEW = 50
+"""In fair weather, the calls of a plan with more migrations end together, as in a pool: that takes less time."""
 DEEPEST = 3
 """How many processes may be frozen one in the other."""
 
@@ -93,7 +95,8 @@ class _Play:
         self._disturbances = disturbances
         self._order = random.Random(f"order {seed}")  # noqa: S311 - see draw
         self._person = random.Random(f"person {seed}")  # noqa: S311
-        self._together = self._order.choice((1, 3, None)) if disturbances else 1
+        few = sum(len(wave.migrations) for wave in rehearsed.plan.waves) <= FEW
+        self._together = self._order.choice((1, 3, None)) if disturbances else 1 if few else None
         self.world = World(_under(rehearsed, disturbances))
         self.world.estate.keeps_record = False
         self.world.astray = self._astray
