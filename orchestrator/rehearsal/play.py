@@ -100,9 +100,9 @@ class _Play:
         self.world = World(_under(rehearsed, disturbances))
         self.world.estate.keeps_record = False
         self.world.astray = self._astray
-        for one in disturbances:
-            if isinstance(one.rule, RegistryChanged):
-                self.world.excuse(one.rule.host)
+        for rule in self.world.rehearsed.spec.weather:
+            if isinstance(rule, RegistryChanged):
+                self.world.excuse(rule.host)
         self._acts: dict[int, list[Disturbance]] = {}
         for one in disturbances:
             if one.rule is None and one.at:

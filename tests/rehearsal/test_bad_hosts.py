@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from orchestrator.lab.estate.spec import EstateSpec
+from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.planfile import load_plan
 from orchestrator.rehearsal.bad_hosts import KINDS, how_many, with_bad_hosts
 from orchestrator.rehearsal.play import Played, play
@@ -124,3 +125,15 @@ def test_each_kind_comes_to_an_end_with_its_reason(tmp_path, kind):
         state = came.state["dmsa-app"]
         found.add((str(state.phase), state.held.reason if state.held else None))
     assert found == ENDS[kind]
+
+
+@pytest.mark.parametrize("kind", ["policy-resets", "service-fails", "goes-down"])
+def test_what_it_holds_up_is_taken_back_where_the_policy_says_so(tmp_path, kind):
+    """Or is held for what only a person can mend; whichever, it failed, and the policy has spoken."""
+    seed = {"policy-resets": 2, "service-fails": 7, "goes-down": 6}[kind]
+    came = played(rehearsed(tmp_path, on_failure="undo"), kind, seed)
+    assert came.violations == ()
+    state = came.state["dmsa-app"]
+    assert state.failure == "failed"
+    assert state.intention is Intention.BACK
+    assert state.held is not None or state.phase is Phase.ROLLED_BACK
