@@ -40,9 +40,14 @@ class Shells:
         """Write down which of them are known to be gone."""
         self._ask()
         state = self._log.state
-        self._gone &= state.left_open().keys()  # the others are written down, and weeks would pile them up
-        for shell, endpoint in [(shell, endpoint) for shell, endpoint in state.shells.items() if shell in self._gone]:
-            self._log.write(ShellGone(endpoint=endpoint, shell=shell))
+        known = state.shells
+        gone = [shell for shell in self._gone if shell in known]  # few, where a fleet has many shells
+        if len(gone) > 1:
+            gone = [shell for shell in known if shell in self._gone]  # in the order in which they were opened
+        for shell in gone:
+            self._log.write(ShellGone(endpoint=known[shell], shell=shell))
+        if self._gone:
+            self._gone &= state.left_open().keys()  # the others are written down, and weeks would pile them up
 
     def give_up(self, lost: AttemptFinished) -> None:
         """Write down that the outcome of a write is unknown and, where that is known, that its shell is gone."""

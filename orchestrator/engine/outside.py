@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -106,18 +106,6 @@ def gate_of(wave: Wave, gate: str, at: datetime) -> Gate | None:
     return Gate(
         window, closes is not None, ends, next_opening(window, wave.blackout, at), _said(dark) if dark else None
     )
-
-
-def moment(wave: Wave, at: datetime | None) -> Hashable:
-    """Return what a moment means to a wave: while it is the same, so is everything that :func:`outside_window` says.
-
-    While a window is open each moment is its own, for what still fits becomes less.
-    """
-    names = ("start",) if wave.windows is None else ("start", "complete")
-    gates = [gate_of(wave, gate, at) for gate in names] if at else []
-    if at is None or any(one is not None and one.is_open for one in gates):
-        return at
-    return tuple(one and (one.opens, one.dark, next_opening(one.window, (), at)) for one in gates)
 
 
 def named(wave: Wave, gate: str) -> str:

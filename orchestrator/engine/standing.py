@@ -4,22 +4,30 @@ What one migration may do depends on its own state, on the waves that are needed
 where there are windows, on which approvals count where people must agree, and on who comes before it for a place in
 flight. Only where one of these changed is anything asked anew: a wave of a thousand migrations would otherwise be
 walked through after every event.
+
+The clock changes with every turn, and what it says of a window seldom: between two moments at which a window opens,
+closes, or may have another reason to be closed, what a migration may do changes at most once, when too little of it is
+left, or when it is near enough for people to be asked. Who gets the same answer now and at the end of such a stretch of
+time is not asked again within it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orchestrator.engine.approving import GATES, rules_of, unapproved
-from orchestrator.engine.outside import moment
-from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets
+from orchestrator.engine.outside import NEEDS_WINDOW, window_of
+from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets, step_of
+from orchestrator.engine.windows import steady_until
 from orchestrator.model.approvals import Consent
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
 from orchestrator.model.words import Subject
+
+_MOMENT = timedelta(microseconds=1)
 
 
 class Standing:
@@ -49,6 +57,10 @@ class Standing:
         self._wanting: list[int] = []
         self._given: frozenset[int] = frozenset()
         self._asked_with: object = None
+        self._clocked: set[str] = set()
+        self._restless: set[str] = set()
+        self._at: datetime | None = None
+        self._stretch: tuple[datetime, datetime] | None = None
 
     def take_in(self, run: RunState, touched: Iterable[str]) -> None:
         """Take in where migrations of the wave stand now, and so whether the wave is met.
@@ -72,11 +84,10 @@ class Standing:
             run: who has approved what, and how long restarts were measured to take.
         """
         changed, self._changed = self._changed, set()
-        # Whether people are asked already depends on how far away the window is: with rules each moment is its own.
-        when = at if self._rules else moment(self._wave, at)
-        timed = (when, run.restarts.measured) if self._timed else None
-        asked_with = (tuple(unmet), self._spent, timed, self._said(run.consent, at))
-        asked = changed if asked_with == self._asked_with else self._ids
+        measured = run.restarts.measured if self._timed else None
+        asked_with = (tuple(unmet), self._spent, measured, self._said(run.consent, at))
+        by_time = self._by_time(at)
+        asked = changed | by_time if asked_with == self._asked_with else self._ids
         self._asked_with = asked_with
         if not asked:
             return changed
@@ -91,6 +102,18 @@ class Standing:
         words = tuple(consent.given.get(Subject("gate", self._wave.name, gate)) for gate in GATES)
         counts = tuple(unapproved(consent, self._wave, gate, rule, at) for gate, rule in self._rules)
         return (words, counts, consent.driver, consent.digest)
+
+    def _by_time(self, at: datetime | None) -> set[str]:
+        """Return the migrations whose answer may be another because time has passed."""
+        last, self._at = self._at, at
+        if not self._timed or at == last:
+            return set()
+        if at is not None and self._stretch is not None and self._stretch[0] <= at < self._stretch[1]:
+            return set(self._restless)
+        windows = [window for gate in GATES if (window := window_of(self._wave, gate)) is not None]
+        until = min((steady_until(window, self._wave.blackout, at) for window in windows), default=at) if at else None
+        self._stretch = (at, until) if at is not None and until is not None else None
+        return set(self._clocked)
 
     def _count(self, state: MigrationState) -> bool:
         """Take a state into the sums of the wave; say whether it is another one than before."""
@@ -108,9 +131,21 @@ class Standing:
     def _ask(self, id_: str, unmet: Iterable[str], at: datetime | None, run: RunState) -> None:
         answer: Admission = Still("not selected")
         if self._chosen is None or id_ in self._chosen:
-            answer = alone(self._states[id_], self._plan, self._wave, at, unmet, self._spent, run)
+            answer = self._now(id_, unmet, at, run)
         self._alone[id_] = answer
         _mark(self._wanting, self.places[id_], isinstance(answer, Go) and answer.admits)
+
+    def _now(self, id_: str, unmet: Iterable[str], at: datetime | None, run: RunState) -> Admission:
+        """Return what the rules say at a moment, and see whether they say the same until the stretch is over."""
+        state = self._states[id_]
+        answer = alone(state, self._plan, self._wave, at, unmet, self._spent, run)
+        clocked = self._timed and state.held is None and step_of(state, self._plan) in NEEDS_WINDOW
+        later = answer
+        if clocked and self._stretch is not None:
+            later = alone(state, self._plan, self._wave, self._stretch[1] - _MOMENT, unmet, self._spent, run)
+        _belong(self._clocked, id_, clocked)
+        _belong(self._restless, id_, later != answer)
+        return answer
 
     def _give_places(self, asked: Iterable[str]) -> set[str]:
         """Give the free places to the first that want one; return the migrations that have another answer now."""
@@ -125,6 +160,14 @@ class Standing:
                 self.answers[id_] = answer
                 changed.add(id_)
         return changed
+
+
+def _belong(ids: set[str], id_: str, belongs: bool) -> None:
+    """Put a migration into a set, or take it out."""
+    if belongs:
+        ids.add(id_)
+    else:
+        ids.discard(id_)
 
 
 def _mark(places: list[int], place: int, belongs: bool) -> None:

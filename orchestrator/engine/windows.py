@@ -101,6 +101,15 @@ def next_opening(
     return next((begin for begin, end in spans if begin > at and end - begin >= lasting), None)
 
 
+def steady_until(window: Window, blackout: Sequence[Blackout], at: datetime) -> datetime:
+    """Return until when, that moment not included, the window stays open or closed, for the same reason."""
+    local = at.astimezone(ZoneInfo(window.zone))
+    midnight = datetime.combine(local.date() + timedelta(days=1), time.min, ZoneInfo(window.zone)).astimezone(UTC)
+    spans = (next(openings(window, dark, at), (None, None)) for dark in (blackout, ()))
+    edges = (end if begin is not None and begin <= at else begin for begin, end in spans)
+    return min([midnight, *(edge for edge in edges if edge is not None)])
+
+
 def blacked_out(day: date, blackout: Sequence[Blackout]) -> Blackout | None:
     """Return the blackout that a date lies in."""
     return next((span for span in blackout if span.from_ <= day <= span.to), None)

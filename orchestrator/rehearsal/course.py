@@ -33,6 +33,10 @@ DISRUPTIVE = frozenset({"Restart-Service", "Restart-WebAppPool", "Start-Service"
 START, COMPLETE = "Start-ADServiceAccountMigration", "Complete-ADServiceAccountMigration"
 UNDO, RESET = "Undo-ADServiceAccountMigration", "Reset-ADServiceAccountMigration"
 _LEADS_TO = {START: (1, 1), COMPLETE: (2, 2)}
+_NOTHING_WRONG = frozenset({"operator", "undone", "budget-spent"})
+"""Reasons of holds that say nothing against a migration."""
+LEAVES = {Phase.REOPENED: (2, 2), Phase.UNLINKED: (1, 1), Phase.ROLLED_BACK: (1, 1)}
+"""What a way back to a phase leaves behind: copies that have not heard of that prove nothing by what they show."""
 _SLOT_ENDS = frozenset({Phase.RESTARTED, Phase.COMPLETED, Phase.ROLLED_BACK})
 
 
@@ -63,9 +67,15 @@ class Course:
     back: bool = False
     attempt: int = 1
     held: Held | None = None
+    failed: bool = False
+    """Whether it counts against its wave's failure budget."""
+    refused: bool = False
+    """Whether a guard stopped it before anything was written for it."""
     admitted: Trigger | None = None
     waits: dict[str, str] = field(default_factory=dict)
     open: dict[str, Sent] = field(default_factory=dict)
+    asked_back: WayBackAsked | None = None
+    """Who took it back last, and why."""
     begun: bool = False
     """Whether the present step has written anything, going forward."""
     restarting: set[str] = field(default_factory=set)
@@ -144,10 +154,15 @@ class Course:
     def _hold(self, event: Held) -> None:
         self.held = event
         if event.reason.startswith("guard:") and not self.effects["announced"]:
-            self.admitted = None
+            self.admitted, self.failed, self.refused = None, False, True
+        elif event.reason not in _NOTHING_WRONG:
+            self.failed, self.refused = True, False
 
-    def _turn_back(self, _event: WayBackAsked) -> None:
+    def _turn_back(self, event: WayBackAsked) -> None:
         self.back, self.held, self.begun, self.waits = True, None, False, {}
+        self.asked_back = event
+        if event.automatic:
+            self.failed, self.refused = True, False
         self._forgive(UNDO, RESET)
 
     def _begin(self, event: AttemptStarted) -> None:
@@ -198,6 +213,7 @@ class Course:
 
     def _release(self, event: Released) -> None:
         self.held, self.waits, self.begun = None, {}, bool(self.open) or (self.begun and not self.back)
+        self.failed = self.refused = False
         self.restarts.clear()
         if not event.forward or not self.back:
             return
@@ -211,12 +227,19 @@ class Course:
         elif self.phase is Phase.REOPENED:
             self.phase, self.admitted = Phase.RESTARTED, None
 
-    def look_for_convergence(self, agreed: bool, now: datetime) -> None:
-        """Note whether every copy shows 1/1 at this moment."""
+    def look_for_convergence(self, agreed: bool, last: datetime | None, now: datetime) -> None:
+        """Note whether every copy shows 1/1 at this moment.
+
+        Args:
+            agreed: whether they do.
+            last: since when it may have become so, or otherwise, if that is known.
+            now: this moment.
+        """
         if not agreed:
             self.converged_at, self.apart_at = None, now
         elif self.converged_at is None:
-            self.converged_at, self.apart_at = self.apart_at or now, None
+            apart = self.apart_at or now
+            self.converged_at, self.apart_at = max(apart, last) if last else apart, None
 
     def _dwell_anew(self) -> None:
         self.converged_at = None

@@ -18,6 +18,7 @@ from orchestrator.lab.estate.machine import folded_account
 from orchestrator.lab.estate.migration import MEMBERSHIP, PRECEDED_BY, STATE, SUPERSEDED_BY, SUPERSEDED_STATE
 from orchestrator.lab.estate.replica import Entry, Replica
 from orchestrator.model.plan import Host, Plan
+from orchestrator.rehearsal.followed import Followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ class FarSide(Protocol):
     def stamp(self) -> Hashable:
         """Return something that is another as soon as anything else here gives another answer."""
 
+    def changed(self) -> frozenset[str] | None:
+        """Return the migrations of which something here may give another answer than when this was asked last.
+
+        None: nobody follows that; the stamp says whether anything does.
+        """
+
     def pair(self, id_: str, controller: str) -> tuple[int, int] | None:
         """Return both states of a pair that is mutual, or has no link at all; None if it is neither, or not there."""
 
@@ -102,9 +109,13 @@ DECLARED = frozenset(
 
 
 class EstateFarSide:
-    """The far side of a plan: a simulated estate, looked at from behind."""
+    """The far side of a plan: a simulated estate, looked at from behind.
 
-    def __init__(self, estate: Estate, plan: Plan) -> None:
+    With ``follows`` it is told of each change, so that a look costs what has changed; the estate must then be looked at
+    by one far side alone, and never be copied.
+    """
+
+    def __init__(self, estate: Estate, plan: Plan, *, follows: bool = False) -> None:
         directory = plan.estate.directory
         if directory is None:
             raise ValueError("the plan's estate has not been resolved")
@@ -118,6 +129,7 @@ class EstateFarSide:
         self._named = {one.id: _names(self._pinned, one.account) for one in plan.migrations()}
         hosts = {host.name for one in plan.migrations() for host in one.hosts}
         self._machines = {name: estate.machine(name) for name in sorted(hosts) if name.lower() in estate.machines}
+        self._follows = Followed(estate, plan, self._accounts) if follows else None
 
     @property
     def now(self) -> datetime:
@@ -128,6 +140,10 @@ class EstateFarSide:
         """Return the update sequence of every copy, and every switch."""
         copies = tuple(replica.usn for replica in self._estate.directory.replicas.values())
         return copies, tuple(machine.kerberos for machine in self._machines.values())
+
+    def changed(self) -> frozenset[str] | None:
+        """Return the migrations that may look another way, if that is followed."""
+        return self._follows.take() if self._follows is not None else None
 
     def pair(self, id_: str, controller: str) -> tuple[int, int] | None:
         """Return both states of a pair whose links agree."""

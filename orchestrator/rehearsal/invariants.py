@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from orchestrator.engine.waves import admissible
@@ -24,10 +23,12 @@ from orchestrator.model.lifecycle import MOVES, Pair, Phase
 from orchestrator.model.plan import Migration, Plan
 from orchestrator.model.run import RunState
 from orchestrator.rehearsal.agreed import Agreed
-from orchestrator.rehearsal.course import COMPLETE, DISRUPTIVE, RESET, START, UNDO, Course
+from orchestrator.rehearsal.course import COMPLETE, DISRUPTIVE, LEAVES, RESET, START, UNDO, Course
 from orchestrator.rehearsal.far_side import Arrival, FarSide
 from orchestrator.rehearsal.judgements import Violation, as_before, before_of, complete_is_legal, unfinished
+from orchestrator.rehearsal.looks import Looks
 from orchestrator.rehearsal.telling import Telling
+from orchestrator.rehearsal.wave_rules import WaveRules
 from orchestrator.rehearsal.windows import may_begin
 
 CLOCKS_AGREE = timedelta(minutes=5)
@@ -37,6 +38,10 @@ _OF_THE_RUN = tuple(
     one.name for one in fields(RunState) if one.name not in {"migrations", "plan", "touched", "_planned"}
 )
 """What a replay must give beside the migrations; the plan is known by its digest."""
+_QUICKLY = tuple(name for name in _OF_THE_RUN if name not in {"switches", "claims", "shells"})
+"""What of it does not grow with the plan."""
+FEW = 20
+"""Of a plan with more migrations what grows with it is not compared at each append: that takes as long."""
 _ROWS = {(row.trigger, row.source, row.dest) for row in MOVES}
 _STATES = {Pair.UNLINKED: (0, 0), Pair.STARTED: (1, 1), Pair.COMPLETED: (2, 2)}
 _PROVES = {
@@ -53,9 +58,6 @@ _PROVES = {
 """What a phase that is reached by reading the pair says of it (runbooks/lifecycle.md)."""
 _EVERYWHERE = frozenset({Phase.LINKED, Phase.SWITCHED, Phase.REOPENED, Phase.UNLINKED, Phase.ROLLED_BACK})
 """Phases that every domain controller which must agree was read for."""
-
-_LEAVES = {Phase.REOPENED: (2, 2), Phase.UNLINKED: (1, 1), Phase.ROLLED_BACK: (1, 1)}
-"""What a way back to a phase leaves behind: copies that have not heard of that prove nothing by what they show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,6 @@ class _Shared:
     """Every pipeline that an intent names: its migration and its subject."""
     gone: dict[UUID, datetime] = field(default_factory=dict)
     excused: set[str] = field(default_factory=set)
-    stamp: Any = None
     seen_at: datetime | None = None
     """When the process did something last; a row is decided on between then and now."""
 
@@ -94,6 +95,10 @@ class Invariants:
         self._shared = _Shared()
         self._agreed = Agreed(plan)
         self.telling = Telling(on=bool(plan.notify))
+        self._appends = 0
+        self._looks = Looks(plan, far, self._courses, self._shared.excused)
+        self.waves = WaveRules(plan, self._courses)
+        """The rules of the waves, and how many have failed."""
         self.replayed = RunState(plan.name)
         """The state that the rows give, folded from what they hold on disk."""
 
@@ -103,6 +108,8 @@ class Invariants:
         other._far, other._shared, other._agreed = far, self._shared.fork(), self._agreed.fork()
         other.telling = self.telling.fork()
         other._courses = {id_: course.fork() for id_, course in self._courses.items()}
+        other._looks = self._looks.fork(far, other._courses, other._shared.excused)
+        other.waves = self.waves.fork(other._courses)
         other.replayed = self.replayed.copied()
         return other
 
@@ -113,6 +120,10 @@ class Invariants:
     @property
     def _excused(self) -> set[str]:
         return self._shared.excused
+
+    def asked_back(self, id_: str) -> WayBackAsked | None:
+        """Return by whose word, and why, a migration was taken back last."""
+        return self._courses[id_].asked_back
 
     def leased(self, epoch: int) -> None:
         """Take in that a runner took the lease."""
@@ -125,7 +136,7 @@ class Invariants:
     def told(self, row: Told) -> list[Violation]:
         """Take in a row that is on disk now."""
         found = list(self._fenced(row))
-        found += self._looked()
+        found += self._looks.look()
         try:
             self.replayed.apply(row.event, row.at)
         except Exception as error:  # noqa: BLE001 - whatever the law says against it is the violation
@@ -138,11 +149,14 @@ class Invariants:
         if course is None:
             return found
         found += self._judged(course, row)
+        failed_before = course.failed
         course.take_in(row.event)
+        self.waves.count(course, failed_before)
+        self._looks.told(course)
         if isinstance(row.event, AttemptStarted):
             self._shared.announced[row.event.pipeline] = (course.id, row.event.subject)
         if isinstance(row.event, Moved):
-            found += self._looked(anew=True)
+            found += self._looks.look(anew=course)
         return found
 
     def arrived(self, arrival: Arrival) -> list[Violation]:
@@ -160,13 +174,15 @@ class Invariants:
             ids: the migrations that the appended rows are about; None among them is about none.
         """
         replayed = self.replayed
+        self._appends += 1
+        names = _OF_THE_RUN if self._appends % max(1, len(self._courses) - FEW) == 0 else _QUICKLY
         return [
             Violation("replay-equals-live", id_, f"live {state[id_]}, replayed {replayed[id_]}")
             for id_ in ids
             if id_ is not None and replayed[id_] != state[id_]
         ] + [
             Violation("replay-equals-live", "the run", f"{name} differs after a replay")
-            for name in _OF_THE_RUN
+            for name in names
             if getattr(state, name) != getattr(replayed, name)
         ]
 
@@ -206,7 +222,7 @@ class Invariants:
             case Moved():
                 yield from self._moved(course, row.event)
             case AdmittedEvent():
-                yield from self._admitted(course, row.event)
+                yield from self.waves.admitted(course, row.event)
                 yield from self._agreed.admitted(course.id, row.event.step, row.at)
             case WayBackAsked(automatic=True):
                 yield from self._taken_back(course)
@@ -220,6 +236,7 @@ class Invariants:
             yield Violation("no-perform-after-unsettled", course.id, said)
         if course.held is not None:
             yield Violation("held-stands-still", course.id, f"{event.cmdlet} begins while held: {course.held.reason}")
+        yield from self.waves.begins(course, event)
         begins = not course.begun or (event.cmdlet in DISRUPTIVE and not self._brings_up(course, event))
         if not course.back and begins and not may_begin(self._plan.wave_of(course.id), event.step, at):
             yield Violation("window", course.id, f"{event.step} begins with {event.cmdlet} at {at}, outside its window")
@@ -262,7 +279,7 @@ class Invariants:
         migration = self._plan.migration(course.id)
         excused = {course.id, migration.account} & self._excused
         everywhere = event.dest in _EVERYWHERE and event.source is not Phase.PREPARED  # nothing was linked from there
-        everywhere = everywhere and _LEAVES.get(event.dest) in {None, *course.heard}
+        everywhere = everywhere and LEAVES.get(event.dest) in {None, *course.heard}
         agreeing = self._far.controllers if everywhere else self._far.controllers[:1]
         for controller in () if proved is None or excused else agreeing:
             found = self._far.pair(course.id, controller)
@@ -281,13 +298,6 @@ class Invariants:
         if course.back or course.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
             said = f"taken back from {course.phase}{', on a way back already' if course.back else ''}"
             yield Violation("taken-back-by-policy", course.id, said)
-
-    def _admitted(self, course: Course, event: AdmittedEvent) -> Iterator[Violation]:
-        wave = self._plan.wave_of(course.id)
-        others = [one.id for one in wave.migrations if one.id != course.id and self._courses[one.id].in_flight]
-        if len(others) + 1 > wave.at_once:
-            said = f"admitted to {event.step} beside {', '.join(others)}; wave {wave.name} allows {wave.at_once}"
-            yield Violation("at-once", course.id, said)
 
     # What arrived.
 
@@ -315,6 +325,7 @@ class Invariants:
 
     def _takes_effect(self, course: Course, subject: str, arrival: Arrival) -> Iterator[Violation]:
         cmdlet = arrival.cmdlet
+        self._looks.told(course)
         if cmdlet in _ONCE:
             course.effects[cmdlet] += 1
             if course.effects[cmdlet] > 1:
@@ -357,44 +368,11 @@ class Invariants:
 
     def look(self) -> list[Violation]:
         """Look at the far side; to be asked whenever something may have happened there."""
-        return self._looked()
+        return self._looks.look()
 
     def moment(self) -> None:
         """Take in that the process does something: what it writes down next was decided on no earlier than now."""
         self._shared.seen_at = self._far.now
-
-    def _looked(self, *, anew: bool = False) -> list[Violation]:
-        """Look where something is not as it was."""
-        stamp = self._far.stamp()
-        if stamp == self._shared.stamp and not anew:
-            return []
-        self._shared.stamp = stamp
-        found: list[Violation] = []
-        for migration in self._plan.migrations():
-            self._look_at(migration, self._courses[migration.id])
-            excused = {migration.account, migration.id} & self._excused
-            found.extend(
-                Violation("original-safe", migration.account, f"it is not on {controller}")
-                for controller in (() if excused else self._far.controllers)
-                if not self._far.has_account(migration.id, controller)
-            )
-        return found
-
-    def _look_at(self, migration: Migration, course: Course) -> None:
-        now = self._far.now
-        if course.phase is Phase.PLANNED and not course.effects:
-            return
-        shown = {self._far.pair(course.id, dc) for dc in self._far.controllers}
-        course.look_for_convergence(shown == {(1, 1)}, now)
-        course.heard |= {pair for pair in _LEAVES.values() if shown == {pair}}
-        course.members = self._far.principals(course.id)
-        for name in course.members:
-            course.member_at.setdefault(name, now)
-        for host in migration.hosts:
-            if self._far.switch(host.name) == 1:
-                course.switch_at.setdefault(host.name, now)
-            else:
-                course.switch_at.pop(host.name, None)
 
 
 def _ids_of(arrival: Arrival, migrations: Iterable[Migration]) -> Iterator[str]:

@@ -30,6 +30,8 @@ ROUNDS = 12
 """How often an operator attends to what is held before a rehearsal ends where it stands."""
 PROCESSES = 60
 """How many processes a rehearsal takes at most; those that begin because people have approved come on top."""
+FEW = 50
+"""In fair weather, the calls of a plan with more migrations end together, as in a pool: that takes less time."""
 DEEPEST = 3
 """How many processes may be frozen one in the other."""
 
@@ -97,16 +99,17 @@ class _Play:
         self._order = random.Random(f"order {seed}")  # noqa: S311 - see draw
         self._person = random.Random(f"person {seed}")  # noqa: S311
         approvers = random.Random(f"approvers {seed}") if disturbances else None  # noqa: S311
-        self._together = self._order.choice((1, 3, None)) if disturbances else 1
+        few = sum(len(wave.migrations) for wave in rehearsed.plan.waves) <= FEW
+        self._together = self._order.choice((1, 3, None)) if disturbances else 1 if few else None
         self.world = World(_under(rehearsed, disturbances))
         self.world.estate.keeps_record = False
         self.world.astray = self._astray
         self._approvers = Approvers(self.world, approvers)
         gates = sum(len(rules_of(self.world.plan, wave)) for wave in self.world.plan.waves)
         self._most = PROCESSES + gates * 2 * (1 + SLIPS)
-        for one in disturbances:
-            if isinstance(one.rule, RegistryChanged):
-                self.world.excuse(one.rule.host)
+        for rule in self.world.rehearsed.spec.weather:
+            if isinstance(rule, RegistryChanged):
+                self.world.excuse(rule.host)
         self._acts: dict[int, list[Disturbance]] = {}
         for one in disturbances:
             if one.rule is None and one.at:

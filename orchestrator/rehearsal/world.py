@@ -125,7 +125,7 @@ class World:
         self._waited = timedelta(0)
         """What the process that runs now has waited for by reading the time."""
         self.estate.waited = self._wait
-        self.far_side = EstateFarSide(self.estate, self.plan)
+        self.far_side = EstateFarSide(self.estate, self.plan, follows=watch)
         self.invariants = Invariants(self.plan, self.far_side) if watch else None
         if self.invariants is not None:
             self.estate.performed = self._performed

@@ -1,7 +1,8 @@
 """The wave rules from turn to turn say what the wave rules say when they are asked anew."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,9 @@ from tests.engine.runs import AT, HELD, attempt, held, measure, plan
 
 NIGHT = {"days": ["mon", "tue"], "open": "22:00", "close": "04:00", "zone": "UTC"}
 TEN_HOURS = {"valid_for": "10h"}
+MORNING = {"days": ["sun", "mon", "tue"], "open": "01:30", "close": "03:00", "zone": "Europe/Berlin"}
+SHORT = {"days": ["mon", "tue", "wed"], "open": "23:10", "close": "00:20", "zone": "America/New_York"}
+CLOSED = [{"from": AT.date() + timedelta(days=1), "to": AT.date() + timedelta(days=1), "reason": "closed"}]
 PLANS = (
     plan({"ids": "abcd", "at_once": 2}, {"ids": "efg", "at_once": 1}),
     plan({"ids": "ab", "failures": {"allow": 1}}, {"ids": "cdefg", "at_once": 2, "needs": []}, on_failure="undo"),
@@ -23,6 +27,8 @@ PLANS = (
     plan({"ids": "abc", "at_once": 1, "window": NIGHT}, {"ids": "defg", "at_once": 3}, approvals={"complete": 1}),
     plan({"ids": "abc", "window": NIGHT}, {"ids": "defg", "needs": []}, approvals={"start": 1, "complete": 1}),
     plan({"ids": "abcd", "at_once": 3}, {"ids": "efg", "needs": []}, approvals={"start": 1, "complete": 2} | TEN_HOURS),
+    plan({"ids": "abcde", "at_once": 4, "windows": {"start": NIGHT, "complete": MORNING}, "blackout": CLOSED}),
+    plan({"ids": "abcde", "at_once": 4, "windows": {"start": SHORT}, "blackout": CLOSED}, restart_takes="50m"),
 )
 STATES = st.builds(
     MigrationState,
@@ -56,7 +62,7 @@ TURNS = st.lists(
     st.tuples(
         st.lists(STATES, max_size=4),
         st.lists(WORDS, max_size=4),
-        st.sampled_from([0, 0, 6, 10, 11, 5.9]),
+        st.sampled_from([0, 0, 0.01, 0.2, 0.8, 6, 10, 11, 24, 5.9]),
         st.none() | st.tuples(st.sampled_from("abz"), st.integers(1, 8), st.sampled_from([5, 20])),
     ),
     min_size=1,
@@ -134,3 +140,22 @@ def test_a_restart_that_was_measured_in_another_wave_is_heard_of():
     measure(run, "b", timedelta(minutes=8), 20)
     assert standing.ask([], soon, run) == {"a"}
     assert isinstance(standing.answers["a"], NotYet)
+
+
+@pytest.mark.parametrize("one", [one for one in PLANS if one.waves[0].blackout], ids=["two", "one"])
+def test_while_the_clock_goes_on_and_nothing_else_happens_they_are_the_same(one):
+    """Over the weekend on which both zones change to summer time, or one has."""
+    run, wave = RunState("table"), one.waves[0]
+    standing = Standing(one, wave)
+    phases = (Phase.PREPARED, Phase.LINKED, Phase.REGISTERED, Phase.SOAKED, Phase.COMPLETED)
+    run.migrations = {id_: MigrationState(id=id_, phase=phase) for id_, phase in zip("abcde", phases, strict=True)}
+    standing.take_in(run, ())
+    for first in (
+        datetime(2026, 3, 2, tzinfo=UTC),
+        datetime(2026, 3, 7, 20, tzinfo=UTC),
+        datetime(2026, 3, 28, 20, tzinfo=UTC),
+    ):
+        for step in range(600):
+            at = first + timedelta(minutes=5 * step)
+            standing.ask([], at, run)
+            assert standing.answers == admissible(run, one, at), at

@@ -14,7 +14,7 @@ from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.flights import Flights
 from orchestrator.conductor.runlog import RunLog
 from orchestrator.conductor.tenure import Tenure
-from orchestrator.engine import decide, failing, standing, waves
+from orchestrator.engine import decide, failing, standing, waves, windows
 from orchestrator.engine.standing import Standing
 from orchestrator.guards import ledger as ledger_guards
 from orchestrator.journal.chain import GENESIS, bodies, extend
@@ -26,7 +26,7 @@ from orchestrator.model.case import Case
 from orchestrator.model.event import AttemptSettled, WaitBegan, from_body
 from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.steps import convergence, found_again, restore, soak, start, workloads
-from tests.simulation.seeds import APPROVED, RESET, SMALL
+from tests.simulation.seeds import APPROVED, QUICK, RESET, SMALL
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,18 @@ def _ignore_at_once(patch: pytest.MonkeyPatch) -> None:
 def _ignore_the_window(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(waves, "outside_window", lambda *_given: None)
     patch.setattr(decide, "outside_window", lambda *_given: None)
+
+
+def _ignore_the_blackout(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(windows, "blacked_out", lambda *_given: None)
+
+
+def _ignore_the_budget(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(standing, "budget_spent", lambda *_given: None)
+
+
+def _ignore_needs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(standing, "meets", lambda *_given: True)
 
 
 def _ignore_the_hold(patch: pytest.MonkeyPatch) -> None:
@@ -223,6 +235,9 @@ def _teeth() -> Iterator[Tooth]:
     yield Tooth("forget convergence", _forget_convergence, frozenset({"phase-is-read-back", "complete-converged"}))
     yield Tooth("ignore at_once", _ignore_at_once, frozenset({"at-once"}))
     yield Tooth("ignore the window", _ignore_the_window, frozenset({"window"}), RESET)
+    yield Tooth("ignore the blackout", _ignore_the_blackout, frozenset({"window"}), RESET)
+    yield Tooth("ignore the failure budget", _ignore_the_budget, frozenset({"failure-budget"}), RESET)
+    yield Tooth("ignore what a wave needs", _ignore_needs, frozenset({"needs"}), QUICK)
     yield Tooth("ignore an operator's hold", _ignore_the_hold, frozenset({"held-stands-still"}))
     yield Tooth("send before the intent is on disk", _send_first, frozenset({"intent-first"}))
     yield Tooth("restart a service that was stopped", _restart_what_was_stopped, frozenset({"idle-stays-idle"}))

@@ -24,6 +24,8 @@ def carry_out(estate: Estate, event: w.Event) -> None:
             estate.authority.log_on(estate.machine(event.host), event.account)
         case w.RegistryChanged():
             estate.machine(event.host).kerberos = event.value
+            if event.every is not None:
+                estate.clock.after(event.every, lambda: carry_out(estate, event))
         case w.ObjectDeleted() | w.ObjectMoved():
             _touch_object(estate, event)
 

@@ -23,6 +23,8 @@ from orchestrator.lab.estate.genesis import DMSA_CLASS
 from orchestrator.lab.estate.machine import DMSA_BUILD, KERBEROS_LOG, EventRecord, Machine
 from orchestrator.lab.estate.migration import MEMBERSHIP, PRECEDED_BY, STATE, SUPERSEDED_BY, SUPERSEDED_STATE
 from orchestrator.lab.estate.replica import Entry, Replica
+from orchestrator.lab.estate.security_log import OrderedLog
+from orchestrator.lab.estate.xpath import ANYTHING, Condition
 
 _LOCAL = (
     "localsystem",
@@ -53,6 +55,7 @@ class Authority:
     controllers: dict[str, Machine]
     reachable: Callable[[Machine], bool]
     security: dict[str, list[EventRecord]] = field(default_factory=dict)
+    _ordered: dict[str, OrderedLog] = field(default_factory=dict)
 
     def dc_for(self, machine: Machine, *, writable: bool = False) -> Machine | None:
         """Return the DC that this machine talks to: its own site's if that answers, else any that does."""
@@ -173,14 +176,20 @@ class Authority:
             self.note_logon(dc, f"{dc.short.upper()}$", dc.address)
             self.security[str(dc.dc)][-1].at = self.clock.now - self._reach(dc)
 
-    def security_log(self, dc: Machine) -> list[EventRecord]:
-        """Return what a DC's Security log holds now: the oldest rows have made room for newer ones.
+    def security_log(self, dc: Machine, where: Condition = ANYTHING) -> list[EventRecord]:
+        """Return what a DC's Security log holds now, the oldest first, and what can meet a condition among it.
 
-        Machines log on all the time, so that there is always a ticket request as old as the log. One stands for all.
+        The oldest rows have made room for newer ones. Machines log on all the time, so that there is always a ticket
+        request as old as the log. One stands for all.
         """
         oldest = self.clock.now - self._reach(dc)
-        first, *rows = self.security[str(dc.dc)]
-        return [replace(first, at=oldest), *(row for row in rows if row.at >= oldest)]
+        written = self.security[str(dc.dc)]
+        known = self._ordered.get(str(dc.dc))
+        if known is None or known.written is not written:
+            known = self._ordered[str(dc.dc)] = OrderedLog(written)
+        since = oldest if where.since is None else max(oldest, where.since)
+        rows = [row for row in known.between(since, where.until, where.users) if row is not written[0]]
+        return [replace(written[0], at=oldest), *rows]
 
     def _reach(self, dc: Machine) -> timedelta:
         return next(one.security_log for one in self.directory.spec.dcs if one.name.lower() == dc.dc)

@@ -88,7 +88,9 @@ class Machine:
         self.site = spec.site.lower()
         self.address = spec.address or address
         self.dc = dc
-        self.kerberos: KerberosValue = spec.kerberos
+        self.switched: set[str] | None = None
+        """Where its name goes when its switch changes; None while nobody follows."""
+        self._kerberos: KerberosValue = spec.kerberos
         self.kerberos_parent = spec.kerberos != "no-key"
         self.event_log = spec.event_log
         self.boot = boot
@@ -101,6 +103,17 @@ class Machine:
         log_ons = [service.log_on for service in spec.services] + [pool.log_on for pool in spec.app_pools]
         self.accounts = frozenset(map(folded_account, log_ons))
         """The account names, without their domains, under which something here may run."""
+
+    @property
+    def kerberos(self) -> KerberosValue:
+        """The switch, ``DelegatedMSAEnabled``: its value, or what there is of its key."""
+        return self._kerberos
+
+    @kerberos.setter
+    def kerberos(self, value: KerberosValue) -> None:
+        self._kerberos = value
+        if self.switched is not None:
+            self.switched.add(self.name.lower())
 
     @property
     def capable(self) -> bool:

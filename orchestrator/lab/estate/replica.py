@@ -125,6 +125,8 @@ class Replica:
         self.entries: dict[UUID, Entry] = {}
         self.names = 0
         """Counts the changes of any object's name; what was rendered before one may name an object as it was."""
+        self.recent: set[UUID] | None = None
+        """The objects that changed since somebody emptied it; None while nobody follows."""
         self._index: dict[tuple[str, Hashable], dict[UUID, None]] = {}
         self._dns: dict[UUID, str] = {}
         self._shown: dict[UUID, tuple[object, dict[Hashable, object]]] = {}
@@ -148,6 +150,8 @@ class Replica:
         if known is not None and known.stamp >= change.stamp:
             return False
         self.usn += 1
+        if self.recent is not None:
+            self.recent.add(change.guid)
         self._forget(entry, folded)
         entry.cells[folded] = change
         self._learn(entry, folded)

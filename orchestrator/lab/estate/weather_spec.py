@@ -227,11 +227,18 @@ class ObjectMoved(Event):
 
 
 class RegistryChanged(Event):
-    """Somebody (a group policy, as a rule) sets ``DelegatedMSAEnabled``, or removes it."""
+    """Somebody (a group policy, as a rule) sets ``DelegatedMSAEnabled`` or removes it; with ``every`` ever again."""
 
     kind: Literal["registry-changed"]
     host: Name
     value: Literal["absent", 0, 1]
+    every: Duration | None = None
+
+    @model_validator(mode="after")
+    def _takes_time(self) -> Self:
+        if self.every is not None and self.every < timedelta(minutes=1):
+            raise ValueError("every must be a minute or more")
+        return self
 
 
 WeatherSpec: TypeAlias = Annotated[

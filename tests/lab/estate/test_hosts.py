@@ -67,6 +67,15 @@ def test_an_old_host_does_not_register_and_fails_after_complete(estate_with):
     assert [error.id for error in restart(far, APP01, "ReportServer").errors] == [COULD_NOT_START]
 
 
+def test_a_host_that_never_registers_goes_on_as_the_account(estate_with):
+    service = {"name": "ReportServer", "log_on": "CORP\\svc-report"}
+    far = estate_with(hosts=[{"name": APP01, "kerberos": 1, "registers": False, "services": [service]}])
+    far.create()
+    far.migrate("Start")
+    assert restart(far, APP01, "ReportServer").errors == ()
+    assert far.principals() == []
+
+
 def test_after_complete_the_service_runs_on_under_its_old_name(far):
     completed(far)
     assert restart(far, APP01, "ReportServer").errors == ()

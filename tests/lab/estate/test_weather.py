@@ -137,6 +137,19 @@ def test_somebody_deletes_moves_and_resets_things(estate_with):
     assert far.one(far.dc2, "Get-ADReplicationPartnerMetadata", Target=far.dc2)["LastReplicationResult"] == 1722
 
 
+def test_a_policy_sets_a_switch_back_again_and_again(estate_with):
+    at = "2026-03-02T19:00:00Z"
+    back = {"kind": "registry-changed", "host": "app01", "value": "absent", "at": at, "every": "90m"}
+    far = estate_with(weather=[back])
+    shown = []
+    for _ in range(3):
+        far.enable(APP01)
+        far.pass_time(hours=1, minutes=29)
+        shown.append(far.estate.machine(APP01).kerberos)
+        far.pass_time(minutes=1)
+    assert shown == ["absent", "absent", "absent"]
+
+
 def test_other_use_of_an_account_is_seen_on_a_dc(estate_with):
     use = {"account": "svc-report", "address": "10.9.9.9", "workstation": "OLD1"}
     far = estate_with(other_use=[use, use | {"protocol": "ntlm"}])

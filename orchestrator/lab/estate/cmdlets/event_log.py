@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 
 from orchestrator.lab.command import LabError, LabObject
 from orchestrator.lab.estate import refusals, xpath
@@ -19,12 +20,11 @@ def get_win_event(call: Invocation) -> Iterator[object]:
     if call.given("ListLog"):
         yield from _logs(call)
         return
-    found = list(_events(call))
+    most = call.number("MaxEvents", 0) if call.given("MaxEvents") else None
+    found = list(islice(_events(call), most))
     if not found:
         call.error(_none_found(call))
-    found.sort(key=lambda event: event.at, reverse=not call.flag("Oldest"))
-    for event in found[: call.number("MaxEvents", len(found))]:
-        yield _shown(event)
+    yield from map(_shown, found)
 
 
 def _logs(call: Invocation) -> Iterator[object]:
@@ -44,6 +44,7 @@ def _logs(call: Invocation) -> Iterator[object]:
 
 
 def _events(call: Invocation) -> Iterator[EventRecord]:
+    """Yield the events that are asked for, the newest first, or the oldest."""
     table = call.value("FilterHashtable")
     table = table if isinstance(table, Mapping) else {}
     log = str(_entry(table, "LogName") or call.text("LogName"))
@@ -53,23 +54,22 @@ def _events(call: Invocation) -> Iterator[EventRecord]:
         if not _may_read_security(call):
             call.error(_denied(call))
             raise call.fail(_no_log(call, log))
-        rows = _security(call)
+        rows = _security(call, test := _test(call))
     else:
-        rows = call.machine.events
+        rows, test = call.machine.events, _test(call)
     wanted = _entry(table, "Id")
     ids = set(wanted) if isinstance(wanted, list | tuple) else {wanted} if wanted is not None else None
     start, end = _entry(table, "StartTime"), _entry(table, "EndTime")
-    test = _test(call)
-    for row in rows:
+    for row in sorted(rows, key=lambda event: event.at, reverse=not call.flag("Oldest")):
         early = isinstance(start, datetime) and row.at < start
         late = isinstance(end, datetime) and row.at > end
         if (ids is None or row.id in ids) and not early and not late and test(row):
             yield row
 
 
-def _security(call: Invocation) -> list[EventRecord]:
+def _security(call: Invocation, where: xpath.Condition = xpath.ANYTHING) -> list[EventRecord]:
     """Members have a Security log too, in which nothing stands that anybody asks for."""
-    return call.estate.authority.security_log(call.machine) if call.machine.dc else []
+    return call.estate.authority.security_log(call.machine, where) if call.machine.dc else []
 
 
 def _may_read_security(call: Invocation) -> bool:
@@ -86,7 +86,7 @@ def _denied(call: Invocation) -> LabError:
 
 def _test(call: Invocation) -> xpath.Condition:
     if not call.given("FilterXPath"):
-        return lambda _: True
+        return xpath.ANYTHING
     try:
         return xpath.parse(call.text("FilterXPath"), call.estate.now)
     except xpath.QueryInvalid as error:
