@@ -42,7 +42,7 @@ from orchestrator.model.words import (
     WaiverWithdrawn,
 )
 
-VERSION = 3
+VERSION = 4
 
 DIRECTORY = "directory"
 """The subject that stands for the pair in Active Directory; every other subject is a host's name."""

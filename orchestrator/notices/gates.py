@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
+from orchestrator.engine.approving import GATES
 from orchestrator.engine.missed import Missed, missed
+from orchestrator.engine.outside import gate_of
 from orchestrator.engine.waves import Admission, NotYet
-from orchestrator.model.lifecycle import Intention, Phase
+from orchestrator.model.approvals import tally
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
-from orchestrator.model.state import MigrationState
+from orchestrator.model.words import Gate, Subject
 
-_APPROVE = "dmsa approve"
-Gate: TypeAlias = Literal["start", "complete"]
-_BEFORE: Mapping[Gate, Phase] = {"start": Phase.PREPARED, "complete": Phase.SOAKED}
-"""Where a migration stands that nothing but the gate keeps from being admitted."""
+_ASKED: Mapping[Gate, str] = {"start": "approval:start", "complete": "approval:complete"}
 _SHUT = frozenset({"window", "blackout"})
 _LOOK_BACK = timedelta(days=15)
 """How far back a window is looked for that closed: it opens once a week, or a blackout has kept it shut for longer."""
@@ -31,40 +30,41 @@ def gates_due(run: RunState, plan: Plan, at: datetime | None, answers: Mapping[s
     if not answers:
         return
     for wave in plan.waves:
-        for gate in _BEFORE:
-            yield from _approval(run, plan, wave, gate, answers)
+        for gate in GATES:
+            yield from _approval(run, plan, wave, gate, at, answers)
     yield from _missed(run, plan, at, answers)
 
 
 def _approval(
-    run: RunState, plan: Plan, wave: Wave, gate: Gate, answers: Mapping[str, Admission]
+    run: RunState, plan: Plan, wave: Wave, gate: Gate, at: datetime | None, answers: Mapping[str, Admission]
 ) -> Iterator[dict[str, Any]]:
-    standing = [one for migration in wave.migrations if _stands(one := run[migration.id], gate)]
-    lacking = [one for one in standing if _lacks(plan, one, gate, answers.get(one.id))]
-    if not lacking:
+    waiting = {one.id: answers.get(one.id) for one in wave.migrations}
+    lacking = {id_: one for id_, one in waiting.items() if isinstance(one, NotYet) and one.waiting_for == _ASKED[gate]}
+    if at is None or not lacking:
         return
-    wanted = max(getattr(plan.policy_of(one.id).approvals, gate) for one in lacking)
-    people = "1 person" if wanted == 1 else f"{wanted} different people"
+    digest, subject = (run.digest or "")[:12], Subject("gate", wave.name, gate)
+    when = _when(wave, gate, at)
+    rules = (plan.policy_of(id_).approvals for id_ in lacking)
+    words = (one for rule in rules for one in tally(run.consent, subject, 1, rule, when).said)
+    lapsed = max((one.until for one in words if one.until <= when), default=None)
+    known = run.notices.told.get(("approval-needed", f"{wave.name} {gate}"), "")
+    if known.startswith(digest) and lapsed is None:
+        return  # it was asked for, and nobody's approval has lapsed since
     yield {
         "occasion": "approval-needed",
         "wave": wave.name,
-        "migrations": tuple(one.id for one in lacking),
+        "migrations": tuple(lacking),
         "reason": gate,
-        "about": (run.digest or "")[:12],
-        "detail": f"{people} must approve before {gate}, none of them the one who runs it.",
-        "todo": f"`{_APPROVE} PLAN --wave {wave.name} --gate {gate} --reason TEXT`",
+        "about": f"{digest} {lapsed.isoformat()}" if lapsed else digest,
+        "detail": f"{next(iter(lacking.values())).detail}.",
+        "todo": f"`dmsa approve PLAN --wave {wave.name} --gate {gate} --reason TEXT`",
     }
 
 
-def _stands(state: MigrationState, gate: Gate) -> bool:
-    forward = state.intention is Intention.FORWARD and state.held is None
-    return forward and state.phase is _BEFORE[gate] and not state.performed and not state.open
-
-
-def _lacks(plan: Plan, state: MigrationState, gate: Gate, answer: Admission | None) -> bool:
-    if not getattr(plan.policy_of(state.id).approvals, gate) or not isinstance(answer, NotYet):
-        return False
-    return answer.waiting_for in {f"approval:{gate}", "window", "blackout"}
+def _when(wave: Wave, gate: Gate, at: datetime) -> datetime:
+    """Return when an approval must count: now, or when the window opens that is closed now."""
+    found = gate_of(wave, gate, at)
+    return found.opens if found is not None and not found.is_open and found.opens is not None else at
 
 
 def _missed(

@@ -10,6 +10,7 @@ from orchestrator.model.event import Admitted, Held, Moved, Released
 from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
+from orchestrator.model.words import Approved
 from orchestrator.notices import due, numbered
 from tests.world import ROOT
 
@@ -180,3 +181,33 @@ def test_only_what_has_changed_is_looked_at():
     desk = Desk()
     desk.happens(Held(migration=desk.ids[0], reason="fault", detail="because", release="mend it"))
     assert desk.due(FRIDAY, ids=[desk.ids[1]]) == []
+
+
+def approved(desk, by, at):
+    words = {"wave": "pilot", "gate": "start", "by": by, "digest": desk.run.digest, "given": at, "reason": ""}
+    return Approved.model_validate({name: words[name] for name in words if name in Approved.model_fields})
+
+
+def test_who_has_approved_is_said_and_nobody_is_asked_once_enough_have():
+    desk = Desk(approvals={"start": 2, "valid_for": "2d"})
+    desk.prepared()
+    desk.happens(approved(desk, "ann", FRIDAY))
+    (asked,) = desk.due(FRIDAY)
+    assert "ann" in asked.detail
+    desk.happens(approved(desk, "bob", FRIDAY))
+    assert desk.due(FRIDAY) == []
+
+
+def test_an_approval_that_lapses_is_asked_for_anew_and_only_once():
+    desk = Desk(approvals={"start": 1, "valid_for": "2d"})
+    desk.prepared()
+    assert len(desk.told(FRIDAY)) == 1
+    desk.happens(approved(desk, "ann", FRIDAY))
+    assert desk.told(FRIDAY + timedelta(days=1)) == []
+    too_early = FRIDAY + timedelta(days=3)  # an approval given now would not last until the next window
+    assert desk.told(too_early) == []
+    later = FRIDAY + timedelta(days=7)
+    ((occasion, gate, about),) = [one for one in desk.told(later) if one[0] == "approval-needed"]
+    assert (occasion, gate) == ("approval-needed", "start")
+    assert about == f"{'d' * 12} {(FRIDAY + timedelta(days=2)).isoformat()}"
+    assert [one for one in desk.told(later + timedelta(hours=1)) if one[0] == "approval-needed"] == []
