@@ -14,7 +14,7 @@ from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.flights import Flights
 from orchestrator.conductor.runlog import RunLog
 from orchestrator.conductor.tenure import Tenure
-from orchestrator.engine import decide, failing, standing, waves, windows
+from orchestrator.engine import decide, failing, in_time, standing, waves, windows
 from orchestrator.engine.standing import Standing
 from orchestrator.guards import ledger as ledger_guards
 from orchestrator.journal.chain import GENESIS, bodies, extend
@@ -111,7 +111,7 @@ def _ignore_at_once(patch: pytest.MonkeyPatch) -> None:
 
 def _ignore_the_window(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(waves, "outside_window", lambda *_given: None)
-    patch.setattr(decide, "outside_window", lambda *_given: None)
+    patch.setattr(in_time, "outside_window", lambda *_given: None)
 
 
 def _ignore_the_blackout(patch: pytest.MonkeyPatch) -> None:

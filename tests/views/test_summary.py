@@ -18,7 +18,7 @@ def one(name: str = "dmsa-app", phase: str = "planned", **more: Any) -> dict[str
 def document(*migrations: dict[str, Any], code: int = 7, state: str = "running", **more: Any) -> dict[str, Any]:
     wave = {"name": "pilot", "state": state, "waiting": None, "approvals": [], "migrations": list(migrations)}
     plain = {"plan": "erp", "digest": "0123456789abcdef", "estate_time": None, "exit": code, "waves": [wave]}
-    return {**plain, **more}
+    return {**plain, "receivers": [], **more}
 
 
 def lines(*migrations: dict[str, Any], **more: Any) -> list[str]:
