@@ -169,13 +169,13 @@ class TestReading:
 
     def test_an_endpoint_without_room_is_no_failed_try(self):
         state = {"phase": "started", "tries": {"directory read": 4, "directory turned-away": 2}}
-        full = {"dc02": {"message": "dc02 is full", "busy": True}}
+        full = {"dc01": {"message": "dc01 is full", "busy": True}}
         event = decide(situation({"state": state, "read": {"faults": full}})).events[0]
         assert (event.kind, event.tries, event.turned_away, event.fault.busy) == ("retry-due", 4, 3, True)
         assert event.until == AT + timedelta(seconds=20)
 
     def test_it_is_left_alone_for_as_long_as_it_asks(self):
-        full = {"dc02": {"message": "dc02 is full", "busy": True, "after": 600}}
+        full = {"dc01": {"message": "dc01 is full", "busy": True, "after": 600}}
         event = decide(situation({"state": {"phase": "started"}, "read": {"faults": full}})).events[0]
         assert event.until == AT + timedelta(minutes=10)
 
@@ -187,14 +187,14 @@ class TestReading:
 
     def test_without_room_for_a_day_a_person_is_asked(self):
         state = {"phase": "started", "tries": {"directory turned-away": 299}}
-        full = {"dc02": {"message": "dc02 is full", "busy": True}}
+        full = {"dc01": {"message": "dc01 is full", "busy": True}}
         hold = held(decide(situation({"state": state, "read": {"faults": full}})))
-        assert (hold.reason, hold.detail) == ("retries-spent", "dc02 is full (turned away 300 times)")
+        assert (hold.reason, hold.detail) == ("retries-spent", "dc01 is full (turned away 300 times)")
 
     def test_while_nobody_knows_the_time_room_is_waited_for(self):
-        full = {"dc02": {"message": "dc02 is full", "busy": True}}
+        full = {"dc01": {"message": "dc01 is full", "busy": True}}
         facts = {"at": None, "state": {"phase": "started"}, "read": {"faults": full}}
-        assert decide(situation(facts)) == Wait("retry", None, None, "dc02 is full")
+        assert decide(situation(facts)) == Wait("retry", None, None, "dc01 is full")
 
     def test_once_is_once(self):
         plan = {"retry": {"attempts": 1}}
