@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from orchestrator.cli.selection import who
 from tests.cli.desk import Desk, read_plan, targets, writes
 
 BATCH = ("plan.yaml", "--only", "dmsa-batch")
@@ -16,7 +17,7 @@ def test_held_then_released(prepared):
 
     run = prepared.dmsa("run", *BATCH)
     assert run.returncode == 4
-    assert "    operator: incident 4711\n" in run.stdout
+    assert f"    operator ({who()}): incident 4711\n" in run.stdout
     assert "    to go on: `dmsa release plan.yaml --only dmsa-batch --reason TEXT`\n" in run.stdout
     assert writes(prepared.lab) == sent
     held = prepared.migrations()["dmsa-batch"]["held"]
