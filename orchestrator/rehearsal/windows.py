@@ -51,11 +51,12 @@ def _inside(window: Window, blackout: Sequence[Blackout], at: datetime) -> bool:
 
 
 def _shown(at: datetime, zone: ZoneInfo) -> datetime:
-    """Return the latest time that the clock on the wall has shown: in an hour that comes again, that hour's end."""
+    """Return the latest time that the clock on the wall has shown: in an hour that comes again, its last one."""
     local = at.astimezone(zone)
+    again = False
     while local.fold and local.replace(fold=0).utcoffset() != local.utcoffset():
-        local = local.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return local.replace(tzinfo=None)
+        local, again = local.replace(second=0, microsecond=0) + timedelta(minutes=1), True
+    return local.replace(tzinfo=None) - timedelta(microseconds=again)
 
 
 def _black(day: date, blackout: Sequence[Blackout]) -> bool:

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.engine.windows import FOREVER, moment, next_opening, open_until, openings
@@ -243,6 +243,7 @@ few_days = st.lists(st.sampled_from(EVERY_DAY), min_size=1, unique=True) | st.ju
     st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2)), max_size=2),
     st.integers(-2 * 1440, 2 * 1440),
 )
+@example(("Europe/Berlin", "2026-10-25T01:00"), "00:00", "03:00", EVERY_DAY, [], -1)  # it ends with the second 02:59
 def test_minute_by_minute_it_is_open_when_somebody_who_watches_the_clock_says_so(turn, opens, closes, days, black, off):
     zone, when = turn
     one, first = window(opens, closes, zone, days), at(when)

@@ -11,6 +11,7 @@ from orchestrator.model import drilled as d
 from orchestrator.model import event as e
 from orchestrator.model.folded import StateFolded
 from orchestrator.model.lifecycle import Phase, Trigger, Way
+from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent
 from orchestrator.model.observation import FaultKind, Outcome
 from orchestrator.model.words import (
     AdoptAsked,
@@ -195,6 +196,17 @@ SAID = [
         "drill 2 turns back: a restarted, b linked (held (fault): no)",
     ),
     (d.DrillEnded(number=2, clock=AT), "drill 2 ended"),
+    (
+        NoticeRaised(number=3, occasion="held", wave="pilot", migrations=("a", "b"), detail="because"),
+        "notice 3 is to be sent: held, wave pilot (a, b)",
+    ),
+    (NoticeRaised(number=4, occasion="held", wave="", detail="because"), "notice 4 is to be sent: held"),
+    (NoticeSent(notice="erp/3-abc", receiver="hooks", status=200), "hooks took notice erp/3-abc"),
+    (NoticeUnsent(notice="erp/3-abc", receiver="hooks", why="timeout"), "hooks did not take notice erp/3-abc: timeout"),
+    (
+        NoticeUnsent(notice="erp/3-abc", receiver="hooks", why="HTTP 410", for_good=True),
+        "hooks refused notice erp/3-abc: HTTP 410",
+    ),
     (
         StateFolded(form="0123456789abcdef", own="x" * 1500, shared="y" * 1000),
         "where everything stands, 3 KiB, form 0123456789ab",
