@@ -13,12 +13,17 @@ from datetime import datetime
 
 from orchestrator.conductor.flights import Key
 from orchestrator.engine.standing import Standing
-from orchestrator.engine.waves import Admission
+from orchestrator.engine.waves import Admission, Go
+from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 
 _FEW = 64
 """Times that are not worth sorting out."""
+
+
+def _begins(answer: Admission) -> bool:
+    return isinstance(answer, Go) and (answer.admits or answer.step is Trigger.PREPARE)
 
 
 class Agenda:
@@ -47,6 +52,10 @@ class Agenda:
             unmet = [name for name in self._plan.needs_of(wave) if not self._waves[name].met]
             changed = standing.ask(unmet, at, run)
             for id_ in sorted(changed | self._stirred.pop(wave.name, set()), key=standing.places.__getitem__):
+                if run.touched and _begins(standing.answers[id_]):
+                    self._take_in(run)  # what was written in this turn may have spent the budget that it begins on
+                    for other in standing.ask(unmet, at, run):
+                        self.stir(other)
                 yield id_, standing.answers[id_]
             self._take_in(run)
 

@@ -95,7 +95,7 @@ IMMATERIAL = {
         (MigrationState, "state", {"snapshot_at", "repeated_at", "compared"}),  # told to people
         (RunState, "run", IMMATERIAL),
         (Switches, "switches", {"unread"}),  # of other runs, and there are none
-        (Course, "one", {"id", "members"}),  # who the directory shows
+        (Course, "one", {"id", "members", "asked_back"}),  # who the directory shows; the latter is told to people
     ],
 )
 def test_the_form_speaks_of_every_field(kind, name, left_out):

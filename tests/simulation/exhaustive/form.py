@@ -274,6 +274,7 @@ def _course(world: World, id_: str, now: datetime) -> Part:
     ready = [at for at in (one.converged_at, *one.switch_at.values(), *one.member_at.values()) if at is not None]
     timeless = (
         *(one.phase, one.back, one.attempt, one.admitted, one.begun, *sorted(one.heard), one.held and one.held.reason),
+        *(one.failed, one.refused),
         *(tuple(sorted(one.waits.items())), tuple(sorted(one.switched)), _number_of(one.before)),
         *(tuple(sorted(one.restarting)), tuple(sorted(one.disrupted))),
         *(tuple(sorted(one.effects.items())), tuple(sorted(one.restarts.items()))),
