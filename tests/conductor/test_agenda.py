@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.conductor.agenda import Agenda
+from orchestrator.engine.failing import Spent
 from orchestrator.engine.waves import Go
 from orchestrator.model.event import Held
 from orchestrator.model.lifecycle import Phase, Trigger
@@ -80,3 +81,14 @@ def test_a_wave_that_needs_a_later_one_goes_in_the_turn_in_which_that_is_met():
     one = plan({"ids": "a", "needs": ["w2"]}, {"ids": "b", "needs": []})
     answers = dict(Agenda(one, "ab").worth_a_look(run(b=Phase.COMPLETED), AT))
     assert answers["a"] == Go(Trigger.PREPARE)
+
+
+def test_a_failure_of_this_turn_that_spends_the_budget_counts_in_this_turn():
+    state = run(a=Phase.PREPARED, b=Phase.PREPARED)
+    said = {}
+    for id_, answer in Agenda(TWO, "abcd").worth_a_look(state, AT):
+        said[id_] = answer
+        if id_ == "a":
+            state.apply(HELD.model_copy(update={"reason": "fault", "by": None}), AT)
+    assert isinstance(said["a"], Go)
+    assert isinstance(said["b"], Spent)
