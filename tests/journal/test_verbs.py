@@ -120,7 +120,7 @@ def test_verify_of_a_good_journal(journal):
     )
     assert json.loads(typed("verify", "--journal", journal, "--json")[1]) == {
         "journal": str(journal), "intact": True, "rows": 6, "hash": last.hash, "witnessed": 6,
-        "states": {"proved": 0, "unproved": 0}, "mirror": None, "certificate": None, "exit": 0,
+        "states": {"proved": 0, "unproved": 0}, "signatures": 0, "mirror": None, "certificate": None, "exit": 0,
     }  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def test_the_whole():
         document(
             one("dmsa-batch", "completed"),
             one("dmsa-erp", "restarted", waiting={"for": "dwell", "until": "2026-03-16T12:00:00Z"}),
-            one("dmsa-web", "linked", held=HELD),
+            one("dmsa-web", "linked", held=HELD, failure="failed"),
             estate_time="2026-03-02T12:00:00Z",
             code=4,
         ),
@@ -127,7 +127,7 @@ def test_the_whole():
         "wave pilot: running\n"
         "  dmsa-batch         completed\n"
         "  dmsa-erp    waits  restarted, for dwell until 2026-03-16T12:00:00Z\n"
-        "  dmsa-web    FAILED linked\n"
+        "  dmsa-web    FAILED linked, held\n"
         "    fault: It broke.\n"
         "    to go on: mend it, then `dmsa release plans/erp.yaml`\n"
         "\n"
@@ -257,13 +257,13 @@ def test_what_waits_what_is_held_and_what_failed_do_not_look_alike():
     shown = lines(
         one("dmsa-a", "restarted", waiting=waiting),
         one("dmsa-b", "restarted", held=operator),
-        one("dmsa-c", "restarted", held=HELD),
+        one("dmsa-c", "restarted", held=HELD, failure="failed"),
         one("dmsa-d", "restarted"),
     )
     assert [line for line in shown if line.startswith("  dmsa-")] == [
         "  dmsa-a  waits  restarted, for dwell until 2026-05-01T00:00:00Z",
         "  dmsa-b  HELD   restarted",
-        "  dmsa-c  FAILED restarted",
+        "  dmsa-c  FAILED restarted, held",
         "  dmsa-d         restarted",
     ]
     assert "    operator (ann): incident 4711" in shown
