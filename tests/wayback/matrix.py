@@ -13,14 +13,14 @@ from tests.wayback.weather import WEATHER
 
 MOMENTS: dict[str, int] = {
     "prepared": 10,
-    "started": 4,
+    "started": 6,
     "linked": 56,
     "registered": 36,
     "restarted": 4,
     "soaked": 12,
     "switched": 34,
     "completed": 3,
-    "completed, going back": 39,
+    "completed, going back": 41,
     "reopened, going back": 24,
     "unlinked, going back": 22,
     "restored, going back": 44,
