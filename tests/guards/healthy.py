@@ -109,9 +109,9 @@ def _service(user: UserSpec) -> ServiceSpec:
 
 
 def _busier(host: HostSpec, chance: random.Random) -> HostSpec:
-    """Let services run there that are nobody's of the plan."""
+    """Let services run there that are nobody's of the plan; a healthy host registers itself."""
     more = [ServiceSpec(name=f"local{n}") for n in range(chance.randint(0, 2))]
-    return host.model_copy(update={"services": (*host.services, *more)})
+    return host.model_copy(update={"services": (*host.services, *more), "registers": True})
 
 
 def refusals(seed: int) -> list[str]:
