@@ -70,7 +70,10 @@ BEGUN = tuple(phase for phase in PATH if phase not in {Phase.PLANNED, Phase.COMP
 
 
 def varied(on: Rehearsed, chance: random.Random) -> Rehearsed:
-    """Return the same with more that a run must look at: accounts a guard refuses, neighbours, spellings, hours."""
+    """Return the same with more that a run must look at: accounts a guard refuses, neighbours, spellings, hours.
+
+    Every host registers itself: beforehand nobody can tell which will not, and a prediction takes it for granted.
+    """
     spec = on.spec
     users = [_user(user, chance) for user in spec.users]
     if chance.random() < 0.3:
@@ -81,6 +84,7 @@ def varied(on: Rehearsed, chance: random.Random) -> Rehearsed:
             update={
                 "services": tuple(_service(one, upns) for one in host.services),
                 "site": chance.choice(("Berlin", "Hamburg")),
+                "registers": True,
             }
         )
         for host in spec.hosts
