@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.conductor import Conductor
 from orchestrator.conductor.fence import Intended
 from orchestrator.conductor.flightdeck import FlightDeck
 from orchestrator.conductor.flights import Flights
+from orchestrator.conductor.rest import Rest
 from orchestrator.conductor.runlog import RunLog
 from orchestrator.conductor.tenure import Tenure
 from orchestrator.engine import decide, failing, in_time, standing, waves, windows
@@ -195,7 +195,7 @@ def _restart_side_by_side(patch: pytest.MonkeyPatch) -> None:
 
 
 def _leave_early(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Conductor, "_worth_waiting", lambda _self, _due: False)
+    patch.setattr(Rest, "is_short", lambda *_given: False)
 
 
 def _take_back_whatever_the_policy(patch: pytest.MonkeyPatch) -> None:
