@@ -41,7 +41,6 @@ def status(
     from orchestrator.cli.selection import select
     from orchestrator.model.run import RunState
     from orchestrator.planfile import load_plan
-    from orchestrator.views.snapshot import snapshot_document, snapshot_text
     from orchestrator.views.status import status_document
     from orchestrator.views.summary import summary
 
@@ -60,6 +59,8 @@ def status(
         driver = opened.holder() if opened else None
         refuse_other_plan(state, loaded)
         if snapshot:
+            from orchestrator.views.snapshot import snapshot_document, snapshot_text
+
             taken = snapshot_document(state, loaded.plan, loaded.digest, chosen)
         else:
             document = status_document(state, loaded.plan, loaded.digest, state.last_at)

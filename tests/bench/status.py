@@ -13,6 +13,7 @@ Cold is without the file in the page cache (``posix_fadvise``); the program's ow
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import itertools
 import json
@@ -28,6 +29,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 from uuid import UUID
@@ -294,6 +296,7 @@ def _several(args: Sequence[str], journal: Path) -> tuple[object, ...]:
     """Return the median and the best of several, the median of some without the file in the page cache, the processor's
     seconds, and the most memory.
     """
+    _once(args)
     cold = []
     for _ in range(3):
         with journal.open("rb") as file:
@@ -308,10 +311,19 @@ def _alone(args: Sequence[str]) -> tuple[object, ...]:
     return took, took, "-", busy, size
 
 
+@cache
+def _environment() -> dict[str, str]:
+    """Return the environment of everyone who starts it a second time: byte code cached."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return clean | {"PYTHONPYCACHEPREFIX": folder}
+
+
 def _once(args: Sequence[str]) -> tuple[float, float, float]:
     """Return how long a process takes, how long the processor is busy for it, and the most memory it had, in MiB."""
     began, size = time.perf_counter(), 0
-    child = subprocess.Popen([sys.executable, *args], cwd=ROOT, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, *args], cwd=ROOT, env=_environment(), stdout=subprocess.DEVNULL)
     status = Path(f"/proc/{child.pid}/status")
     while not (found := os.wait4(child.pid, os.WNOHANG))[0]:
         high = re.search(r"VmHWM:\s+(\d+)", status.read_text())  # what wait4 tells would begin with our own
