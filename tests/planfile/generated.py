@@ -147,7 +147,7 @@ class Author:
             **self.maybe("start", lambda: self.chance.randint(0, 2)),
             **self.maybe("complete", lambda: self.chance.randint(0, 2)),
             **self.maybe("valid_for", lambda: self.between(1, 9, "d")),
-            **self.maybe("keys", lambda: KEYS),
+            **self.maybe("keys", lambda: dict(KEYS)),
         }
 
     def notify(self) -> dict[str, Any]:
