@@ -9,6 +9,7 @@ from orchestrator.engine.outcome import exit_of
 from orchestrator.lab.estate.spec import load_spec
 from orchestrator.model.lifecycle import Phase
 from orchestrator.planfile import load_plan
+from orchestrator.rehearsal.approvers import Approvers
 from tests.bench import generate
 from tests.world import ROOT, World
 
@@ -34,7 +35,9 @@ def test_an_example_ends_well_on_its_estate(path):
     lab = f"plans/{load_plan(path).plan.estate.lab}"
     load_spec((ROOT / lab).read_text(encoding="utf-8"))
     world = World(f"plans/{path.name}", lab)
-    state = world.run()
+    state, people = world.run(), Approvers(world, None)
+    while people.act():
+        state = world.run()
     held = {id_: state[id_].held for id_ in world.ids if state[id_].held}
     assert not held
     assert set(world.phases().values()) == {Phase.COMPLETED}
