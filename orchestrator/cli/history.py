@@ -35,7 +35,7 @@ def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
         JournalUnusable: it cannot be opened; also where only what lies beside a journal is left of it.
     """
     file = journal_file(place)
-    left = any(file.with_name(file.name + end).exists() for end in ("", ".head", "-wal"))
+    left = any(Path(f"{file}{end}").exists() for end in ("", ".head", "-wal"))
     return open_journal(place, create=False, mirror=mirror) if left else None
 
 
