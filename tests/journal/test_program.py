@@ -30,7 +30,7 @@ def test_a_copy_of_the_same_rules_has_the_same_identity(room):
         ("state.py", "    attempt: int = 1\n", "    attempt: str = '1'\n"),
         ("fold.py", "landed=frozenset(),\n        baselines={},", "baselines={},"),
         ("before.py", "    late: bool = False\n", ""),
-        ("event.py", "VERSION = 3\n", "VERSION = 30\n"),
+        ("event.py", "VERSION = 4\n", "VERSION = 40\n"),
         ("claims.py", "have begun", "have  begun"),
         ("security/__init__.py", "", "\n"),
     ],

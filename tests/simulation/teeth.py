@@ -14,7 +14,7 @@ from orchestrator.conductor.flights import Flights
 from orchestrator.conductor.rest import Rest
 from orchestrator.conductor.runlog import RunLog
 from orchestrator.conductor.tenure import Tenure
-from orchestrator.engine import decide, failing, in_time, standing, waves, windows
+from orchestrator.engine import decide, failing, in_time, missed, outside, standing, waves, windows
 from orchestrator.engine.standing import Standing
 from orchestrator.guards import ledger as ledger_guards
 from orchestrator.journal.chain import GENESIS, bodies, extend
@@ -116,6 +116,9 @@ def _ignore_the_window(patch: pytest.MonkeyPatch) -> None:
 
 def _ignore_the_blackout(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(windows, "blacked_out", lambda *_given: None)
+    for module in (outside, missed):  # without what they remember: it would outlive the tooth
+        for name in {"open_until", "next_opening"} & vars(module).keys():
+            patch.setattr(module, name, getattr(windows, name).__wrapped__)
 
 
 def _ignore_the_budget(patch: pytest.MonkeyPatch) -> None:
