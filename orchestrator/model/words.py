@@ -95,20 +95,12 @@ class _Approval(_Word):
     reason: str = ""
     principal: str | None = None
     signature: str | None = None
-    """Ed25519, base64; of :meth:`signed`."""
+    """Ed25519, base64; of ``signed``: all that was said, but for the signature, and the plan's name."""
 
-    @property
-    def subject(self) -> Subject:
-        """What is approved."""
-        raise NotImplementedError
-
-    def signed(self, plan: str) -> dict[str, str | None]:
-        """Return what the signature is of: all that was said, but for the signature, and the plan's name."""
-        kind, about, what = self.subject
+    def _signed(self, plan: str, **about: str) -> dict[str, str | None]:
         given = self.given.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-        about_as = ("wave", "gate") if kind == "gate" else ("migration", "guard")
         said = {"by": self.by, "given": given, "clock": self.clock, "reason": self.reason, "principal": self.principal}
-        return {"plan": plan, "digest": self.digest, **dict(zip(about_as, (about, what), strict=True)), **said}
+        return {"plan": plan, "digest": self.digest, **about, **said}
 
 
 class Approved(_Approval):
@@ -123,6 +115,10 @@ class Approved(_Approval):
         """The gate of the wave."""
         return Subject("gate", self.wave, self.gate)
 
+    def signed(self, plan: str) -> dict[str, str | None]:
+        """Return what the signature is of."""
+        return self._signed(plan, wave=self.wave, gate=self.gate)
+
 
 class WaiverApproved(_Approval):
     """Somebody whom a waiver of the plan names agrees that a migration does without that guard."""
@@ -135,6 +131,10 @@ class WaiverApproved(_Approval):
     def subject(self) -> Subject:
         """The waiver."""
         return Subject("waiver", self.migration, self.guard)
+
+    def signed(self, plan: str) -> dict[str, str | None]:
+        """Return what the signature is of."""
+        return self._signed(plan, migration=self.migration, guard=self.guard)
 
 
 Approval: TypeAlias = Approved | WaiverApproved
