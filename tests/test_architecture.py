@@ -32,8 +32,10 @@ FLOORS = {
     "views": 5,
     "cluster": 5,
     "rehearsal": 5,
-    "cli": 6,
-    "__main__": 7,
+    "report": 6,
+    "board": 7,
+    "cli": 8,
+    "__main__": 9,
     "__init__": 0,
 }
 ADAPTERS = {"remote", "journal", "clock", "lab"}
@@ -55,6 +57,9 @@ ONLY_IN = {
     "aiohttp": {"lab"},
     "typer": {"cli"},
     "rich": {"views", "cli"},
+    "jinja2": {"board", "report"},
+    "starlette": {"board"},
+    "uvicorn": {"board"},
 }
 STAIRS = (
     *("conductor", "tenure", "noticing", "rest", "flightdeck", "agenda", "flights", "shells", "fence", "spoken"),

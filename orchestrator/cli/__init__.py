@@ -17,6 +17,7 @@ from orchestrator import __version__
 from orchestrator.cli import (
     amend,
     approve,
+    board,
     by_hand,
     discover,
     drill,
@@ -69,6 +70,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     preview.preview,
     drive.run,
     status.status,
+    board.board,
     notices.notices,
     verify.verify,
     amend.amend,

@@ -42,12 +42,13 @@ def show(plan: RunOf = None, journal: JournalPlace = DEFAULT_JOURNAL, last: Last
     import contextlib
 
     from orchestrator.journal import open_journal
+    from orchestrator.views.rows import row_document
 
     with contextlib.closing(open_journal(journal, create=False)) as opened:
         run = _run(plan, opened)
         rows: Iterable[Row] = opened.read(0 if last is None else opened.before_last(last, run), run)
         if json:
-            say_document({"journal": journal, "rows": [_document(row) for row in rows]})
+            say_document({"journal": journal, "rows": [row_document(row) for row in rows]})
             return
         for row in rows:
             say(line(row))
@@ -161,22 +162,11 @@ def restore(
 
 def line(row: Row) -> str:
     """Return a row as a person reads it, on one line."""
-    from orchestrator.views.status import iso
+    from orchestrator.views.moment import iso
+    from orchestrator.views.rows import said_of
 
-    subject, said = row.body.get("migration", ""), sentence(row).replace("\n", "; ")
+    subject, said = row.body.get("migration", ""), said_of(row).replace("\n", "; ")
     return _printable(f"{iso(row.at) or '-':<20}  {row.seq:>6}  {row.kind:<17}  {subject:<15}  {said}").rstrip()
-
-
-def sentence(row: Row) -> str:
-    """Return what happened in words; a row of a vocabulary that this version does not know is shown as it is."""
-    import contextlib
-
-    from orchestrator.model.replay import RowUnreadable, event_of
-    from orchestrator.views import sentence as words
-
-    with contextlib.suppress(RowUnreadable):
-        return words.sentence(event_of(row))
-    return " ".join(f"{key}={value}" for key, value in row.body.items() if key != "migration")
 
 
 def _run(plan: str | None, journal: Journal) -> str | None:
@@ -303,18 +293,3 @@ def _damage(journal: str, error: JournalCorrupt | CertificateRefused | Signature
     if isinstance(error, JournalCorrupt):
         return {"journal": journal, "intact": False, "row": error.seq or None, "why": error.why, "exit": 5}
     return {"journal": journal, "intact": True, "row": None, "why": str(error), "exit": 5}
-
-
-def _document(row: Row) -> dict[str, Any]:
-    from orchestrator.journal.chain import stamp
-
-    return {
-        "seq": row.seq,
-        "run": row.run,
-        "at": stamp(row.at),
-        "kind": row.kind,
-        "version": row.version,
-        "body": row.body,
-        "epoch": row.epoch,
-        "hash": row.hash,
-    }

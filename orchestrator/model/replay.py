@@ -90,10 +90,11 @@ def _overhear(state: RunState, row: Written) -> None:
     """Take in a row of another run. What says nothing of switches and accounts is read no further than its kind."""
     try:
         kind, body = upcast(row.kind, row.body, row.version, VERSION)
-        if kind in _SPEAKING or kind not in KINDS:
+        if kind in OVERHEARD or kind not in KINDS:
             state.overhear(row.run, from_body(kind, body), row.at)
     except EventUnknown:
         state.overhear(row.run, None, row.at, f"row {row.seq} ({row.kind}, version {row.version}) of the run {row.run}")
 
 
-_SPEAKING = frozenset(kind for kind, event in KINDS.items() if event in {*SPEAKING, *CLAIMING})
+OVERHEARD = frozenset(kind for kind, event in KINDS.items() if event in {*SPEAKING, *CLAIMING})
+"""The kinds of rows that count for other runs of the journal too."""

@@ -88,18 +88,7 @@ def _migration(migration: dict[str, Any], width: int, command: str, told: set[st
     yield f"  {migration['dmsa']:<{width}}  {mark:<6} {state}{'' if held else until(waiting)}"
     if not held:
         yield from _why(waiting, told, "    ")
-    yield from dwell_lines(migration)
-    if migration["adopted"]:
-        yield "    adopted: its snapshot was taken late; a way back restores what was found then"
-    yield from (f"    {advice(line, command)}" for one in _wanted(migration) for line in waiver_lines(one))
-    yield from _by_others(migration)
-    yield from (_lost(host) for host in migration["hosts"] if host["lost"])
-    unasked = [host["name"] for host in migration["hosts"] if host["discovered"] is False]
-    if unasked:
-        yield f"    not asked yet: what runs under the account on {', '.join(unasked)}"
-    for host in migration["hosts"]:
-        if host["kept_for"]:
-            yield f"    kept: DelegatedMSAEnabled at {host['name']}, for {', '.join(host['kept_for'])}"
+    yield from (f"    {line}" for line in notes(migration, command))
     if held:
         lines = held["detail"].splitlines()
         if len(lines) == 1:
@@ -108,6 +97,22 @@ def _migration(migration: dict[str, Any], width: int, command: str, told: set[st
             yield f"    {held['reason']}:"
             yield from (f"      {line}" for line in lines)
         yield f"    to go on: {advice(held['release'], command)}"
+
+
+def notes(migration: dict[str, Any], command: str) -> Iterator[str]:
+    """Yield what else people should know of a migration, whether it waits or is held or neither."""
+    yield from (line.strip() for line in dwell_lines(migration))
+    if migration["adopted"]:
+        yield "adopted: its snapshot was taken late; a way back restores what was found then"
+    yield from (advice(line, command) for one in _wanted(migration) for line in waiver_lines(one))
+    yield from _by_others(migration)
+    yield from (_lost(host) for host in migration["hosts"] if host["lost"])
+    unasked = [host["name"] for host in migration["hosts"] if host["discovered"] is False]
+    if unasked:
+        yield f"not asked yet: what runs under the account on {', '.join(unasked)}"
+    for host in migration["hosts"]:
+        if host["kept_for"]:
+            yield f"kept: DelegatedMSAEnabled at {host['name']}, for {', '.join(host['kept_for'])}"
 
 
 def _asked(wave: dict[str, Any]) -> list[dict[str, Any]]:
@@ -129,7 +134,7 @@ def _by_others(migration: dict[str, Any]) -> Iterator[str]:
     """Say what a way back found changed that nothing here touches: its owner should know."""
     found = (migration["compared"] or {}).get("foreign", [])
     if found:
-        yield f"    changed by others since the snapshot: {'; '.join(found)}"
+        yield f"changed by others since the snapshot: {'; '.join(found)}"
 
 
 _LEFT = {"pending": "untouched", "set": "left at 1", "was-set": "left as it was", "kept": "left at 1"}
@@ -139,7 +144,7 @@ def _lost(host: dict[str, Any]) -> str:
     lost = host["lost"]
     value = f"DelegatedMSAEnabled was {lost['before'] or 'absent'}, {_LEFT.get(lost['left'], lost['left'])}"
     seen = ", ".join(f"{one['name']} {one['state']}" for one in host["workloads"])
-    return f"    lost: {host['name']} (says {lost['by']}: {lost['reason']}); {value}" + (
+    return f"lost: {host['name']} (says {lost['by']}: {lost['reason']}); {value}" + (
         f"; last seen {seen}" if seen else ""
     )
 

@@ -1,0 +1,78 @@
+"""What a person is needed for: everything of a status document that stands until somebody says or mends something.
+
+Each with the exact command to give. The sentences are those of the status; here they are only brought together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.views.approvals import gate_lines, waiver_lines
+from orchestrator.views.summary import advice
+
+Mark = Literal["FAILED", "HELD", "approve", "rolled back"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that waits for a person.
+
+    ``about`` is a dMSA's name, or a wave's where ``migration`` is False. ``lines`` say what was found; ``todo`` is a
+    sentence with the commands between backticks.
+    """
+
+    mark: Mark
+    wave: str
+    about: str
+    migration: bool
+    reason: str
+    since: str | None
+    lines: tuple[str, ...]
+    todo: str
+
+
+def needed(document: Mapping[str, Any], command: str) -> tuple[Need, ...]:
+    """Return what a person is needed for, what failed first.
+
+    Args:
+        document: the status document of a run.
+        command: the plan (and journal) as a person would give them to the next command.
+    """
+    found = [need for wave in document["waves"] for need in _of_wave(wave, command)]
+    return tuple(sorted(found, key=lambda need: _ORDER.index(need.mark)))
+
+
+_ORDER = ("FAILED", "HELD", "approve", "rolled back")
+
+
+def _of_wave(wave: Mapping[str, Any], command: str) -> Iterator[Need]:
+    waits = {one["waiting"]["for"] for one in wave["migrations"] if one["waiting"]}
+    for gate in wave["approvals"]:
+        if gate["next"] and f"approval:{gate['gate']}" in waits:
+            lines = tuple(line.strip() for line in gate_lines(gate)[:-1])
+            yield Need("approve", wave["name"], wave["name"], False, gate["gate"], None, lines, _typed(gate, command))
+    for migration in wave["migrations"]:
+        yield from _of_migration(wave["name"], migration, command)
+
+
+def _of_migration(wave: str, migration: Mapping[str, Any], command: str) -> Iterator[Need]:
+    name, held = migration["dmsa"], migration["held"]
+    if held:
+        mark: Mark = "FAILED" if migration["failure"] == "failed" else "HELD"
+        by = f" ({held['by']})" if held["by"] else ""
+        lines = tuple(held["detail"].splitlines())
+        todo = advice(held["release"], command)
+        yield Need(mark, wave, name, True, f"{held['reason']}{by}", held["since"], lines, todo)
+    elif migration["phase"] == "rolled_back" and migration["intention"] == "back":
+        todo = f"`dmsa release {command} --only {name} --forward --reason TEXT`, then `dmsa run {command}`, begins anew"
+        yield Need("rolled back", wave, name, True, "", None, (), todo)
+    for waiver in migration["waivers"]:
+        if waiver["next"] and migration["phase"] != "completed":
+            said = tuple(line.strip() for line in waiver_lines(waiver)[:-1])
+            yield Need("approve", wave, name, True, f"waiver of {waiver['guard']}", None, said, _typed(waiver, command))
+
+
+def _typed(one: Mapping[str, Any], command: str) -> str:
+    return f"`{advice(one['next'], command)}`"
