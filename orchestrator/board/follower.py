@@ -19,8 +19,8 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.replay import OVERHEARD, RowUnreadable, fold_in
 from orchestrator.model.run import RunState
 from orchestrator.planfile import plan_of
+from orchestrator.views.journal_rows import said_of
 from orchestrator.views.moment import iso
-from orchestrator.views.rows import said_of
 from orchestrator.views.status import status_document
 
 ROWS = 100

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.board.marks import mark_of, mark_of_exit, mark_of_need, mark_of_wave, phases_of
+from orchestrator.board.needs import Need, needed
 from orchestrator.board.page import Address, Page, Part
 from orchestrator.board.sight import Line, Seen, Sight
 from orchestrator.views.approvals import gate_lines
-from orchestrator.views.needed import Need, needed
 from orchestrator.views.summary import advice, notes
 from orchestrator.views.windows import windows
 
@@ -138,7 +138,7 @@ def _migration_row(seen: Seen, migration: Mapping[str, Any]) -> dict[str, Any]:
         "mark": mark_of(migration),
         "phases": phases_of(migration),
         "waiting": migration["waiting"],
-        "held": {**held, "release": advice(held["release"], seen.command)} if held else None,
+        "reason": held["reason"] if held else None,
     }
 
 
@@ -147,8 +147,8 @@ def _migration(sight: Sight, seen: Seen, name: str) -> Page | None:
     if found is None:
         return None
     wave, migration = found
-    needs = [(seen, need) for need in _needs(seen) if need.migration and need.about == name]
-    row = _migration_row(seen, migration) | {"held": None, "wave": wave["name"]}
+    needs = [(seen, need) for need in _needs(seen) if name in need.names]
+    row = _migration_row(seen, migration) | {"wave": wave["name"]}
     more = {"plan": seen.name, "notes": list(notes(dict(migration), seen.command)), "compared": migration["compared"]}
     recent = [line for line in reversed(seen.rows) if line["migration"] == name][:RECENT]
     parts = (

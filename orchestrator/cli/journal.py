@@ -42,7 +42,7 @@ def show(plan: RunOf = None, journal: JournalPlace = DEFAULT_JOURNAL, last: Last
     import contextlib
 
     from orchestrator.journal import open_journal
-    from orchestrator.views.rows import row_document
+    from orchestrator.views.journal_rows import row_document
 
     with contextlib.closing(open_journal(journal, create=False)) as opened:
         run = _run(plan, opened)
@@ -162,8 +162,8 @@ def restore(
 
 def line(row: Row) -> str:
     """Return a row as a person reads it, on one line."""
+    from orchestrator.views.journal_rows import said_of
     from orchestrator.views.moment import iso
-    from orchestrator.views.rows import said_of
 
     subject, said = row.body.get("migration", ""), said_of(row).replace("\n", "; ")
     return _printable(f"{iso(row.at) or '-':<20}  {row.seq:>6}  {row.kind:<17}  {subject:<15}  {said}").rstrip()

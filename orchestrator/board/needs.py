@@ -31,6 +31,8 @@ class Need:
     since: str | None
     lines: tuple[str, ...]
     todo: str
+    names: tuple[str, ...]
+    """The migrations that stand until then."""
 
 
 def needed(document: Mapping[str, Any], command: str) -> tuple[Need, ...]:
@@ -48,11 +50,12 @@ _ORDER = ("FAILED", "HELD", "approve", "rolled back")
 
 
 def _of_wave(wave: Mapping[str, Any], command: str) -> Iterator[Need]:
-    waits = {one["waiting"]["for"] for one in wave["migrations"] if one["waiting"]}
     for gate in wave["approvals"]:
-        if gate["next"] and f"approval:{gate['gate']}" in waits:
+        if gate["next"] and any(_waits(one, gate) for one in wave["migrations"]):
             lines = tuple(line.strip() for line in gate_lines(gate)[:-1])
-            yield Need("approve", wave["name"], wave["name"], False, gate["gate"], None, lines, _typed(gate, command))
+            names = tuple(one["dmsa"] for one in wave["migrations"] if _waits(one, gate))
+            why, todo = f"approval before {gate['gate']}", _typed(gate, command)
+            yield Need("approve", wave["name"], wave["name"], False, why, None, lines, todo, names)
     for migration in wave["migrations"]:
         yield from _of_migration(wave["name"], migration, command)
 
@@ -62,16 +65,21 @@ def _of_migration(wave: str, migration: Mapping[str, Any], command: str) -> Iter
     if held:
         mark: Mark = "FAILED" if migration["failure"] == "failed" else "HELD"
         by = f" ({held['by']})" if held["by"] else ""
-        lines = tuple(held["detail"].splitlines())
+        lines = tuple(advice(line, command) for line in held["detail"].splitlines())
         todo = advice(held["release"], command)
-        yield Need(mark, wave, name, True, f"{held['reason']}{by}", held["since"], lines, todo)
+        yield Need(mark, wave, name, True, f"{held['reason']}{by}", held["since"], lines, todo, (name,))
     elif migration["phase"] == "rolled_back" and migration["intention"] == "back":
         todo = f"`dmsa release {command} --only {name} --forward --reason TEXT`, then `dmsa run {command}`, begins anew"
-        yield Need("rolled back", wave, name, True, "", None, (), todo)
+        yield Need("rolled back", wave, name, True, "", None, (), todo, (name,))
     for waiver in migration["waivers"]:
         if waiver["next"] and migration["phase"] != "completed":
             said = tuple(line.strip() for line in waiver_lines(waiver)[:-1])
-            yield Need("approve", wave, name, True, f"waiver of {waiver['guard']}", None, said, _typed(waiver, command))
+            why, todo = f"waiver of {waiver['guard']}", _typed(waiver, command)
+            yield Need("approve", wave, name, True, why, None, said, todo, (name,))
+
+
+def _waits(migration: Mapping[str, Any], gate: Mapping[str, Any]) -> bool:
+    return bool(migration["waiting"]) and migration["waiting"]["for"] == f"approval:{gate['gate']}"
 
 
 def _typed(one: Mapping[str, Any], command: str) -> str:
