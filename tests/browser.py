@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests import services
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, Request
@@ -132,6 +133,7 @@ def visiting(
         ignore_https_errors=url.startswith("https://127.0.0.1"),
         extra_http_headers=headers,
     )
+    context.set_default_timeout(PATIENCE * 1000)
     with contextlib.closing(context):
         page = context.new_page()
         visit = Visit(page)
@@ -142,16 +144,22 @@ def visiting(
     assert not left, "\n".join(left)
 
 
-def violations(page: Page) -> list[str]:
+OF_COLOUR = ("color-contrast", "link-in-text-block")
+"""The rules of axe whose answer depends on colours."""
+
+
+def violations(page: Page, *rules: str) -> list[str]:
     """Return what axe finds serious or critical on a page, each with the first elements it is about.
 
     axe comes in by the debugging protocol, which no policy of the page applies to, and asks nothing of the network.
+    Where *rules* are named, only those are asked.
     """
     from axe_playwright_python.base import AXE_SCRIPT
 
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE_SCRIPT)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    options = {"resultTypes": ["violations"]} | ({"runOnly": [*rules]} if rules else {})
+    found = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{one['id']} ({one['impact']}): {one['help']}; {node['html'][:200]} {node['failureSummary']}"
         for one in found["violations"]
@@ -180,27 +188,28 @@ def too_wide(page: Page) -> list[str]:
 
 _REACHABLE = """() => {
     const wanted = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
-    window.reachable = [...document.querySelectorAll(wanted)].filter(one => !one.disabled && one.checkVisibility());
-    document.activeElement?.blur?.();
-    return window.reachable.map(one => one.outerHTML.slice(0, 120));
+    const all = [...document.querySelectorAll(wanted)].filter(one => !one.disabled && one.checkVisibility());
+    window.reached = {};
+    document.addEventListener('focusin', event => {
+        const style = getComputedStyle(event.target);
+        const outlined = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
+        window.reached[all.indexOf(event.target)] = outlined || style.boxShadow !== 'none';
+    });
+    document.body.tabIndex = -1;  // so that Tab begins at the top, wherever the focus was
+    document.body.focus();
+    document.body.removeAttribute('tabindex');
+    return all.map(one => one.outerHTML.slice(0, 120));
 }"""
-_FOCUSED = """() => {
-    const one = document.activeElement, style = getComputedStyle(one);
-    const shown = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none';
-    return [window.reachable.indexOf(one), one === document.body, shown];
-}"""
+_BOXES = 20
+"""How many boxes that scroll a page may have: Tab stops at them too."""
 
 
 def unreached(page: Page) -> list[str]:
     """Press Tab through a page; return what can be operated and was not reached, or showed nothing when it was."""
     names: list[str] = page.evaluate(_REACHABLE)
-    reached: dict[int, bool] = {}
-    for _ in range(2 * len(names) + 20):  # boxes that scroll are stopped at too
+    for _ in range(len(names) + _BOXES):
         page.keyboard.press("Tab")
-        index, at_the_end, shown = page.evaluate(_FOCUSED)
-        if at_the_end:
-            break
-        reached[index] = shown
-    missed = [f"not reached by Tab: {name}" for index, name in enumerate(names) if index not in reached]
-    dark = [f"shows no focus: {names[index]}" for index, shown in reached.items() if index >= 0 and not shown]
+    found: dict[str, bool] = page.evaluate("window.reached")
+    missed = [f"not reached by Tab: {name}" for index, name in enumerate(names) if str(index) not in found]
+    dark = [f"shows no focus: {names[int(index)]}" for index, shown in found.items() if index != "-1" and not shown]
     return missed + dark
