@@ -32,12 +32,17 @@ FLOORS = {
     "views": 5,
     "cluster": 5,
     "rehearsal": 5,
-    "cli": 6,
-    "__main__": 7,
+    "report": 6,
+    "board": 7,
+    "cli": 8,
+    "__main__": 9,
     "__init__": 0,
 }
 ADAPTERS = {"remote", "journal", "clock", "lab"}
-PURE = {"model", "steps", "guards", "engine", "probe", "verification", "discovery", "expectation", "preview", "notices"}
+PURE = {
+    *("model", "steps", "guards", "engine", "probe", "verification", "discovery", "expectation", "preview", "notices"),
+    "report",
+}
 IMPURE = {
     "asyncio", "concurrent", "ctypes", "http", "io", "logging", "multiprocessing", "os", "pathlib", "queue",
     "random", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile",
@@ -55,6 +60,7 @@ ONLY_IN = {
     "aiohttp": {"lab"},
     "typer": {"cli"},
     "rich": {"views", "cli"},
+    "jinja2": {"report", "board"},
 }
 STAIRS = (
     *("conductor", "tenure", "noticing", "rest", "flightdeck", "agenda", "flights", "shells", "fence", "spoken"),
