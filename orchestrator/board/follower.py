@@ -29,6 +29,9 @@ ROWS = 100
 Recall = Callable[[Journal, str], tuple[RunState, int]]
 """Where a run stands, and the last row that counts there; raises RowUnreadable."""
 
+Stands = tuple[RunState, Plan | None, str | None]
+"""Where a run stands, its plan, and, where that cannot be told, why."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -130,11 +133,11 @@ class Follower:
         """Whether the journal could not be read at the last look."""
         return self._trouble is not None
 
-    def states(self) -> Iterator[tuple[RunState, Plan]]:
-        """Yield where each run stands whose plan is known; not to be kept beyond the next look."""
+    def states(self) -> Iterator[Stands]:
+        """Yield where each run stands; not to be kept beyond the next look."""
         for run in self._runs.values():
-            if run.seen is not None and run.seen.plan is not None:
-                yield run.state, run.seen.plan
+            if run.seen is not None:
+                yield run.state, run.seen.plan, run.seen.unread
 
     def further_back(self, run: str, migration: str, before: int | None, most: int) -> Found:
         """Return rows that lie further back; none while the journal cannot be read."""

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from orchestrator.board.page import Address
 
-_CODE = re.compile(r"`([^`\n]+)`")
+_CODE = re.compile(r"`([^`]+)`")
 
 
 class Ink:
