@@ -39,7 +39,10 @@ FLOORS = {
     "__init__": 0,
 }
 ADAPTERS = {"remote", "journal", "clock", "lab"}
-PURE = {"model", "steps", "guards", "engine", "probe", "verification", "discovery", "expectation", "preview", "notices"}
+PURE = {
+    *("model", "steps", "guards", "engine", "probe", "verification", "discovery", "expectation", "preview", "notices"),
+    "report",
+}
 IMPURE = {
     "asyncio", "concurrent", "ctypes", "http", "io", "logging", "multiprocessing", "os", "pathlib", "queue",
     "random", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile",
@@ -57,7 +60,7 @@ ONLY_IN = {
     "aiohttp": {"lab"},
     "typer": {"cli"},
     "rich": {"views", "cli"},
-    "jinja2": {"board", "report"},
+    "jinja2": {"report", "board"},
     "starlette": {"board"},
     "uvicorn": {"board"},
 }

@@ -33,6 +33,7 @@ from orchestrator.cli import (
     preview,
     probe,
     rehearse,
+    report,
     status,
     verify,
     words,
@@ -91,6 +92,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     discover.discover,
     expect.expect,
     expect.reconcile,
+    report.report,
 )
 for _verb in _VERBS:
     app.command()(_verb)

@@ -40,6 +40,7 @@ class Document(StrEnum):
     EXPECT = "expect"
     RECONCILE = "reconcile"
     NOTICES = "notices"
+    REPORT = "report"
 
 
 def check(
@@ -75,7 +76,8 @@ def schema(
         typer.Argument(
             metavar="[DOCUMENT]",
             help="plan, check, status, runs, snapshot, journal, export, verify, restore, probe, amend, rehearse, "
-            "jea, preflight, preview, foretold, verification, certificate, drills, discovery, expect or reconcile.",
+            "jea, preflight, preview, foretold, verification, certificate, drills, discovery, expect, reconcile, "
+            "notices or report.",
         ),
     ] = (Document.PLAN),
 ) -> None:
@@ -84,8 +86,8 @@ def schema(
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
     check, status (also the end of run), status without a plan (runs), status --snapshot, journal show, export (each
     line), verify, restore, probe-windows, amend, rehearse, jea, preflight, preview, preview --against (foretold),
-    verify (verification), drill (and its certificate), drill --history, discover (discovery), expect or reconcile may
-    rely on.
+    verify (verification), drill (and its certificate), drill --history, discover (discovery), expect, reconcile,
+    notices or report may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -94,6 +96,7 @@ def schema(
 
 def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.planfile import json_schema
+    from orchestrator.report.schema import report_schema
     from orchestrator.views.amendment import amendment_schema
     from orchestrator.views.certificate_schema import certificate_schema, drills_schema
     from orchestrator.views.check_schema import check_schema
@@ -135,6 +138,7 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.EXPECT: expectation_schema,
         Document.RECONCILE: reconciliation_schema,
         Document.NOTICES: notices_schema,
+        Document.REPORT: report_schema,
     }
     return schemas[of]()
 

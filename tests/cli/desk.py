@@ -26,6 +26,7 @@ from orchestrator.cli.history import replay
 from orchestrator.journal import open_journal
 from orchestrator.model.run import RunState
 from orchestrator.planfile import load_plan
+from orchestrator.report.schema import report_schema
 from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.certificate_schema import certificate_schema, drills_schema
 from orchestrator.views.check_schema import check_schema
@@ -241,6 +242,7 @@ SHAPES = {
     ("drill", "--history"): drills_schema,
     ("discover",): discovery_schema,
     ("notices",): notices_schema,
+    ("report",): report_schema,
 }
 """The verbs whose ``--json`` has a schema; by an option too, where that decides."""
 
