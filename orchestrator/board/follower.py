@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.board.courses import times_of
 from orchestrator.board.further_back import Found, further_back
 from orchestrator.board.sight import Line, Seen, Sight
 from orchestrator.errors import OrchestratorError
@@ -234,8 +235,9 @@ class Follower:
             )
         if unread is not None or plan is None or digest is None:
             return Seen(run.name, command, rows=rows, unread=unread or "it has no plan yet", note=note)
+        times = {id_: times_of(state) for id_, state in run.state.migrations.items()}
         document = status_document(run.state, plan, digest, run.state.last_at)
-        return Seen(run.name, command, plan, document, rows, None, note)
+        return Seen(run.name, command, plan, document, rows, times, None, note)
 
 
 def _plan(run: _Run, wanted: Wanted | None) -> tuple[Plan | None, str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
-DRAWN = {"path", "circle", "rect"}
+DRAWN = {"path", "circle", "rect", "line"}
 
 
 class Elements(HTMLParser):
