@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
+from orchestrator.board.api import Api
 from orchestrator.board.door import COOKIE, LASTS, LOGIN, Door, Key
 from orchestrator.board.follower import line_of
 from orchestrator.board.hub import Hub, Mark
@@ -117,7 +118,9 @@ class Board:
     async def refused(self, request: Request, error: Exception) -> Response:
         """Answer where there is nothing, or where something is refused."""
         assert isinstance(error, HTTPException)
-        said = _SAID.get(error.status_code, error.detail)
+        said = (
+            error.detail if request.url.path.startswith("/api/plans/") else _SAID.get(error.status_code, error.detail)
+        )
         if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", "text/html"):
             return JSONResponse({"error": said}, error.status_code, error.headers)
         data = {"title": f"{error.status_code}", "message": said, "live": None, "plan": "", "section": ""}
@@ -141,6 +144,7 @@ def application(hub: Hub, hosts: frozenset[str], key: Key | None) -> ASGIApp:
     """
     board = Board(hub, key, Ink())
     routes = [
+        *Api(hub, locked=key is not None).routes,
         Route("/live", board.live),
         Route(LOGIN, board.login, methods=["GET", "POST"]),
         Route("/assets/{name}", board.asset),

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.board.courses import times_of
 from orchestrator.board.further_back import Found, further_back
 from orchestrator.board.sight import Line, Seen, Sight
 from orchestrator.errors import OrchestratorError
@@ -28,6 +29,9 @@ ROWS = 100
 
 Recall = Callable[[Journal, str], tuple[RunState, int]]
 """Where a run stands, and the last row that counts there; raises RowUnreadable."""
+
+Stands = tuple[RunState, Plan | None, str | None]
+"""Where a run stands, its plan, and, where that cannot be told, why."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +134,11 @@ class Follower:
         """Whether the journal could not be read at the last look."""
         return self._trouble is not None
 
-    def states(self) -> Iterator[tuple[RunState, Plan]]:
-        """Yield where each run stands whose plan is known; not to be kept beyond the next look."""
+    def states(self) -> Iterator[Stands]:
+        """Yield where each run stands; not to be kept beyond the next look."""
         for run in self._runs.values():
-            if run.seen is not None and run.seen.plan is not None:
-                yield run.state, run.seen.plan
+            if run.seen is not None:
+                yield run.state, run.seen.plan, run.seen.unread
 
     def further_back(self, run: str, migration: str, before: int | None, most: int) -> Found:
         """Return rows that lie further back; none while the journal cannot be read."""
@@ -231,8 +235,9 @@ class Follower:
             )
         if unread is not None or plan is None or digest is None:
             return Seen(run.name, command, rows=rows, unread=unread or "it has no plan yet", note=note)
+        times = {id_: times_of(state) for id_, state in run.state.migrations.items()}
         document = status_document(run.state, plan, digest, run.state.last_at)
-        return Seen(run.name, command, plan, document, rows, None, note)
+        return Seen(run.name, command, plan, document, rows, times, None, note)
 
 
 def _plan(run: _Run, wanted: Wanted | None) -> tuple[Plan | None, str | None]:

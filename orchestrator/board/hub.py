@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from orchestrator.board.follower import Follower
+from orchestrator.board.follower import Follower, Stands
 from orchestrator.board.further_back import PAGE, Found
 from orchestrator.board.ink import Ink
 from orchestrator.board.page import Address
@@ -64,7 +65,7 @@ class Hub:
         self._showings: OrderedDict[Address, Showing] = OrderedDict()
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._ended = False
+        self._ended = asyncio.Event()
 
     async def look(self) -> bool:
         """Look once; return whether something changed."""
@@ -78,11 +79,12 @@ class Hub:
 
     async def run(self) -> None:
         """Look again and again, until the board ends."""
-        while not self._ended:
+        while not self._ended.is_set():
             began = time.monotonic()
             await self.look()
             rest = TROUBLED if self._follower.troubled else max(EVERY, time.monotonic() - began)
-            await asyncio.sleep(rest)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), rest)
 
     async def apart(self, work: Callable[[], Result]) -> Result:
         """Do work with the follower beside the loop; one piece of it at a time."""
@@ -93,9 +95,13 @@ class Hub:
         """Return rows that lie further back; none while the journal cannot be read."""
         return await self.apart(lambda: self._follower.further_back(run, migration, before, most))
 
+    async def runs(self, made: Callable[[Iterator[Stands]], Result]) -> Result:
+        """Return what is made of where every run stands: its state, and its plan, or why that cannot be told."""
+        return await self.apart(lambda: made(self._follower.states()))
+
     def end(self) -> None:
         """Let every open page go, and look no more."""
-        self._ended = True
+        self._ended.set()
         self._tell()
 
     def showing(self, address: Address) -> Showing | None:
@@ -125,7 +131,7 @@ class Hub:
             mark = Mark(self.board, NEVER, mark.shape)
         self.pages += 1
         try:
-            while not self._ended:
+            while not self._ended.is_set():
                 news = self._news
                 if mark.version < self.version:
                     showing = self.showing(address)

@@ -14,8 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from orchestrator.board.page import Address
+from orchestrator.report.drawings import ledger_curve, wave_timeline
+from orchestrator.report.shown import shown
 
-_CODE = re.compile(r"`([^`\n]+)`")
+_CODE = re.compile(r"`([^`]+)`")
 
 
 class Ink:
@@ -26,13 +28,13 @@ class Ink:
             loader=PackageLoader("orchestrator.board"),
             autoescape=True,
             undefined=StrictUndefined,
-            finalize=shown,
+            finalize=visible,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
         )
         self._templates.filters["said"] = said
-        self._templates.globals["to"] = to
+        self._templates.globals |= {"to": to, "curve": ledger_curve, "timeline": wave_timeline}
 
     def draw(self, template: str, data: Mapping[str, Any]) -> Markup:
         """Return a template, drawn with data."""
@@ -44,24 +46,16 @@ def to(kind: str, plan: str, name: str = "", before: int | None = None) -> str:
     return Address(kind, plan, name, before).url
 
 
-def shown(value: object) -> object:
+def visible(value: object) -> object:
     """Return a value as it may stand on a page: text of printable characters and line breaks."""
     if value is None:
         return ""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    if value.isprintable():
-        return value
-    return "".join(one if one.isprintable() or one == "\n" else _escape(one) for one in value)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def said(text: str) -> Markup:
     """Return a sentence whose parts between backticks are commands, or code."""
-    pieces = _CODE.split(str(shown(text)))
+    pieces = _CODE.split(shown(text))
     tagged = (escape(piece) if index % 2 == 0 else _code(piece) for index, piece in enumerate(pieces))
     return Markup("").join(tagged)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from orchestrator.board.courses import ledger_course, wave_course
 from orchestrator.board.marks import mark_of, mark_of_exit, mark_of_need, mark_of_wave, phases_of
 from orchestrator.board.needs import Need, needed
 from orchestrator.board.page import Address, Page, Part
@@ -88,7 +89,14 @@ def _counted(migrations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _plan(sight: Sight, seen: Seen, _name: str) -> Page:
     needs = [(seen, need) for need in _needs(seen)]
     waves = [_wave_parts(seen, index) for index in range(len(_waves(seen)))]
-    parts = [_top(sight, seen), _needs_part(needs), _about_part(seen), *(part for wave in waves for part in wave)]
+    drawn = Part("timeline", "timeline.html", {"waves": [wave_course(wave, seen.times) for wave in _waves(seen)]})
+    parts = [
+        _top(sight, seen),
+        _needs_part(needs),
+        _about_part(seen),
+        drawn,
+        *(part for wave in waves for part in wave),
+    ]
     frame = _frame(seen, "plan", waves=[[part.id for part in wave] for wave in waves])
     return Page(_titled(seen.name, needs), "plan.html", tuple(parts), frame)
 
@@ -169,6 +177,7 @@ def _ledger(seen: Seen, migration: Mapping[str, Any]) -> dict[str, Any]:
         "dmsa": migration["dmsa"],
         "dwell": migration["dwell"],
         "ledger": migration["ledger"],
+        "course": ledger_course(migration),
         "mark": mark_of(migration),
     }
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.board.courses import Times
 from orchestrator.model.plan import Plan
 
 Line = Mapping[str, Any]
@@ -14,7 +15,7 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """One run: its status document, and the newest rows of its journal.
+    """One run: its status document, the newest rows of its journal, and when each migration came how far.
 
     ``unread`` says why nothing can be told of it; then ``status`` and ``plan`` are None. ``note`` is what people should
     know beside it. ``command`` is the plan (and journal) as a person would give them to the next command.
@@ -25,6 +26,7 @@ class Seen:
     plan: Plan | None = None
     status: Mapping[str, Any] | None = None
     rows: tuple[Line, ...] = ()
+    times: Mapping[str, Times] = field(default_factory=dict)
     unread: str | None = None
     note: str | None = None
 

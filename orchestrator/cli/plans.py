@@ -86,8 +86,8 @@ def schema(
     With the plan's, an editor completes and checks plans as they are typed; the others say what a program that reads
     check, status (also the end of run), status without a plan (runs), status --snapshot, journal show, export (each
     line), verify, restore, probe-windows, amend, rehearse, jea, preflight, preview, preview --against (foretold),
-    verify (verification), drill (and its certificate), drill --history, discover (discovery), expect, reconcile, notices
-    or report may rely on.
+    verify (verification), drill (and its certificate), drill --history, discover (discovery), expect, reconcile,
+    notices or report may rely on.
 
     Example: dmsa schema > plan.schema.json
     """

@@ -89,7 +89,7 @@ def restart_bars(rows: Sequence[Mapping[str, Any]], *, key: str) -> Markup:
         return Markup("")
     most = max(1, *(max(one["planned"], one["p95"]) for one in found))
     left, height = _LEFT + _LABEL, _TOP + _ROW * len(found)
-    scale = (WIDTH - _RIGHT - left - 90) / most
+    scale = (WIDTH - _RIGHT - left - 130) / most
     parts = []
     for number, one in enumerate(found):
         top = _TOP + _ROW * number
@@ -133,7 +133,9 @@ class _Axis:
 def _wave_row(across: _Axis, wave: Mapping[str, Any], top: int) -> Iterator[Markup]:
     yield _label(wave["name"], top)
     if not wave["began"]:
-        yield Markup('<text class="quiet" x="{}" y="{}">{}</text>').format(_LEFT + _LABEL, top + 15, wave["state"])
+        yield Markup('<text class="quiet" x="{}" y="{}">{}</text>').format(
+            _LEFT + _LABEL, top + 15, shortened(wave["state"], 20)
+        )
         return
     yield _span(across, wave["began"], wave["last"] or wave["began"], top + 9, 4, "all")
     for step in ("start", "complete"):

@@ -82,15 +82,13 @@ def headline(counts: Mapping[str, int], total: int) -> str:
     """Say in one sentence how many accounts are where, what is done first and what is wrong next."""
     if total and counts["done"] == total:
         return f"All {total:,} accounts are completed." if total > 1 else "The account is completed."
-    first = (
-        f"{counts['done']:,} of {total:,} {'account' if total == 1 else 'accounts'} {_words('done', counts['done'])}"
-    )
-    others = [f"{counts[mark]:,} {_words(mark, counts[mark])}" for mark in MARKS if mark != "done" and counts[mark]]
+    if total == 1:
+        return f"The account {next(_WORDS[mark][0] for mark in MARKS if counts[mark])}."
+    first = f"{counts['done']:,} of {total:,} accounts {_WORDS['done'][counts['done'] != 1]}"
+    others = [
+        f"{counts[mark]:,} {_WORDS[mark][counts[mark] != 1]}" for mark in MARKS if mark != "done" and counts[mark]
+    ]
     return "; ".join((first, *others)) + "."
-
-
-def _words(mark: str, count: int) -> str:
-    return _WORDS[mark][count != 1]
 
 
 def _entries(migration: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

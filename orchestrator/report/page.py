@@ -15,7 +15,7 @@ from markupsafe import Markup
 from orchestrator.report.drawings import ledger_curve, restart_bars, wave_timeline
 from orchestrator.report.once import Once
 from orchestrator.report.passages import Passages
-from orchestrator.report.shown import clock, shown, spoken
+from orchestrator.report.shown import clock, coded, shown, spoken
 from orchestrator.views.summary import advice
 
 MARKS = {
@@ -107,7 +107,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"clock": clock, "spoken": spoken, "advice": advice}
+    made.filters |= {"clock": clock, "spoken": spoken, "advice": advice, "coded": coded}
     made.globals["mini"] = lambda one, key: ledger_curve(
         one["curve"]["points"],
         len(one["hosts"]),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from markupsafe import Markup
+
 
 def shown(text: object) -> str:
     """Return a text with what cannot be seen written out: control characters, marks of direction, lone surrogates.
@@ -40,3 +42,13 @@ def spoken(seconds: float | None) -> str:
 def clock(at: str | None) -> str:
     """Return a moment of a document as a table shows it: date and time, in UTC."""
     return at[:19].replace("T", " ") if at else "-"
+
+
+def coded(text: object) -> Markup:
+    """Return a text of ours as markup, what stands between backquotes as code: commands that a person types."""
+    parts = shown(text).split("`")
+    if len(parts) % 2 == 0:
+        return Markup("").join(["`".join(parts)])
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
