@@ -39,8 +39,8 @@ def report(
     row is held against the hash chain meanwhile. A file that is there is replaced once the new one is whole. May run
     beside a runner.
 
-    Exit codes: 0 it is written, whatever it says; 3 no run of the plan is in the journal, or the file cannot be
-    written; 5 the journal was damaged or altered.
+    Exit codes: 0 it is written, whatever it says; 3 no run of the plan is in the journal, a row is not what was
+    written, or the file cannot be written.
 
     Example: dmsa report plans/quickstart.yaml -o report.html
     """
