@@ -169,16 +169,27 @@ def violations(page: Page, *rules: str) -> list[str]:
 
 
 _TOO_WIDE = """() => {
-    const wide = document.documentElement.clientWidth;
-    if (document.documentElement.scrollWidth <= wide) return [];
-    const out = [...document.body.querySelectorAll('*')].filter(one => one.getBoundingClientRect().right > wide + 1);
-    return [`the page is ${document.documentElement.scrollWidth} wide, the screen ${wide}`,
-            ...out.slice(0, 5).map(one => one.outerHTML.slice(0, 160))];
+    const all = [...document.body.querySelectorAll('*')].filter(one => one instanceof HTMLElement), found = [];
+    const root = document.documentElement;
+    if (root.scrollWidth > root.clientWidth) {
+        found.push(`the page is ${root.scrollWidth} wide, the screen ${root.clientWidth}`);
+        const beyond = all.filter(one => one.getBoundingClientRect().right > root.clientWidth + 1);
+        found.push(...beyond.slice(0, 5).map(one => one.outerHTML.slice(0, 160)));
+    }
+    for (const one of all) {
+        const style = getComputedStyle(one), right = one.getBoundingClientRect().right;
+        const cuts = /hidden|clip/.test(style.overflowX) && style.display !== 'inline';
+        const paints = style.contentVisibility === 'auto' || /paint|content|strict/.test(style.contain);
+        const beyond = paints && [...one.children].find(inner => inner.getBoundingClientRect().right > right + 1);
+        if (beyond || (cuts && one.scrollWidth > one.clientWidth + 1))
+            found.push(`cut off: ${(beyond || one).outerHTML.slice(0, 160)}`);
+    }
+    return found;
 }"""
 
 
 def too_wide(page: Page) -> list[str]:
-    """Return why a page scrolls sideways, and the first elements that reach beyond the screen; nothing if it does not.
+    """Return why a page scrolls sideways, with the first elements beyond the screen, and which boxes cut something off.
 
     What scrolls within itself (a table in a box of its own) is no fault.
     """

@@ -28,6 +28,8 @@ PAGES = {
     "pale": '<p style="color: #aaa; background: #fff">Hard to read</p>',
     "wide": '<table style="width: 900px"><tr><td>wide</table>',
     "boxed": '<div style="overflow-x: auto" tabindex="0"><table style="width: 900px"><tr><td>wide</table></div>',
+    "cut": '<div style="overflow: hidden"><table style="width: 900px"><tr><td>wide</table></div>',
+    "drawn-late": '<div style="content-visibility: auto"><p style="margin-left: 20px; width: 100%">wide</p></div>',
     "skipped": '<a href="/quiet" tabindex="-1">by mouse alone</a>',
     "dark": '<style>a:focus {outline: none}</style><a href="/quiet">where am I?</a>',
 }
@@ -97,6 +99,9 @@ def test_faults_that_a_reader_meets_are_found(chromium, site):
         assert "<table" in too_wide(page)[1] or "<main" in too_wide(page)[1]
         page.goto(f"{site}boxed")
         assert too_wide(page) == []
+        for name in ("cut", "drawn-late"):
+            page.goto(f"{site}{name}")
+            assert [one.partition(": ")[0] for one in too_wide(page)] == ["cut off"], name
         page.goto(f"{site}skipped")
         assert unreached(page) == ['not reached by Tab: <a href="/quiet" tabindex="-1">by mouse alone</a>']
         page.goto(f"{site}dark")
