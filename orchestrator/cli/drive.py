@@ -283,7 +283,9 @@ def conduct(
         if enough(conductor.state):
             conductor.stop()
 
-    with signals.heard(), watching(loaded.plan, quiet=quiet) as progress:
+    typed = as_typed(loaded.path, place, mirror)
+    view = watching(terms(loaded.plan), quiet=quiet, chosen=chosen, until=until, command=typed)
+    with signals.heard(), view as progress:
         attendant = Attendant(loaded.plan, chosen, until, progress.rest) if watch and duty is None else None
 
         def drive() -> RunState:
