@@ -41,6 +41,7 @@ def status(
     from orchestrator.cli.selection import select
     from orchestrator.model.run import RunState
     from orchestrator.planfile import load_plan
+    from orchestrator.views.page import say_page
     from orchestrator.views.status import status_document
     from orchestrator.views.summary import summary
 
@@ -70,13 +71,14 @@ def status(
     if json:
         say_document(document)
         return
-    say(summary(document, as_typed(plan, journal), driver.holder if driver else None))
+    say_page(summary(document, as_typed(plan, journal), driver.holder if driver else None))
 
 
 def _every_run(place: str, *, as_json: bool) -> None:
     import contextlib
 
     from orchestrator.cli.history import open_existing, runs_of
+    from orchestrator.views.page import say_page
     from orchestrator.views.runs import runs_document, runs_text
 
     opened = open_existing(place)
@@ -85,4 +87,4 @@ def _every_run(place: str, *, as_json: bool) -> None:
         driver = opened.holder() if opened else None
         told = ((one.state, one.plan, one.unread) for one in runs)
         document = runs_document(told, driver.holder if driver else None)
-    say_document(document) if as_json else say(runs_text(document, place))
+    say_document(document) if as_json else say_page(runs_text(document, place))
