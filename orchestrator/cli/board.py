@@ -153,5 +153,5 @@ def _follower(plans: list[Path], journal: str) -> Follower:
     if twice:
         raise InputInvalid(f"two of the plan files have the same name: {', '.join(sorted(twice))}")
     wanted = [Wanted(one.plan.name, as_typed(one.path, journal), one.plan, one.digest) for one in loaded]
-    source = Source(journal, lambda: open_existing(journal), recalled, identity)
+    source = Source(journal, lambda: open_existing(journal, read_only=True), recalled, identity)
     return Follower(source, wanted, lambda _name: as_typed(Path("PLAN"), journal))

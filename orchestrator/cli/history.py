@@ -27,8 +27,8 @@ class OneRun:
     unread: str | None = None
 
 
-def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
-    """Open a journal that is there; None where no run has begun yet.
+def open_existing(place: str, mirror: Path | None = None, *, read_only: bool = False) -> Journal | None:
+    """Open a journal that is there, to look only or to write; None where no run has begun yet.
 
     Raises:
         MirrorUnusable: the mirror cannot be written, or is not this journal's.
@@ -36,7 +36,7 @@ def open_existing(place: str, mirror: Path | None = None) -> Journal | None:
     """
     file = journal_file(place)
     left = any(Path(f"{file}{end}").exists() for end in ("", ".head", "-wal"))
-    return open_journal(place, create=False, mirror=mirror) if left else None
+    return open_journal(place, create=False, mirror=mirror, read_only=read_only) if left else None
 
 
 def driver_of(place: str) -> str | None:

@@ -14,11 +14,12 @@ from orchestrator.journal.sqlite_file import create as create_file
 _SQLITE = "sqlite:///"
 
 
-def open_journal(place: str | Path, *, create: bool, mirror: Path | None = None) -> Journal:
+def open_journal(place: str | Path, *, create: bool, mirror: Path | None = None, read_only: bool = False) -> Journal:
     """Open the journal at *place*: a path, or ``sqlite:///`` and a path (so ``sqlite:////var/lib/j.db`` is absolute).
 
     With *create*, a journal that is missing is begun, readable by its owner only, its folder made where missing. What
-    is there is never overwritten. With *mirror*, that file is caught up, and gets every row that is appended.
+    is there is never overwritten. With *mirror*, that file is caught up, and gets every row that is appended. With
+    *read_only*, for whoever only looks, nothing can be appended.
 
     Raises:
         JournalUnusable: there is none, it is not ours, of another version, or cannot be opened; names the cause.
@@ -30,7 +31,7 @@ def open_journal(place: str | Path, *, create: bool, mirror: Path | None = None)
         if mirror is not None:
             _refuse_what_was_lost(path, Mirror(mirror))
         create_file(path)
-    journal = SqliteJournal(path)
+    journal = SqliteJournal(path, read_only=read_only)
     if mirror is None:
         return journal
     try:

@@ -58,12 +58,14 @@ _TAKE = """
 class SqliteJournal:
     """A :class:`~orchestrator.journal.protocol.Journal` in the existing file *path*.
 
+    With *read_only* nothing can be written through it: whatever tries raises JournalUnusable.
+
     Raises:
         JournalUnusable: the file is missing, not ours, of another version, or cannot be opened.
         JournalCorrupt: its rules were changed, or rows are gone from its end.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         recognise(path)
         self.path = path
         self._mark = beside(path, ".head")
@@ -77,7 +79,7 @@ class SqliteJournal:
             with closing(self._database):
                 self._check_rules()
                 self._check_opening()
-            self._database = connect(path)
+            self._database = connect(path, "ro" if read_only else "rw")
 
     def append(self, entries: Sequence[Entry], *, expected: int, lease: Lease | None) -> int:
         """See :meth:`Journal.append <orchestrator.journal.protocol.Journal.append>`."""

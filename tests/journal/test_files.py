@@ -271,3 +271,20 @@ def test_a_file_that_cannot_be_read(public):
     path.chmod(0o200 if os.geteuid() else 0o600)
     with unprivileged(), pytest.raises(JournalUnusable, match="Permission denied"):
         open_journal(path, create=False)
+
+
+def test_whoever_only_looks_sees_what_comes_and_can_write_nothing(tmp_path):
+    path = tmp_path / "j.db"
+    with closing(open_journal(path, create=True)) as journal:
+        journal.append([SAID], expected=0, lease=None)
+        with closing(open_journal(path, create=False, read_only=True)) as looking:
+            assert looking.head() == 1
+            journal.append([SAID], expected=1, lease=None)
+            assert [row.seq for row in looking.read()] == [1, 2]
+            with pytest.raises(JournalUnusable, match="it cannot be written"):
+                looking.append([SAID], expected=2, lease=None)
+            with pytest.raises(JournalUnusable, match="it cannot be written"):
+                looking.acquire("somebody who may not")
+            assert looking.holder() is None
+        lease = journal.acquire("somebody who may")
+        assert journal.append([SAID], expected=2, lease=lease) == 3
