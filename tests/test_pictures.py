@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.documents import PAGES, ROOT
-from tests.pictures.__main__ import is_news, main, of_a_terminal
-from tests.pictures.album import FOLDER, PICTURES, SCENES
+from tests.pictures.__main__ import PICTURES, is_news, main, of_a_terminal
+from tests.pictures.album import FOLDER, SCENES
 from tests.pictures.drawing import drawn
 from tests.pictures.screen import PLAIN, Screen, Style
 

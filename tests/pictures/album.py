@@ -1,4 +1,4 @@
-"""Which pictures there are, and of what each is taken; the folder that a command is typed in is laid out here too."""
+"""Which pictures of a terminal there are, and the folder that each command is typed in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import story
+from tests.pictures import shop
 from tests.pictures.terminal import ROOT, Take
 
 FOLDER = ROOT / "runbooks" / "pictures"
@@ -63,10 +64,10 @@ def at_the_end(folder: Path) -> None:
 
 
 def _pilot_done(folder: Path) -> None:
-    """Complete the first wave; one account of the second is held by a person."""
-    say(folder, "run", "plans/quickstart.yaml", "--only", "pilot")
-    words = ("--only", "dmsa-web", "--reason", "freeze until Monday", "--as", "anna.berg")
-    say(folder, "hold", "plans/quickstart.yaml", *words)
+    """Complete the first wave of the shop; one account of the second is held by a person."""
+    shop.lay_out(folder)
+    say(folder, "run", "plans/shop.yaml", "--only", "pilot")
+    say(folder, "hold", "plans/shop.yaml", "--only", "dmsa-web", "--reason", "freeze until Monday", "--as", "anna.berg")
 
 
 def say(folder: Path, *words: str) -> None:
@@ -84,12 +85,12 @@ def folder_for(scene: Scene, folder: Path) -> Path:
 
 
 SCENES = {
-    "check.svg": Scene(Take("dmsa check plans/draft.yaml", code=3, columns=100), _draft),
+    "check.svg": Scene(Take("dmsa check plans/draft.yaml", code=3, columns=108), _draft),
     "preflight.svg": Scene(Take("dmsa preflight plans/quickstart.yaml", code=4), _old_windows),
     "run.svg": Scene(
         Take(
-            "dmsa run plans/quickstart.yaml",
-            until=r"dmsa-erp .*waits for dwell.*dmsa-web .*HELD.*dmsa-sync .*waits for dwell",
+            "dmsa run plans/shop.yaml",
+            until=r"dmsa-sync +waits[^\n]+dwell[^\n]+\n[^\n]+dmsa-www[^\n]+restart 2/4: web03, web04",
         ),
         _pilot_done,
     ),
@@ -97,6 +98,3 @@ SCENES = {
     "drill.svg": Scene(Take("dmsa drill plans/web-farm.yaml", since="Drill 1 of")),
 }
 """Pictures of a terminal, by the name of their file."""
-
-PICTURES = frozenset(SCENES)
-"""Every picture that is made."""
