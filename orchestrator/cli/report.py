@@ -39,17 +39,19 @@ def report(
     row is held against the hash chain meanwhile. A file that is there is replaced once the new one is whole. May run
     beside a runner.
 
-    Exit codes: 0 it is written, whatever it says; 3 no run of the plan is in the journal, or the file cannot be
-    written; 5 the journal was damaged or altered.
+    Exit codes: 0 it is written, whatever it says; 3 no run of the plan is in the journal, a row is not what was
+    written, or the file cannot be written.
 
     Example: dmsa report plans/quickstart.yaml -o report.html
     """
+    from orchestrator.cli.recalled import without_collector
     from orchestrator.planfile import load_plan
     from orchestrator.views.output import say_lines
 
     form = _form(output, format_, as_json=json)
     loaded = load_plan(plan)
-    content = _written(_document(loaded, journal), form, as_typed(plan, journal))
+    with without_collector():
+        content = _written(_document(loaded, journal), form, as_typed(plan, journal))
     if output is None or output == _STDOUT:
         say_lines([content])
         return
