@@ -39,7 +39,7 @@ def recalled(journal: Journal, run: str) -> tuple[RunState, int]:
         RowUnreadable: a row of the run is of a newer version of dmsa.
     """
     head = journal.head()
-    with _without_collector():
+    with without_collector():
         state, after = _written_down(journal, run)
         if not after:
             return folded(journal, run, head), head
@@ -80,7 +80,7 @@ def folded(journal: Journal, run: str, head: int) -> RunState:
 
 def _glimpsed(journal: Journal, run: str, head: int, later: _Later) -> tuple[RunState, RowUnreadable | None]:
     why = None
-    with _without_collector():
+    with without_collector():
         state, after = _written_down(journal, run)
         try:
             _fold(state, journal.read(after, run), head)
@@ -131,7 +131,7 @@ def _newest(journal: Journal, run: str | None) -> tuple[Row, StateFolded] | None
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Let the cycle collector rest: it would walk over everything that is being made, again and again."""
     was = gc.isenabled()
     gc.disable()
@@ -151,7 +151,7 @@ class _Later:
 
     def __call__(self) -> Shared:
         if self._known is None:
-            with _without_collector():
+            with without_collector():
                 self._known = _shared(self._journal, self._head)
         return self._known
 

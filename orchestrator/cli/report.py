@@ -44,12 +44,14 @@ def report(
 
     Example: dmsa report plans/quickstart.yaml -o report.html
     """
+    from orchestrator.cli.recalled import without_collector
     from orchestrator.planfile import load_plan
     from orchestrator.views.output import say_lines
 
     form = _form(output, format_, as_json=json)
     loaded = load_plan(plan)
-    content = _written(_document(loaded, journal), form, as_typed(plan, journal))
+    with without_collector():
+        content = _written(_document(loaded, journal), form, as_typed(plan, journal))
     if output is None or output == _STDOUT:
         say_lines([content])
         return
