@@ -162,14 +162,14 @@ class Picture:
     ) -> None:
         self.along, self._command, self._ticks, self._seconds = along, command, ticks, seconds
         self._lock = threading.Lock()
-        self._since, self._latest = seconds(), ""
+        self._since, self._latest = seconds(), "reading the journal, and reaching the estate"
         self._slots: tuple[str | None, ...] = ()
 
     def begin(self, state: RunState) -> None:
         """Show where everything stands."""
         with self._lock:
             self.along.begin(state)
-            self._since = self._seconds()
+            self._since, self._latest = self._seconds(), ""
 
     def notice(self, event: Event, at: datetime | None) -> None:
         """Take an event in; the next picture shows it."""
