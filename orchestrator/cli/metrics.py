@@ -44,10 +44,11 @@ def metrics(
     from orchestrator.cli.history import open_existing
     from orchestrator.planfile import load_plan
     from orchestrator.views.metrics import JournalSeen, metrics_text
+    from orchestrator.views.working import working
 
     loaded = [load_plan(plan) for plan in dict.fromkeys(plans or ())]
     opened = open_existing(journal)
-    with contextlib.closing(opened) if opened else contextlib.nullcontext():
+    with contextlib.closing(opened) if opened else contextlib.nullcontext(), working("reading"):
         runs = list(_chosen(opened, loaded))
         about = JournalSeen(
             rows=opened.head() if opened else 0,

@@ -29,6 +29,7 @@ from orchestrator.views.status import iso
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.live import Live
 
 _MARGIN = 39
 """Where sentences begin in a plain line; what continues one begins there too."""
@@ -75,12 +76,30 @@ def watching(
         from rich.live import Live
 
         picture = Picture(Along(plan, chosen, until), command, ticks=not plan.is_lab)
-        live = Live(picture, refresh_per_second=PICTURES_A_SECOND, vertical_overflow="crop")
-        with live:
+        with Live(picture, auto_refresh=False, vertical_overflow="crop") as live, _redrawn(live, picture):
             yield picture
             live.transient = True  # the summary says the same; after a fault the last picture stays
     else:
         yield Lines(say, Along(plan, chosen, until))
+
+
+@contextlib.contextmanager
+def _redrawn(live: Live, picture: Picture) -> Iterator[None]:
+    """Draw the picture anew a few times a second, and only where it has changed: what stands still does not flicker."""
+    ended = threading.Event()
+
+    def redraw() -> None:
+        while not ended.wait(1 / PICTURES_A_SECOND):
+            if picture.is_another(live.console.options):
+                live.refresh()
+
+    thread = threading.Thread(target=redraw, name="picture", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def animates() -> bool:
@@ -162,14 +181,15 @@ class Picture:
     ) -> None:
         self.along, self._command, self._ticks, self._seconds = along, command, ticks, seconds
         self._lock = threading.Lock()
-        self._since, self._latest = seconds(), ""
+        self._since, self._latest = seconds(), "reading the journal, and reaching the estate"
         self._slots: tuple[str | None, ...] = ()
+        self._shown: tuple[Look, Frame] | None = None
 
     def begin(self, state: RunState) -> None:
         """Show where everything stands."""
         with self._lock:
             self.along.begin(state)
-            self._since = self._seconds()
+            self._since, self._latest = self._seconds(), ""
 
     def notice(self, event: Event, at: datetime | None) -> None:
         """Take an event in; the next picture shows it."""
@@ -203,12 +223,21 @@ class Picture:
             self._slots = found.slots
             return found
 
+    def is_another(self, options: ConsoleOptions) -> bool:
+        """Whether the picture is not what was shown last, or the terminal is not as it was."""
+        look = self._look(options)
+        return self._shown != (look, self.drawn(look))
+
+    def _look(self, options: ConsoleOptions) -> Look:
+        width, height = options.max_width, options.size.height
+        return Look(width, height, signs_for(options.encoding), options.encoding, self._command)
+
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Give rich the lines, as many as the terminal has room for."""
         from rich.text import Text
 
-        width, height = options.max_width, options.size.height
-        look = Look(width, height, signs_for(options.encoding), options.encoding, self._command)
-        for line in self.drawn(look).lines:
+        look = self._look(options)
+        self._shown = look, self.drawn(look)
+        for line in self._shown[1].lines:
             pieces = ((one.text, STYLES[one.style]) for one in line)
             yield Text.assemble(*pieces, no_wrap=True, overflow="crop")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrator.model.event import Held, Moved, WaitBegan
+from orchestrator.model.event import Held, Moved, Released, WaitBegan
 from orchestrator.model.lifecycle import PATH, Phase, Trigger
 from orchestrator.views.frame import Frame, frame
 from orchestrator.views.marks import BAR_WIDTH, DRAWN, PLAIN, bar, signs_for
@@ -225,3 +225,16 @@ def test_a_wave_that_has_a_window_says_when_it_opens_while_something_else_is_wai
 def test_the_runbook_shows_a_frame_as_it_is():
     page = (Path(__file__).parents[2] / "runbooks" / "read-the-status.md").read_text(encoding="utf-8")
     assert "```text\n" + "\n".join(frames()["troubles", 80]) + "\n```" in page
+
+
+def test_it_is_drawn_anew_only_where_it_has_changed():
+    scene = SCENES["moving"]()
+    picture = Picture(scene.along, "PLAN", ticks=False)
+    picture.begin(scene.along.state)
+    console = Console(file=StringIO(), width=80, height=24, force_terminal=True)
+    assert picture.is_another(console.options)
+    console.print(picture)
+    assert not picture.is_another(console.options)
+    assert picture.is_another(console.options.update(width=100)), "the terminal was made wider"
+    picture.notice(Released(migration="dmsa-web", by="ann", reason="again"), AT)
+    assert picture.is_another(console.options)
