@@ -16,7 +16,7 @@ from tests.pictures.screen import PLAIN, Screen, Style
 
 SHOWN = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
 IN_HTML = re.compile(r"<(?:img|source)\s[^>]*?(?:src|srcset)=\"(?P<path>[^\"]+)\"[^>]*>")
-MOST_BYTES = 150_000
+MOST_BYTES = 150 * 1024
 
 
 def shown(page: Path) -> list[tuple[str, Path]]:

@@ -13,12 +13,12 @@ import pytest
 
 from orchestrator.board.page import KINDS
 from orchestrator.journal import open_journal
-from orchestrator.lab.wire.certificates import Authority
 from orchestrator.model.event import VERSION, Held, to_body
 from orchestrator.model.lifecycle import PATH
 from tests import story
+from tests.board.certificate import write_certificate
 from tests.boards import JOURNAL, ROOT, board, with_plans
-from tests.browser import OF_COLOUR, PHONE, SCHEMES, WIDTHS, chromium, too_wide, unreached, violations, visiting
+from tests.browser import OF_COLOUR, PHONE, SCHEMES, WALL, WIDTHS, chromium, too_wide, unreached, violations, visiting
 from tests.cli.running import running
 
 if TYPE_CHECKING:
@@ -251,14 +251,22 @@ def test_every_reader_can_use_every_page_on_every_screen(chromium, at_rest, widt
     assert not found, "\n".join(found)
 
 
+@pytest.mark.parametrize("path", ["", "plans/waves", "plans/waves/journal"])
+def test_no_width_between_a_telephone_and_a_wall_cuts_anything_off(chromium, at_rest, path):
+    with visiting(chromium, f"{at_rest}{path}", width=320) as page:
+        found = {}
+        for width in range(320, WALL, 40):
+            page.set_viewport_size({"width": width, "height": 800})
+            found[width] = too_wide(page)
+    assert {width: faults for width, faults in found.items() if faults} == {}
+
+
 def test_a_reader_logs_in_with_the_token_and_stays_live(chromium, tmp_path):
     folder = with_plans(tmp_path)
     story.write(folder / JOURNAL, end=BEGINS)
-    certificate, key = Authority().person("board")
-    (folder / "board.pem").write_bytes(certificate)
-    (folder / "board.key").write_bytes(key)
+    certificate, key = write_certificate(folder)
     (folder / "token").write_text("0123456789abcdef" * 2)
-    words = ("--tls-cert", "board.pem", "--tls-key", "board.key", "--token-file", "token")
+    words = ("--tls-cert", certificate, "--tls-key", key, "--token-file", "token")
     with (
         board(folder, PLAN, *words) as url,
         visiting(chromium, f"{url}plans/waves", width=PHONE, forgives="401") as page,

@@ -26,9 +26,9 @@ class Shot:
 
     of: Literal["board", "report"]
     scheme: Scheme
-    width: int = 1100
-    height: int = 760
-    path: str = "plans/waves"
+    width: int = 1240
+    height: int = 838
+    path: str = "plans/waves/wave?name=many"
     """Which page of the board."""
 
 
@@ -36,8 +36,8 @@ SHOTS = {
     "board-light.png": Shot("board", "light"),
     "board-dark.png": Shot("board", "dark"),
     "board-phone.png": Shot("board", "light", 375, 720),
-    "report-light.png": Shot("report", "light"),
-    "report-dark.png": Shot("report", "dark"),
+    "report-light.png": Shot("report", "light", 1100, 760),
+    "report-dark.png": Shot("report", "dark", 1100, 760),
 }
 
 
