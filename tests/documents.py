@@ -31,6 +31,7 @@ from orchestrator.probe.out_of_reach import OUT_OF_REACH
 from orchestrator.remote.catalogue import CATALOGUE
 from orchestrator.remote.rows import Effect, Form, Row
 from orchestrator.verification import IDS
+from orchestrator.views.metrics import exposed
 from tests import claims
 
 ROOT = Path(__file__).parent.parent
@@ -147,6 +148,16 @@ def findings() -> str:
 
 def incidents() -> str:
     return table(("finding", "means"), ((code(id_), meaning) for id_, meaning in INCIDENTS.items()))
+
+
+# What is measured.
+
+
+def metrics() -> str:
+    head = ("name", "kind", "labels", "is")
+    return table(
+        head, ((code(name), kind, ", ".join(map(code, labels)), means) for name, kind, labels, means in exposed())
+    )
 
 
 # Claims about Windows.
@@ -324,6 +335,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "claims": believed,
     "findings": findings,
     "incidents": incidents,
+    "metrics": metrics,
 }
 
 

@@ -47,7 +47,8 @@ IMPURE = {
     "asyncio", "concurrent", "ctypes", "http", "io", "logging", "multiprocessing", "os", "pathlib", "queue",
     "random", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile",
     "threading", "time", "urllib",
-    "aiohttp", "psrpcore", "pypsrp", "requests", "rich", "spnego", "structlog", "typer", "urllib3", "yaml",
+    "aiohttp", "prometheus_client", "psrpcore", "pypsrp", "requests", "rich", "spnego", "structlog", "typer", "urllib3",
+    "yaml",
 }  # fmt: skip
 ONLY_IN = {
     "transitions": {"model/lifecycle.py"},
@@ -63,6 +64,7 @@ ONLY_IN = {
     "jinja2": {"report", "board"},
     "starlette": {"board"},
     "uvicorn": {"board"},
+    "prometheus_client": {"views/metrics.py"},
 }
 STAIRS = (
     *("conductor", "tenure", "noticing", "rest", "flightdeck", "agenda", "flights", "shells", "fence", "spoken"),

@@ -52,6 +52,7 @@ RUN = (
     "dwell-and-ledger.md",
     "plan-a-wave.md",
     "notices.md",
+    "metrics.md",
 )
 """Pages whose commands are run."""
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.model.lifecycle import PATH
-from orchestrator.views.progress import SHORT
+
+SHORT = ("plan", "prep", "start", "link", "reg", "rest", "soak", "switch", "done")
+"""The forward phases, short enough for a row of them on a small screen."""
 
 Marked = Mapping[str, str]
 """``kind`` names shape and colour, ``word`` is what is read."""

@@ -79,6 +79,7 @@ def discover(
     from orchestrator.cli.logs import configure
     from orchestrator.cli.signals import Signals
     from orchestrator.remote.traffic import Manners
+    from orchestrator.views.working import on_terminal, working
 
     configure(verbose, log_format)
     if not account and accounts is None:
@@ -99,8 +100,9 @@ def discover(
     listed = hosts_of(hosts) if hosts else ()
     loaded = trial(block, wanted, listed, source.resolve().parent, path)
     signals = Signals()
-    with signals.heard():
-        found = discovered(loaded, wanted, listed, units, signals, Manners(hosts_at_once, logons_per_second))
+    manners = Manners(hosts_at_once, logons_per_second)
+    with signals.heard(), working("asking", quiet=json or not on_terminal()) as work:
+        found = discovered(loaded, wanted, listed, units, signals, manners, work)
     if found is None:
         typer.echo("Stopped before everything was read. Nothing was changed, nothing was written.", err=True)
         raise typer.Exit(128 + signals.number)

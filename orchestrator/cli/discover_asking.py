@@ -39,6 +39,7 @@ from orchestrator.model.plan import Directory
 from orchestrator.planfile import Loaded
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.traffic import Manners
+from orchestrator.views.working import Work, on_terminal
 
 T = TypeVar("T")
 _STEPS = 10
@@ -56,8 +57,9 @@ def discovered(
     units: tuple[str, ...],
     signals: Signals,
     manners: Manners,
+    work: Work,
 ) -> Discovered | None:
-    """Ask for everything; None where a signal came first.
+    """Ask for everything; None where a signal came first. *work* is shown how far it is.
 
     Raises:
         PersonNeeded: the directory does not answer.
@@ -78,7 +80,7 @@ def discovered(
         directory = plan.estate.directory
         assert directory is not None, "the estate is resolved"
         try:
-            return _everything(talks, directory, accounts, hosts, units, at)
+            return _everything(talks, directory, accounts, hosts, units, at, work)
         except _Stopped:
             return None
         except Unreadable as trouble:
@@ -93,14 +95,15 @@ def _everything(
     listed: tuple[str, ...],
     units: tuple[str, ...],
     at: datetime | None,
+    work: Work,
 ) -> Discovered:
     domain = _one(talks, domain_course(directory))
     hosts, left = _with_computers(talks, directory, listed, units)
     hosts = _one_name_each(hosts, domain.dns)
-    seen = _accounts(talks, directory, domain, accounts)
+    seen = _accounts(talks, directory, domain, accounts, work)
     users = [one for one in seen if one.is_user]
     spellings = Spellings(domain, [Identity(one.asked, one.sam, one.sid, one.upn) for one in users])
-    answers = _hosts(talks, hosts, spellings)
+    answers = _hosts(talks, hosts, spellings, work)
     found = Discovered(domain.dns.lower(), at, seen, answers, {}, left, domain.catalog)
     return replace(found, names=_one(talks, names_course(directory, domain, found.movable)))
 
@@ -135,10 +138,10 @@ def _one_name_each(hosts: tuple[str, ...], domain: str) -> tuple[str, ...]:
 
 
 def _accounts(
-    talks: Conversations, directory: Directory, domain: Domain, accounts: tuple[str, ...]
+    talks: Conversations, directory: Directory, domain: Domain, accounts: tuple[str, ...], work: Work
 ) -> tuple[AccountFound, ...]:
     seen: dict[str, AccountFound] = {}
-    tell = _progress("account", len(accounts))
+    tell = _progress("account", len(accounts), work)
     means = _meant(talks, directory, domain, accounts)
     dns = {parse_dn(dn): dn for dn in reversed([one.dn for one in means.values() if one.dn])}
     for dn, account in talks.hold((dn, account_course(directory, dn)) for dn in dns.values()):
@@ -166,9 +169,9 @@ def _meant(talks: Conversations, directory: Directory, domain: Domain, accounts:
     return {text: means[text] for text in accounts}
 
 
-def _hosts(talks: Conversations, hosts: tuple[str, ...], spellings: Spellings) -> tuple[HostFound, ...]:
+def _hosts(talks: Conversations, hosts: tuple[str, ...], spellings: Spellings, work: Work) -> tuple[HostFound, ...]:
     answers: dict[str, HostFound] = {}
-    tell = _progress("host", len(hosts))
+    tell = _progress("host", len(hosts), work)
     for host, answer in talks.hold(((host, host_course(host, spellings)) for host in hosts), hang_up=True):
         answers[host] = answer
         tell(answer.fault)
@@ -177,9 +180,10 @@ def _hosts(talks: Conversations, hosts: tuple[str, ...], spellings: Spellings) -
     return tuple(answers[host] for host in hosts)
 
 
-def _progress(thing: str, total: int) -> Callable[[str | None], None]:
-    """Return what is told of each that has answered: a line on standard error now and then, and of each fault."""
-    told = _counting(thing, total)
+def _progress(thing: str, total: int, work: Work) -> Callable[[str | None], None]:
+    """Return what is told of each that has answered: a bar or now and then a line on standard error, and each fault."""
+    work.now(f"asking {thing}s")
+    told = _counting(thing, total, work)
     next(told, None)
 
     def tell(fault: str | None) -> None:
@@ -189,10 +193,11 @@ def _progress(thing: str, total: int) -> Callable[[str | None], None]:
     return tell
 
 
-def _counting(thing: str, total: int) -> Generator[None, str | None, None]:
+def _counting(thing: str, total: int, work: Work) -> Generator[None, str | None, None]:
     for number in range(1, total + 1):
         fault = yield
         if fault:
             sys.stderr.write(f"dmsa: {fault}\n")
-        if number == total or number % max(1, total // _STEPS) == 0:
+        work.at(number, total)
+        if not on_terminal() and (number == total or number % max(1, total // _STEPS) == 0):
             sys.stderr.write(f"dmsa: {number} of {total} {thing}s asked\n")

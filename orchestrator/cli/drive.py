@@ -283,7 +283,9 @@ def conduct(
         if enough(conductor.state):
             conductor.stop()
 
-    with signals.heard(), watching(loaded.plan, quiet=quiet) as progress:
+    typed = as_typed(loaded.path, place, mirror)
+    view = watching(terms(loaded.plan), quiet=quiet, chosen=chosen, until=until, command=typed)
+    with signals.heard(), view as progress:
         attendant = Attendant(loaded.plan, chosen, until, progress.rest) if watch and duty is None else None
 
         def drive() -> RunState:
@@ -341,7 +343,8 @@ def _amended_meanwhile(loaded: Loaded, state: RunState, plan: Path, typed: str, 
 def report(
     loaded: Loaded, state: RunState, typed: str, *, as_json: bool, end: str | None = None, signalled: int
 ) -> None:
-    from orchestrator.views.output import say, say_document
+    from orchestrator.views.output import say_document
+    from orchestrator.views.page import say_page
     from orchestrator.views.status import status_document
     from orchestrator.views.summary import summary
 
@@ -351,4 +354,4 @@ def report(
         return
     if signalled:
         end = f"Stopped by {signal.Signals(signalled).name}. `dmsa run {typed}` goes on from here."
-    say(summary(document, typed, end=end))
+    say_page(summary(document, typed, end=end))

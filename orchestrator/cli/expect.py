@@ -44,11 +44,13 @@ def expect(
     from orchestrator.planfile import load_plan
     from orchestrator.views.expectation import expectation_csv, expectation_document, expectation_text
     from orchestrator.views.output import say, say_document
+    from orchestrator.views.working import working
 
     loaded = load_plan(plan)
     ids = _chosen(loaded.plan, wave, only)
-    known = _known(loaded, journal)
-    found = expected(known.plan, ids, known.run, history(known.told))
+    with working("reading", quiet=json):
+        known = _known(loaded, journal)
+        found = expected(known.plan, ids, known.run, history(known.told))
     document = expectation_document(known.plan, loaded.digest, ids, found, known.operator, known.at)
     shape = "json" if json else format_
     if output is not None:
@@ -115,10 +117,12 @@ def reconcile(
     from orchestrator.planfile import load_plan
     from orchestrator.views.output import say, say_document
     from orchestrator.views.reconciliation import reconciliation_document, reconciliation_text
+    from orchestrator.views.working import working
 
     loaded = load_plan(plan)
     ids = _chosen(loaded.plan, wave, only)
-    there = _known(loaded, journal)
+    with working("reading the journal", quiet=json):
+        there = _known(loaded, journal)
     operators = operator or ([there.operator] if there.operator else [])
     if not operators:
         raise typer.BadParameter(
@@ -136,7 +140,8 @@ def reconcile(
         not_logged=frozenset(not_logged or ()),
     )
     form = TimeForm(time_format, _zone(zone))
-    found = held_against(case, [event for file in events for event in _events(file, form, computer)])
+    with working("reconciling", quiet=json):
+        found = held_against(case, [event for file in events for event in _events(file, form, computer)])
     document = reconciliation_document(
         found, there.plan, loaded.digest, ids, operators, journaled=there.run is not None
     )

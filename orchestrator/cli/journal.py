@@ -8,7 +8,7 @@ newer). ``restore`` makes a journal where none is, or exits 3 and makes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.proof import Proof
     from orchestrator.cli.signatures import SignatureWrong
     from orchestrator.journal import Journal, JournalCorrupt, Reflection, Restored, Row, Verdict
+    from orchestrator.views.working import Work
 
 app = typer.Typer(
     help="The journal: its history, whether it is what was written, and copies of it.", no_args_is_help=True
@@ -85,13 +86,17 @@ def verify(
     from orchestrator.cli.signatures import SignatureWrong, signatures_of
     from orchestrator.errors import Exit
     from orchestrator.journal import JournalCorrupt, hold_against, open_journal
+    from orchestrator.views.working import working
 
     certified = None
     try:
-        with contextlib.closing(open_journal(journal, create=False)) as opened:
+        with (
+            contextlib.closing(open_journal(journal, create=False)) as opened,
+            working("checking rows", quiet=json) as work,
+        ):
             run = _run(plan, opened)
             proof = Proof.of(opened)
-            verdict = opened.verify(proof.take_in)
+            verdict = opened.verify(_told_of(proof.take_in, work, opened.head()))
             reflection = hold_against(mirror, opened) if mirror else None
             signed = signatures_of(opened)
             if certificate is not None:
@@ -152,12 +157,29 @@ def restore(
     """
     from orchestrator.journal import journal_file
     from orchestrator.journal import restore as rebuild
+    from orchestrator.views.working import working
 
-    restored = rebuild(source, journal_file(journal))
+    with working("restoring", quiet=json):
+        restored = rebuild(source, journal_file(journal))
     if json:
         say_document(_rebuilt(journal, source, restored))
     else:
         say(f"{journal}: {_told(restored)}")
+
+
+EVERY = 500
+"""Of so many rows one is told of."""
+
+
+def _told_of(takes_in: Callable[[Row], object], work: Work, rows: int) -> Callable[[Row], None]:
+    """Return the same, which also tells how far it is."""
+
+    def take_in(row: Row) -> None:
+        takes_in(row)
+        if row.seq % EVERY == 0:
+            work.at(row.seq, rows)
+
+    return take_in
 
 
 def line(row: Row) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from orchestrator.cli.compose import clock_for, estate_of, traffic_for, transport_for
@@ -33,8 +33,13 @@ class Reached:
 
 
 @contextlib.contextmanager
-def reached(loaded: Loaded, place: str, signals: Signals, manners: Manners) -> Iterator[Reached]:
-    """Reach the estate of a plan; a signal ends its readings, and every session is closed afterwards."""
+def reached(
+    loaded: Loaded, place: str, signals: Signals, manners: Manners, tell: Callable[[int, int], object]
+) -> Iterator[Reached]:
+    """Reach the estate of a plan; a signal ends its readings, and every session is closed afterwards.
+
+    *tell* hears how much of what is asked was answered.
+    """
     stops: list[bool] = []
     with estate_of(loaded, place) as resolved:
         plan, connections = resolved.plan, Connections(resolved.plan.estate, resolved.base)
@@ -44,7 +49,7 @@ def reached(loaded: Loaded, place: str, signals: Signals, manners: Manners) -> I
             clock.ask()
             pool: CallPool[int] = CallPool(transport, manners.threads)
             try:
-                readings = Readings(transport, pool, lambda: bool(stops), manners.hosts_at_once)
+                readings = Readings(transport, pool, lambda: bool(stops), manners.hosts_at_once, tell)
                 with signals.stopping(lambda: stops.append(True)), contextlib.closing(readings):
                     yield Reached(plan, clock, readings)
             finally:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.signals import Signals
     from orchestrator.planfile import Loaded
     from orchestrator.remote.traffic import Manners
+    from orchestrator.views.working import Work
 
 
 def preflight(
@@ -57,14 +58,15 @@ def preflight(
     from orchestrator.remote.traffic import Manners
     from orchestrator.views.output import say, say_document
     from orchestrator.views.preflight import preflight_text
+    from orchestrator.views.working import working
 
     configure(verbose, log_format)
     loaded = load_plan(plan)
     chosen = select(loaded.plan, only)
     refuse_collisions(loaded, journal, chosen)
     signals = Signals()
-    with signals.heard():
-        document = _asked(loaded, journal, chosen, signals, Manners(hosts_at_once, logons_per_second))
+    with signals.heard(), working("reading", quiet=json) as work:
+        document = _asked(loaded, journal, chosen, signals, Manners(hosts_at_once, logons_per_second), work)
     if document is None:
         typer.echo("Stopped before everything was read. Nothing was changed.", err=True)
         raise typer.Exit(128 + signals.number)
@@ -76,7 +78,7 @@ def preflight(
 
 
 def _asked(
-    loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals, manners: Manners
+    loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals, manners: Manners, work: Work
 ) -> dict[str, Any] | None:
     """Read what the guards ask for and return what they say; None where a signal came first."""
     from orchestrator.cli.looking import journaled, reached
@@ -87,7 +89,7 @@ def _asked(
     from orchestrator.views.preflight import preflight_document
 
     run = journaled(loaded, place)
-    with reached(loaded, place, signals, manners) as there:
+    with reached(loaded, place, signals, manners, work.at) as there:
         plan, at = there.plan, there.clock.now()
         gates = {id_: next_gate(run[id_]) for id_ in chosen}
         cases = {id_: Case.of(run, plan, id_, at, there.clock.apart) for id_, gate in gates.items() if gate}

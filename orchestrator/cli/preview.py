@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.journal import Row
     from orchestrator.planfile import Loaded
     from orchestrator.remote.traffic import Manners
+    from orchestrator.views.working import Work
 
 
 def preview(
@@ -73,15 +74,16 @@ def preview(
     from orchestrator.views.foretold import foretold_text
     from orchestrator.views.output import say, say_document
     from orchestrator.views.preview_text import preview_text
+    from orchestrator.views.working import working
 
     configure(verbose, log_format, least=logging.CRITICAL)  # a simulated runner works here; its log is nobody's
     loaded = load_plan(plan)
     signals, manners = Signals(), Manners(hosts_at_once, logons_per_second)
-    with signals.heard():
+    with signals.heard(), working("reading", quiet=json) as work:
         document = (
             _held(loaded, journal, against)
             if against
-            else _predicted(loaded, journal, only, until, ways_back, signals, manners)
+            else _predicted(loaded, journal, only, until, ways_back, signals, manners, work)
         )
     if document is None:
         typer.echo("Stopped before everything was read. Nothing was changed.", err=True)
@@ -103,6 +105,7 @@ def _predicted(
     ways_back: bool,
     signals: Signals,
     manners: Manners,
+    work: Work,
 ) -> dict[str, Any] | None:
     """Read and predict; None where a signal came first."""
     from orchestrator.cli.looking import journaled, reached
@@ -115,7 +118,7 @@ def _predicted(
 
     chosen = select(loaded.plan, only)
     journaled(loaded, place)  # what is wrong with the journal is said before anything is asked
-    with reached(loaded, place, signals, manners) as there:
+    with reached(loaded, place, signals, manners, work.at) as there:
         rows = _rows(place)
         at = there.clock.now()
         if at is None:
@@ -124,6 +127,7 @@ def _predicted(
         found = question(asked, there.readings, at, there.clock.apart)
     if found is None:
         return None
+    work.now("predicting")
     try:
         prediction = predicted(found, ways_back=ways_back)
     except NoEstate as invalid:

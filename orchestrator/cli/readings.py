@@ -42,8 +42,9 @@ class Readings:
         pool: Pool[int],
         stopped: Callable[[], bool] = lambda: False,
         at_once: int = HOSTS_AT_ONCE,
+        tell: Callable[[int, int], object] = lambda _answered, _asked: None,
     ) -> None:
-        """Read at most *at_once* endpoints at the same time.
+        """Read at most *at_once* endpoints at the same time; *tell* hears how many pipelines of how many have ended.
 
         A trip that waited for a thread would hold its session, and its endpoint would get another.
         """
@@ -51,7 +52,8 @@ class Readings:
         self._under_way: dict[int, Trip | None] = {}
         self._shells: dict[str, UUID] = {}
         self._resting: dict[str, float] = {}
-        self._numbers = 0
+        self._numbers = self._asked = self._answered = 0
+        self._tell = tell
 
     def all_of(
         self, ids: Sequence[str], asks: Callable[[str, Seen], tuple[Read, ...]], since: datetime | None = None
@@ -90,6 +92,7 @@ class Readings:
 
     def _round(self, asked: Iterable[Trip]) -> Iterator[tuple[Wanted, Reply]]:
         waiting = deque(asked)
+        self._asked += len(waiting)
         while (waiting or any(self._under_way.values())) and not self._stopped():
             self._begin(waiting)
             if not self._under_way:
@@ -106,6 +109,9 @@ class Readings:
                 answers, again = settled(trip, result)
                 waiting.extend(again)
                 self._rest(again)
+                self._answered += 1
+                self._asked += len(again)
+                self._tell(self._answered, self._asked)
                 yield from answers
                 self._keep_few()
 

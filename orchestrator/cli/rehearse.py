@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.rehearsal.bad_hosts import BadHost
     from orchestrator.rehearsal.play import Played
     from orchestrator.rehearsal.rehearsed import Rehearsed
+    from orchestrator.views.working import Work
 
 
 def rehearse(
@@ -51,12 +52,14 @@ def rehearse(
     from orchestrator.planfile import load_plan
     from orchestrator.rehearsal.stage import staged
     from orchestrator.views.output import say_document
+    from orchestrator.views.working import working
 
     configure(verbose, "console", least=logging.CRITICAL)  # runners freeze and die here on purpose; the seed tells it
     loaded = load_plan(plan)
     rehearsed = _without(staged(loaded), without or [])
     asked = _Asked(plan, rehearsed, faults, bad_hosts)
-    shown = [_one(asked, number, quiet=json) for number in range(seed, seed + seeds)]
+    with working("rehearsing", quiet=json) as work:
+        shown = [_one(asked, number, work, quiet=json) for number in range(seed, seed + seeds)]
     code = _worst(shown)
     if json:
         say_document(_document(loaded, asked, shown, code))
@@ -102,7 +105,7 @@ class _Shown:
     played: Played
 
 
-def _one(asked: _Asked, seed: int, *, quiet: bool) -> _Shown:
+def _one(asked: _Asked, seed: int, work: Work, *, quiet: bool) -> _Shown:
     from orchestrator.rehearsal.bad_hosts import with_bad_hosts
     from orchestrator.rehearsal.disturbance import draw, selected
     from orchestrator.rehearsal.play import play
@@ -121,9 +124,12 @@ def _one(asked: _Asked, seed: int, *, quiet: bool) -> _Shown:
         raise typer.BadParameter(f"--bad-hosts {asked.bad_hosts}: {strange}") from None
     known = {one.id for one in rehearsed.plan.migrations()}
     drawn = tuple(one for one in drawn if not one.whom or one.whom in known)
-    shown = _Shown(rehearsed, bad, play(rehearsed, seed, drawn, attended=bool(drawn)))
+    work.now(f"rehearsing seed {seed}, rows")
+    shown = _Shown(rehearsed, bad, play(rehearsed, seed, drawn, attended=bool(drawn), tell=work.at))
     if not quiet:
-        say(_told(asked, shown))
+        told = _told(asked, shown)
+        with work.aside():
+            say(told)
     return shown
 
 

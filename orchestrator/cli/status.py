@@ -41,8 +41,10 @@ def status(
     from orchestrator.cli.selection import select
     from orchestrator.model.run import RunState
     from orchestrator.planfile import load_plan
+    from orchestrator.views.page import say_page
     from orchestrator.views.status import status_document
     from orchestrator.views.summary import summary
+    from orchestrator.views.working import working
 
     if plan is None:
         if snapshot or only is not None:
@@ -54,7 +56,7 @@ def status(
     loaded = load_plan(plan)
     chosen = select(loaded.plan, only)
     opened = open_existing(journal)
-    with contextlib.closing(opened) if opened else contextlib.nullcontext():
+    with contextlib.closing(opened) if opened else contextlib.nullcontext(), working("reading", quiet=json):
         state = glimpsed(opened, loaded.plan.name) if opened else RunState(loaded.plan.name)
         driver = opened.holder() if opened else None
         refuse_other_plan(state, loaded)
@@ -70,19 +72,21 @@ def status(
     if json:
         say_document(document)
         return
-    say(summary(document, as_typed(plan, journal), driver.holder if driver else None))
+    say_page(summary(document, as_typed(plan, journal), driver.holder if driver else None))
 
 
 def _every_run(place: str, *, as_json: bool) -> None:
     import contextlib
 
     from orchestrator.cli.history import open_existing, runs_of
+    from orchestrator.views.page import say_page
     from orchestrator.views.runs import runs_document, runs_text
+    from orchestrator.views.working import working
 
     opened = open_existing(place)
-    with contextlib.closing(opened) if opened else contextlib.nullcontext():
+    with contextlib.closing(opened) if opened else contextlib.nullcontext(), working("reading", quiet=as_json):
         runs = runs_of(opened) if opened else ()
         driver = opened.holder() if opened else None
         told = ((one.state, one.plan, one.unread) for one in runs)
         document = runs_document(told, driver.holder if driver else None)
-    say_document(document) if as_json else say(runs_text(document, place))
+    say_document(document) if as_json else say_page(runs_text(document, place))

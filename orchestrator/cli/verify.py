@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.planfile import Loaded
     from orchestrator.remote.traffic import Manners
     from orchestrator.verification import Verified
+    from orchestrator.views.working import Work
 
 
 def verify(
@@ -54,13 +55,14 @@ def verify(
     from orchestrator.remote.traffic import Manners
     from orchestrator.views.output import say, say_document
     from orchestrator.views.verification import verification_document, verification_text
+    from orchestrator.views.working import working
 
     configure(verbose, log_format)
     loaded = load_plan(plan)
     chosen = select(loaded.plan, only)
     signals = Signals()
-    with signals.heard():
-        verified = _verified(loaded, journal, chosen, signals, Manners(hosts_at_once, logons_per_second))
+    with signals.heard(), working("reading", quiet=json) as work:
+        verified = _verified(loaded, journal, chosen, signals, Manners(hosts_at_once, logons_per_second), work)
     if verified is None:
         typer.echo("Stopped before everything was read. Nothing was changed.", err=True)
         raise typer.Exit(128 + signals.number)
@@ -73,12 +75,12 @@ def verify(
 
 
 def _verified(
-    loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals, manners: Manners
+    loaded: Loaded, place: str, chosen: tuple[str, ...], signals: Signals, manners: Manners, work: Work
 ) -> Verified | None:
     """Read and judge what was chosen; None where a signal came first."""
     from orchestrator.cli.looking import journaled, reached
     from orchestrator.cli.readings import looked_at
 
     journaled(loaded, place)  # what is wrong with the journal is said before anything is asked
-    with reached(loaded, place, signals, manners) as there:
+    with reached(loaded, place, signals, manners, work.at) as there:
         return looked_at(there.plan, chosen, there.clock.now(), there.readings, lambda: journaled(loaded, place))

@@ -15,6 +15,7 @@ from uuid import UUID
 from orchestrator.model.approvals import Consent, Given
 from orchestrator.model.before import HostBefore
 from orchestrator.model.claims import Claims
+from orchestrator.model.counts import Counts
 from orchestrator.model.drilled import DrillBegan, DrillEnded, DrillTurned
 from orchestrator.model.driven import CallRefused, ControllersFound, RunBegan, RunnerTook, ShellGone, ShellOpened
 from orchestrator.model.event import Event, ShellEnded
@@ -49,6 +50,8 @@ class RunState:
     """What people have approved; whether it counts is asked of :attr:`consent` each time."""
     restarts: Restarts = field(default_factory=Restarts)
     """How long restarts took, of each migration and of the whole run."""
+    counts: Counts = field(default_factory=Counts)
+    """How often it wrote, tried again, lost an answer and was held."""
     shells: dict[UUID, str] = field(default_factory=dict)
     """Shells that may be open, and at which endpoints: ours, or left behind by a runner that died."""
     refused: str | None = None
@@ -78,7 +81,9 @@ class RunState:
         """Return the same state, to fold other events into."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
         known |= {name: copy(value) for name, value in known.items() if type(value) in {dict, set}}
-        apart = {name: known[name].copied() for name in ("switches", "claims", "approvals", "restarts", "notices")}
+        apart = {
+            name: known[name].copied() for name in ("switches", "claims", "approvals", "restarts", "counts", "notices")
+        }
         return RunState(**known | apart)
 
     @property
@@ -106,6 +111,7 @@ class RunState:
             self.switches.take_in(self.run, event, at)
             self.claims.take_in(self.run, event)
             self.restarts.take_in(event, at)
+            self.counts.take_in(event)
             self.notices.changed(before, after)
             self.migrations[id_] = after
             self.touched.add(id_)

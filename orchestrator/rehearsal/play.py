@@ -58,7 +58,14 @@ class Played:
         return self.ended - self.began
 
 
-def play(rehearsed: Rehearsed, seed: int, disturbances: Sequence[Disturbance] = (), *, attended: bool = True) -> Played:
+def play(
+    rehearsed: Rehearsed,
+    seed: int,
+    disturbances: Sequence[Disturbance] = (),
+    *,
+    attended: bool = True,
+    tell: Callable[[int], object] = lambda _rows: None,
+) -> Played:
     """Play one seed.
 
     Args:
@@ -66,8 +73,11 @@ def play(rehearsed: Rehearsed, seed: int, disturbances: Sequence[Disturbance] = 
         seed: decides the interleaving, the operator, and what becomes of calls of dead processes.
         disturbances: what goes wrong.
         attended: whether an operator mends and releases what is held, so that everything ends.
+        tell: hears now and then how many rows the journal has.
     """
-    return _Play(rehearsed, seed, tuple(disturbances), attended=attended).run()
+    playing = _Play(rehearsed, seed, tuple(disturbances), attended=attended)
+    playing.tell = tell
+    return playing.run()
 
 
 class _Life:
@@ -115,6 +125,7 @@ class _Play:
             if one.rule is None and one.at:
                 self._acts.setdefault(one.at, []).append(one)
         self._moments = 0
+        self.tell: Callable[[int], object] = lambda _rows: None
         self._depth = 0
         self._happened: set[int] = set()
         self._spoken_of: set[str] = set()
@@ -178,6 +189,7 @@ class _Play:
     def moment(self, _doing: Doing) -> bool:
         """Let a moment pass; say whether the process dies at it."""
         self._moments += 1
+        self.tell(self.world.journal.head())
         dies = False
         for act in self._acts.pop(self._moments, ()):
             self._happened.add(act.number)

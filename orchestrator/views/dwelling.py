@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from orchestrator.model.case import Case
@@ -20,12 +21,16 @@ def dwell_of(case: Case) -> dict[str, Any] | None:
     """Return when the dwell began, of which parts that is the latest, and when it is over; None before it begins."""
     if case.state.dwell_started is None:
         return None
-    waived = case.waived("dwell-minimum", Stage.COMPLETE)
     return {
         "started": iso(case.state.dwell_started),
-        "due": iso(dwell_due(case, floor_waived=waived)),
+        "due": iso(due_of(case)),
         "parts": {name: iso(at) for name, at in case.state.dwell_parts.items()},
     }
+
+
+def due_of(case: Case) -> datetime | None:
+    """Return when the dwell is over, by the waivers that count; None before it begins."""
+    return dwell_due(case, floor_waived=case.waived("dwell-minimum", Stage.COMPLETE))
 
 
 def ledger_of(case: Case) -> dict[str, Any] | None:

@@ -9,15 +9,27 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
 
+_STEERS = re.compile(r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return a text with its control characters, but for ends of lines and tabs, written as escapes; also those that
+    turn the direction of writing.
+
+    Names and messages come from plans and directories: none of them may move a cursor, or write over what was said.
+    """
+    return _STEERS.sub(lambda one: one[0].encode("unicode-escape").decode(), text)
+
 
 def say(text: str) -> None:
-    """Write a line, or several, at once, so that a pipe sees them."""
+    """Write a line, or several, at once, so that a pipe sees them; without what would steer a terminal."""
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(visible(text) + "\n")
         sys.stdout.flush()
     except OSError as error:
         if not _reader_is_gone(error):

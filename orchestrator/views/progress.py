@@ -1,35 +1,41 @@
-"""What ``run`` shows while it runs: on a terminal a calm table that changes, elsewhere plain lines.
+"""What ``run`` shows while it runs: on a terminal a calm picture that changes, elsewhere plain lines.
 
 It is shown where things stand at the beginning, then listens to the events that the conductor has committed; it reads
-nothing else.
+nothing else. What is drawn is decided in :mod:`orchestrator.views.frame`, which is pure; here it meets the terminal.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Callable, Iterator
-from datetime import datetime
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.model.event import Event, Held, Moved, Released, WaitBegan
-from orchestrator.model.lifecycle import FINAL, PATH
-from orchestrator.model.plan import Plan, Wave
+from orchestrator.model.event import Event, WaitBegan
+from orchestrator.model.lifecycle import Phase
+from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
+from orchestrator.views.along import Along
+from orchestrator.views.frame import Frame, frame
+from orchestrator.views.marks import signs_for
 from orchestrator.views.output import say
+from orchestrator.views.rows import Look
 from orchestrator.views.sentence import STANDS_OUT, sentence
 from orchestrator.views.status import iso
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.text import Text
 
-SHORT = ("plan", "prep", "start", "link", "reg", "rest", "soak", "switch", "done")
-"""The forward phases, short enough that a row of them fits beside a name at 80 columns."""
-
-_FINAL = frozenset(phase.value for phase in FINAL)
 _MARGIN = 39
 """Where sentences begin in a plain line; what continues one begins there too."""
+PICTURES_A_SECOND = 4
+STYLES = {"": "", "bold": "bold", "dim": "dim", "waits": "cyan", "held": "bold yellow", "failed": "bold red"}
+STYLES |= {"done": "green"}
+"""What the names of styles look like; a terminal without colours shows the words alone."""
 
 
 class Progress(Protocol):
@@ -46,131 +52,163 @@ class Progress(Protocol):
 
 
 @contextlib.contextmanager
-def watching(plan: Plan, *, quiet: bool) -> Iterator[Progress]:
-    """Give the progress view that fits standard output; with *quiet* none (the machine's document follows)."""
+def watching(
+    plan: Plan,
+    *,
+    quiet: bool,
+    chosen: Collection[str] | None = None,
+    until: Phase | None = None,
+    command: str = "PLAN",
+) -> Iterator[Progress]:
+    """Give the progress view that fits standard output; with *quiet* none (the machine's document follows).
+
+    Args:
+        plan: the plan of the run.
+        quiet: whether nothing is shown.
+        chosen: the migrations that are driven; None for all.
+        until: the phase at which they stop, if not at the end.
+        command: the plan (and journal) as a person would give them to the next command.
+    """
     if quiet:
-        yield Lines(lambda _line: None)
-    elif sys.stdout.isatty():
+        yield Silence()
+    elif animates():
         from rich.live import Live
 
-        table = Table(plan)
-        with Live(table, refresh_per_second=8, transient=True):
-            yield table
+        picture = Picture(Along(plan, chosen, until), command, ticks=not plan.is_lab)
+        live = Live(picture, refresh_per_second=PICTURES_A_SECOND, vertical_overflow="crop")
+        with live:
+            yield picture
+            live.transient = True  # the summary says the same; after a fault the last picture stays
     else:
-        yield Lines(say)
+        yield Lines(say, Along(plan, chosen, until))
+
+
+def animates() -> bool:
+    """Whether standard output is a terminal on which lines can be drawn again."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
 
 
 def show_cursor() -> None:
     """Give a terminal its cursor back, for a process that ends without leaving :func:`watching`."""
     terminal = sys.__stdout__
-    if terminal is not None and terminal.isatty():
+    if terminal is not None and terminal.isatty() and os.environ.get("TERM", "").lower() != "dumb":
         terminal.write("\x1b[?25h\n")
         terminal.flush()
 
 
-class Lines:
-    """One line per event that stands out, and per wait."""
+class Silence:
+    """Shows nothing."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
+    def begin(self, state: RunState) -> None:
+        """Show nothing."""
+
+    def notice(self, event: Event, at: datetime | None) -> None:
+        """Show nothing."""
+
+    def rest(self, line: str, at: datetime | None) -> None:
+        """Show nothing."""
+
+
+class Lines:
+    """One line per event that stands out, per wait, and for what a wave begins to wait for before it admits anybody."""
+
+    def __init__(self, write: Callable[[str], None], along: Along) -> None:
+        self._write, self._along = write, along
+        self._told: dict[str, set[tuple[str, str]]] = {}
 
     def begin(self, state: RunState) -> None:
         """Write nothing: what was is in the journal."""
+        self._along.begin(state)
+        self._told.clear()
 
     def notice(self, event: Event, at: datetime | None) -> None:
-        """Write the event, if somebody who reads along wants to see it."""
+        """Write the event, if somebody who reads along wants to see it, and what waves wait for since."""
+        self._along.take_in(event, at)
         if isinstance(event, (*STANDS_OUT, WaitBegan)):
             said = sentence(event).replace("\n", "\n" + " " * _MARGIN)
-            self._write(f"{iso(at) or '-':<20}  {getattr(event, 'migration', ''):<15}  {said}".rstrip())
+            self._line(at, getattr(event, "migration", ""), said)
+        if at is not None:
+            self._admissions(at)
 
     def rest(self, line: str, at: datetime | None) -> None:
         """Write it."""
-        self._write(f"{iso(at) or '-':<20}  {'':<15}  {line}")
+        self._line(at, "", line)
+
+    def _line(self, at: datetime | None, who: str, said: str) -> None:
+        self._write(f"{iso(at) or '-':<20}  {who:<15}  {said}".rstrip())
+
+    def _admissions(self, at: datetime) -> None:
+        """Say what a wave waits for where that was not said yet: once for all its migrations, and not for places."""
+        for id_ in sorted(self._along.ask(at)):
+            wait, wave = self._along.admission_wait(id_), self._along.wave_of(id_)
+            if wait is None or wait.waiting_for == "at-once":
+                continue
+            told = self._told.setdefault(wave, set())
+            if (wait.waiting_for, wait.detail) in told:
+                continue
+            told.add((wait.waiting_for, wait.detail))
+            until = f" until {iso(wait.until)}" if wait.until else ""
+            self._line(at, "", f"wave {wave} waits for {wait.waiting_for}{until}: {wait.detail}")
 
 
-class Table:
-    """Waves and migrations as rows of phases, and what each is doing or waiting for; what rich calls a renderable.
+class Picture:
+    """The picture of a run, drawn anew a few times a second; what rich calls a renderable.
 
-    Where a terminal is too low for every migration, those that have not begun or have ended are counted instead.
+    Events come from the runner's thread, and it is drawn on another: one at a time.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._phase = {migration.id: PATH[0].value for migration in plan.migrations()}
-        self._doing: dict[str, str] = {}
-        self._at: datetime | None = None
-        self._rests = ""
+    def __init__(
+        self, along: Along, command: str, *, ticks: bool, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.along, self._command, self._ticks, self._seconds = along, command, ticks, seconds
+        self._lock = threading.Lock()
+        self._since, self._latest = seconds(), "reading the journal, and reaching the estate"
+        self._slots: tuple[str | None, ...] = ()
 
     def begin(self, state: RunState) -> None:
         """Show where everything stands."""
-        self._at = state.last_at
-        for id_ in self._phase:
-            self._phase[id_] = state[id_].phase.value
-            held = state[id_].held
-            if held is not None:
-                self._doing[id_] = f"HELD ({held.reason}): {held.detail}"
+        with self._lock:
+            self.along.begin(state)
+            self._since, self._latest = self._seconds(), ""
 
     def notice(self, event: Event, at: datetime | None) -> None:
-        """Take an event in; the next refresh shows it."""
-        self._at, self._rests = at or self._at, ""
-        id_ = getattr(event, "migration", None)
-        if id_ not in self._phase:
-            return
-        if isinstance(event, Moved):
-            self._phase[id_] = event.dest.value
-            self._doing[id_] = ""
-        elif isinstance(event, Released):
-            self._doing[id_] = ""
-        elif isinstance(event, Held):
-            self._doing[id_] = f"HELD ({event.reason}): {event.detail}"
-        elif isinstance(event, (*STANDS_OUT, WaitBegan)):
-            self._doing[id_] = sentence(event)
+        """Take an event in; the next picture shows it."""
+        with self._lock:
+            self.along.take_in(event, at)
+            if at is not None:
+                self._since = self._seconds()
+            if isinstance(event, (*STANDS_OUT, WaitBegan)):
+                who = getattr(event, "migration", "")
+                self._latest = f"{who}: {sentence(event)}" if who else sentence(event)
 
     def rest(self, line: str, at: datetime | None) -> None:
         """Show it below the name of the plan, until something happens."""
-        self._at, self._rests = at or self._at, line
+        with self._lock:
+            self._latest = line
+            if at is not None:
+                self.along.at, self._since = at, self._seconds()
+
+    def now(self) -> datetime | None:
+        """Return estate time: as it was last told, and what has passed here since, where that is the same time."""
+        if self.along.at is None or not self._ticks:
+            return self.along.at
+        return self.along.at + timedelta(seconds=int(self._seconds() - self._since))
+
+    def drawn(self, look: Look) -> Frame:
+        """Return the picture as it is now."""
+        with self._lock:
+            now = self.now()
+            self.along.ask(now)
+            found = frame(self.along, look, now, self._latest, self._slots)
+            self._slots = found.slots
+            return found
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Give rich the lines, as many as the terminal has room for."""
-        whole = self._lines(everything=True)
-        yield from whole if len(whole) < options.size.height else self._lines(everything=False)
+        from rich.text import Text
 
-    def _lines(self, *, everything: bool) -> list[Text]:
-        time = iso(self._at) or "not read yet"
-        lines = [_line(f"{self._plan.name}   estate time {time}", "bold")]
-        if self._rests:
-            lines.append(_line(self._rests))
-        for wave in self._plan.waves:
-            lines.append(_line(f"wave {wave.name}" + ("" if everything else self._counted(wave))))
-            for migration in wave.migrations:
-                if everything or self._moves(migration.id):
-                    lines += self._row(migration.id)
-        return lines
-
-    def _row(self, id_: str) -> Iterator[Text]:
-        yield _line(f"  {id_:<15} {bar(self._phase[id_])}")
-        doing = self._doing.get(id_)
-        if doing:
-            yield _line(f"      {' '.join(doing.split())}", "dim")
-
-    def _moves(self, id_: str) -> bool:
-        return bool(self._doing.get(id_)) or self._phase[id_] not in {PATH[0].value, *_FINAL}
-
-    def _counted(self, wave: Wave) -> str:
-        ended = sum(self._phase[migration.id] in _FINAL for migration in wave.migrations)
-        return f": {ended} of {len(wave.migrations)} ended"
-
-
-def _line(text: str, style: str = "") -> Text:
-    from rich.text import Text
-
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
-
-
-def bar(phase: str) -> str:
-    """Return the forward phases as a row, up to the one that is reached; a phase of a way back by its name."""
-    names = [one.value for one in PATH]
-    if phase not in names:
-        return f"<- {phase}"
-    done = names.index(phase)
-    return " ".join(short if index == done else "*" if index < done else "." for index, short in enumerate(SHORT))
+        width, height = options.max_width, options.size.height
+        look = Look(width, height, signs_for(options.encoding), options.encoding, self._command)
+        for line in self.drawn(look).lines:
+            pieces = ((one.text, STYLES[one.style]) for one in line)
+            yield Text.assemble(*pieces, no_wrap=True, overflow="crop")

@@ -143,7 +143,7 @@ def _host(case: Case, host: Host) -> dict[str, Any]:
         "kept_for": sorted(case.needed_elsewhere(host.name)) if registry == "kept" else [],
         "rebooted": progress.rebooted,
         "restarted": progress.restarted,
-        "allowed": _allowed(case.state, host.name),
+        "allowed": allowed(case.state, host.name),
         "discovered": not host.discovers if case.discovers(host.name) else None,
         "workloads": [{"kind": w.kind, "name": w.name, "state": w.state} for w in _workloads(host, progress)],
         "lost": _lost(case, host.name, progress),
@@ -165,7 +165,7 @@ def _lost(case: Case, host: str, progress: HostProgress) -> dict[str, Any] | Non
     }
 
 
-def _allowed(state: MigrationState, host: str) -> bool | None:
+def allowed(state: MigrationState, host: str) -> bool | None:
     """Whether the directory shows the host among the dMSA's principals; None before that is asked for."""
     if host in state.ledger.hosts_present:
         return True

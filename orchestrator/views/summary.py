@@ -8,8 +8,11 @@ from typing import Any
 
 from orchestrator.views.approvals import gate_lines, waiver_lines
 from orchestrator.views.dwelling import dwell_lines
+from orchestrator.views.marks import MARK_WIDTH, mark
 from orchestrator.views.windows import windows
 
+WIDTH = 80
+"""How long a row of a migration or a wave is at most, whatever it waits for."""
 _PLAN = re.compile(r"\bPLAN\b")
 
 ENDS = {
@@ -45,7 +48,7 @@ def _lines(document: dict[str, Any], command: str, driver: str | None) -> Iterat
     width = max(len(migration["dmsa"]) for migration in _migrations(document))
     for wave in document["waves"]:
         yield ""
-        yield f"wave {wave['name']}: {wave['state']}{until(wave['waiting'])}"
+        yield from _with_wait(f"wave {wave['name']}: {wave['state']}", until(wave["waiting"]), "  ")
         yield from windows(wave.get("windows") if wave["state"] != "done" else None)
         yield from (f"  {advice(line, command)}" for one in _asked(wave) for line in gate_lines(one))
         told = {""}
@@ -84,8 +87,9 @@ def _migration(migration: dict[str, Any], width: int, command: str, told: set[st
     held, waiting = migration["held"], migration["waiting"]
     failed = migration.get("failure") == "failed"
     state = f"{migration['phase']}{back}{again}{', held' if held and failed else ''}"
-    mark = "FAILED" if failed else "HELD" if held else "waits" if waiting else ""
-    yield f"  {migration['dmsa']:<{width}}  {mark:<6} {state}{'' if held else until(waiting)}"
+    marked = mark(held=bool(held), failed=failed, waits=bool(waiting))
+    row = f"  {migration['dmsa']:<{width}}  {marked:<{MARK_WIDTH}} {state}"
+    yield from _with_wait(row, "" if held else until(waiting), "    ")
     if not held:
         yield from _why(waiting, told, "    ")
     yield from (f"    {line}" for line in notes(migration, command))
@@ -113,6 +117,14 @@ def notes(migration: dict[str, Any], command: str) -> Iterator[str]:
     for host in migration["hosts"]:
         if host["kept_for"]:
             yield f"kept: DelegatedMSAEnabled at {host['name']}, for {', '.join(host['kept_for'])}"
+
+
+def _with_wait(row: str, wait: str, margin: str) -> Iterator[str]:
+    """Yield a row with what is waited for behind it, or below it where that would be too long."""
+    if len(row) + len(wait) <= WIDTH:
+        yield row + wait
+    else:
+        yield from (row, f"{margin}{wait.removeprefix(', ')}")
 
 
 def _asked(wave: dict[str, Any]) -> list[dict[str, Any]]:

@@ -97,8 +97,8 @@ def test_on_a_terminal_a_table_changes_in_place(prepared):
     assert len(heads) > 1
     last = [line.rstrip() for line in frames[heads[-1] :]]
     assert last[0].startswith("quickstart   estate time 2026-03-02T")
-    assert "  dmsa-batch      * * * link . . . . ." in last
-    assert "  dmsa-report     plan . . . . . . . ." in last, "what stands still is shown too"
+    assert "  dmsa-batch          ●●●◉····· linked" in last
+    assert "  dmsa-report         ◉········ planned, not selected" in last, "what stands still is shown too"
     assert any("linked" in line for line in summary)
     assert terminal.shown.rstrip().endswith("What was selected is done. `dmsa run plan.yaml` goes on with the rest.")
     assert "\x1b[?25h" in terminal.shown, "the cursor is given back"

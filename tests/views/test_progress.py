@@ -1,122 +1,158 @@
-"""The table that a terminal shows while a run goes on: what stands where, and what fits."""
+"""What is shown beside a run: plain lines where nothing can be drawn again, and how the picture meets a terminal."""
 
-from datetime import UTC, datetime, timedelta
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
 from io import StringIO
-from pathlib import Path
+from typing import Any
 
 import pytest
-from rich.console import Console
 
-from orchestrator.model.event import Event, Held, Moved, Released, WaitBegan
-from orchestrator.model.lifecycle import PATH, Phase, Trigger
+from orchestrator.model.event import AttemptStarted, Held, Moved, Released, WaitBegan
+from orchestrator.model.lifecycle import Phase, Trigger
 from orchestrator.model.run import RunState
-from orchestrator.planfile import load_plan
-from orchestrator.views.progress import SHORT, Lines, Table, bar
+from orchestrator.views.along import Along
+from orchestrator.views.progress import Lines, Picture, Silence, watching
+from tests.engine.runs import AT, later, plan
+from tests.views.scenes import SCENES
 
-PLANS = Path(__file__).parents[2] / "plans"
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+SHUT = {"days": ["sat"], "open": "10:00", "close": "16:00", "zone": "UTC"}
+TWO = plan({"ids": ("dmsa-a", "dmsa-b"), "window": SHUT}, {"ids": ("dmsa-c",)})
 
 
 def moved(id_: str) -> Moved:
     return Moved(migration=id_, trigger=Trigger.PREPARE, source=Phase.PLANNED, dest=Phase.PREPARED)
 
 
-def shown(table: Table, height: int) -> list[str]:
-    paper = StringIO()
-    Console(file=paper, width=80, height=height, force_terminal=True, color_system=None).print(table)
-    return [line.rstrip() for line in paper.getvalue().splitlines()]
+@pytest.fixture
+def lines() -> tuple[Lines, list[str]]:
+    written: list[str] = []
+    view = Lines(written.append, Along(TWO))
+    view.begin(RunState("table"))
+    return view, written
 
 
-def test_a_row_of_phases_fits_beside_a_name():
-    assert len(SHORT) == len(PATH)
-    assert bar("linked") == "* * * link . . . . ."
-    assert max(len(bar(phase)) for phase in Phase) <= 80 - len(f"  {'':<15} ")
+def test_elsewhere_it_is_lines(lines: tuple[Lines, list[str]]):
+    view, written = lines
+    view.notice(moved("dmsa-a"), None)
+    view.notice(Held(migration="dmsa-a", reason="fault", detail="one\ntwo", release="mend it"), None)
+    view.rest("at rest: nothing", AT)
+    assert written[0] == f"{'-':<20}  {'dmsa-a':<15}  planned -> prepared"
+    held = written[1].splitlines()
+    assert [line.index(word) for line, word in zip(held, ("HELD", "two", "To go on"), strict=True)] == [39, 39, 39]
+    assert written[2] == f"2026-03-02T12:00:00Z  {'':<15}  at rest: nothing"
+    assert len(written) == 3, "while nobody knows the time, every window counts as closed, and nobody is told so"
 
 
-def test_everything_is_shown_where_there_is_room():
-    table = Table(load_plan(PLANS / "quickstart.yaml").plan)
-    table.begin(RunState("quickstart"))
-    table.notice(moved("dmsa-web"), NOON)
-    table.notice(WaitBegan(migration="dmsa-web", subject="directory", waiting_for="window", detail="closed"), NOON)
-    lines = shown(table, 24)
-    assert lines[:3] == [
-        "quickstart   estate time 2026-03-02T12:00:00Z",
-        "wave pilot",
-        "  dmsa-report     plan . . . . . . . .",
-    ]
-    assert "  dmsa-web        * prep . . . . . . ." in lines
-    assert "      waits for window: closed" in lines
+NEEDS = "wave w2 waits for needs: wave w2 needs w1, which is not done"
+WINDOW = "wave w1 waits for window until 2026-03-07T10:00:00Z: the window is closed and opens Sat 2026-03-07 10:00 UTC"
 
 
-REPLICATION = WaitBegan(
-    migration="dmsa-web", subject="directory", waiting_for="replication", until=NOON + timedelta(hours=12), detail="1/1"
-)
-HELD = Held(migration="dmsa-web", reason="fault", detail="the disk is full", release="mend it")
-RELEASED = Released(migration="dmsa-web", by="anna", reason="mended")
-BACK = Moved(migration="dmsa-web", trigger=Trigger.UNDO, source=Phase.PREPARED, dest=Phase.UNLINKED)
-WAITS = "      waits for replication until 2026-03-03T00:00:00Z: 1/1"
+def test_what_waits_to_be_admitted_is_told_once_for_each_wave(lines: tuple[Lines, list[str]]):
+    view, written = lines
+    for number, id_ in enumerate(("dmsa-a", "dmsa-b")):
+        view.notice(moved(id_), later(minutes=number))
+    told = [line[39:] for line in written]
+    assert told == ["planned -> prepared", WINDOW, NEEDS, "planned -> prepared"]
+    view.notice(Released(migration="dmsa-b", by="ann", reason="again"), later(hours=1))
+    assert [line[39:] for line in written[4:]] == ["released by ann: again"]
+
+
+def test_what_a_place_in_flight_is_waited_for_is_not_told():
+    written: list[str] = []
+    view = Lines(written.append, Along(plan({"ids": ("dmsa-a", "dmsa-b"), "at_once": 1})))
+    view.begin(RunState("table"))
+    for id_ in ("dmsa-a", "dmsa-b"):
+        view.notice(moved(id_), AT)
+    assert [line[39:] for line in written] == ["planned -> prepared"] * 2
+
+
+def test_what_comes_before_the_beginning_is_part_of_it():
+    written: list[str] = []
+    view = Lines(written.append, Along(TWO))
+    ended = {"migration": "dmsa-a", "subject": "directory", "waiting_for": "dwell", "detail": "not yet"}
+    view.notice(WaitBegan(**ended), None)
+    state = RunState("table")
+    state.apply(moved("dmsa-a"), AT)
+    view.begin(state)
+    start = {"migration": "dmsa-a", "step": "start", "subject": "directory", "endpoint": "dc01", "cmdlet": "Start"}
+    ids = {"shell": "00000000-0000-0000-0000-000000000001", "pipeline": "00000000-0000-0000-0000-000000000002"}
+    view.notice(AttemptStarted.model_validate({**start, **ids, "parameters": {}}), AT)
+    assert "start: Start on dc01" in written[1]
+
+
+class Screen(StringIO):
+    """Standard output that says it is a terminal."""
+
+    encoding = "utf-8"  # type: ignore[assignment]
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Screen]:
+    """A terminal of 80 columns for standard output, with whatever the environment says beside."""
+
+    def opened(**environment: str) -> Screen:
+        import rich
+
+        found = Screen()
+        for name, value in {"TERM": "xterm", "COLUMNS": "80", "LINES": "24", **environment}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("sys.stdout", found)
+        monkeypatch.setattr(rich, "_console", None)
+        return found
+
+    return opened
+
+
+def shown(screen: Screen) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+
+
+def test_at_its_end_the_picture_makes_room_for_the_summary(screen: Callable[..., Screen]):
+    paper, scene = screen(), SCENES["troubles"]()
+    with watching(scene.plan, quiet=False, command="plans/x.yaml") as view:
+        view.begin(scene.along.state)
+        assert isinstance(view, Picture)
+    assert "HELD   ●●●●●◉··· restarted, operator" in shown(paper)
+    assert paper.getvalue().endswith("\x1b[2K"), "what was drawn is wiped, from its last line to its first"
+
+
+def test_after_a_fault_the_last_picture_stays(screen: Callable[..., Screen]):
+    paper, scene = screen(), SCENES["troubles"]()
+
+    def breaks() -> None:
+        with watching(scene.plan, quiet=False, command="plans/x.yaml") as view:
+            view.begin(scene.along.state)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        breaks()
+    assert "to go on: `dmsa release plans/x.yaml --only dmsa-held`" in shown(paper).rpartition("\x1b[2K")[2]
 
 
 @pytest.mark.parametrize(
-    ("events", "expected"),
-    [
-        ((), ["plan . . . . . . . ."]),
-        ((REPLICATION,), ["plan . . . . . . . .", WAITS]),
-        ((REPLICATION, moved("dmsa-web")), ["* prep . . . . . . ."]),
-        ((REPLICATION, HELD), ["plan . . . . . . . .", "      HELD (fault): the disk is full"]),
-        ((HELD, RELEASED), ["plan . . . . . . . ."]),
-        ((moved("dmsa-web"), BACK), ["<- unlinked"]),
-    ],
+    ("environment", "kind"), [({"TERM": "dumb"}, Lines), ({"TERM": "xterm"}, Picture), ({"NO_COLOR": "1"}, Picture)]
 )
-def test_what_a_migration_does_stands_below_it_until_it_is_over(events: tuple[Event, ...], expected: list[str]):
-    table = Table(load_plan(PLANS / "quickstart.yaml").plan)
-    table.begin(RunState("quickstart"))
-    for event in events:
-        table.notice(event, NOON)
-    others = {line for line in shown(Table(load_plan(PLANS / "quickstart.yaml").plan), 24) if "dmsa-web" not in line}
-    own = [line for line in shown(table, 24) if line not in others and "estate time" not in line]
-    assert own == [f"  {'dmsa-web':<15} {expected[0]}", *expected[1:]]
+def test_what_a_terminal_is_shown_depends_on_what_it_can(
+    screen: Callable[..., Screen], environment: dict[str, str], kind: type[Any]
+):
+    paper, scene = screen(**environment), SCENES["troubles"]()
+    with watching(scene.plan, quiet=False) as view:
+        view.begin(scene.along.state)
+        assert type(view) is kind
+    colours = re.findall(r"\x1b\[(?:\d+;)*3\d", paper.getvalue())
+    assert bool(colours) is (environment == {"TERM": "xterm"})
 
 
-def test_it_begins_with_what_was_before():
-    state = RunState("quickstart")
-    state.apply(moved("dmsa-web"), NOON)
-    state.apply(HELD, NOON)
-    table = Table(load_plan(PLANS / "quickstart.yaml").plan)
-    assert shown(table, 24)[0] == "quickstart   estate time not read yet"
-    table.begin(state)
-    lines = shown(table, 24)
-    assert lines[0] == "quickstart   estate time 2026-03-02T12:00:00Z"
-    row = lines.index("  dmsa-web        * prep . . . . . . .")
-    assert lines[row + 1] == "      HELD (fault): the disk is full"
-
-
-def test_a_hold_is_one_line_and_no_longer_than_the_terminal():
-    table = Table(load_plan(PLANS / "quickstart.yaml").plan)
-    table.notice(Held(migration="dmsa-web", reason="fault", detail="one\n" + "two " * 40, release="mend it"), NOON)
-    (line,) = (line for line in shown(table, 24) if "HELD" in line)
-    assert line.startswith("      HELD (fault): one two two")
-    assert len(line) == 80
-
-
-@pytest.mark.parametrize("height", [24, 10])
-def test_where_there_is_no_room_what_stands_still_is_counted(height):
-    plan = load_plan(PLANS / "programme.yaml").plan
-    table = Table(plan)
-    busy = next(plan.migrations()).id
-    table.notice(moved(busy), NOON)
-    lines = shown(table, height)
-    assert [line for line in lines if busy in line]
-    assert len([line for line in lines if "* prep" in line or "plan ." in line]) == 1
-    assert sum("of" in line for line in lines) == len(plan.waves)
-
-
-def test_elsewhere_it_is_lines():
-    lines: list[str] = []
-    view = Lines(lines.append)
-    view.begin(RunState("quickstart"))
-    view.notice(moved("dmsa-web"), None)
-    view.notice(Held(migration="dmsa-web", reason="fault", detail="one\ntwo", release="mend it"), NOON)
-    assert lines[0] == f"{'-':<20}  {'dmsa-web':<15}  planned -> prepared"
-    held = lines[1].splitlines()
-    assert [line.index(word) for line, word in zip(held, ("HELD", "two", "To go on"), strict=True)] == [39, 39, 39]
+def test_the_machines_document_has_standard_output_for_itself(screen: Callable[..., Screen]):
+    paper = screen()
+    with watching(TWO, quiet=True) as view:
+        view.begin(RunState("table"))
+        view.notice(moved("dmsa-a"), AT)
+        view.rest("at rest", AT)
+    assert isinstance(view, Silence)
+    assert paper.getvalue() == ""
