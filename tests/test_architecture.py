@@ -61,7 +61,7 @@ ONLY_IN = {
     "aiohttp": {"lab"},
     "typer": {"cli"},
     "rich": {"views", "cli"},
-    "jinja2": {"board", "report"},
+    "jinja2": {"report", "board"},
     "starlette": {"board"},
     "uvicorn": {"board"},
     "prometheus_client": {"views/metrics.py"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,11 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from orchestrator import __version__
+from orchestrator.board.follower import Stands
 from orchestrator.board.further_back import PAGE
 from orchestrator.board.hub import Hub
 from orchestrator.board.openapi import FURTHEST_ROW, MOST_ROWS, described
 from orchestrator.board.sight import Seen
 from orchestrator.views.journal_rows import row_document
+from orchestrator.views.metrics import CONTENT_TYPE, JournalSeen, metrics_text
 from orchestrator.views.runs import runs_document
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,14}")
@@ -32,6 +34,7 @@ class Api:
     def routes(self) -> list[Route]:
         """What is where."""
         return [
+            Route("/metrics", self._metrics),
             Route("/api/openapi.json", self._openapi),
             Route("/api/board", self._board),
             Route("/api/runs", self._runs),
@@ -50,6 +53,7 @@ class Api:
             {
                 "version": __version__,
                 "journal": sight.journal,
+                "rows": sight.rows,
                 "trouble": sight.trouble,
                 "driver": sight.driver,
                 "plans": [seen.name for seen in sight.runs],
@@ -61,6 +65,18 @@ class Api:
         _parameters(request)
         runs = await self._hub.runs(lambda states: runs_document(states, self._hub.sight.driver))
         return JSONResponse(runs)
+
+    async def _metrics(self, request: Request) -> Response:
+        del request  # Prometheus may be told to add parameters of its own
+        text = await self._hub.runs(self._measured)
+        return Response(text, headers={"content-type": CONTENT_TYPE})
+
+    def _measured(self, states: Iterable[Stands]) -> str:
+        runs = list(states)
+        known = [(state, plan) for state, plan, _ in runs if plan is not None]
+        sight = self._hub.sight
+        seen = JournalSeen(sight.rows, sight.driver is not None, sum(unread is not None for *_, unread in runs))
+        return metrics_text(known, None, journal=seen)
 
     async def _status(self, request: Request) -> Response:
         _parameters(request)

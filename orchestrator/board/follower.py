@@ -213,7 +213,7 @@ class Follower:
 
     def _sight(self) -> Sight:
         runs = tuple(self._seen(run) for run in self._runs.values())
-        return Sight(self._source.name, runs, self._driver, self._trouble)
+        return Sight(self._source.name, runs, self._driver, self._trouble, self._head)
 
     def _seen(self, run: _Run) -> Seen:
         if run.seen is None or run.stale:

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.model.lifecycle import PATH
 
 SHORT = ("plan", "prep", "start", "link", "reg", "rest", "soak", "switch", "done")
-"""The forward phases, short enough to stand below a row of them on a telephone."""
+"""The forward phases, short enough for a row of them on a small screen."""
 
 Marked = Mapping[str, str]
 """``kind`` names shape and colour, ``word`` is what is read."""

@@ -36,6 +36,7 @@ def described(*, locked: bool) -> dict[str, Any]:
         "Board": closed(
             version=TEXT,
             journal=TEXT,
+            rows=COUNT,
             trouble=or_null(TEXT),
             driver=or_null(TEXT),
             plans=list_of(TEXT),

@@ -33,12 +33,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Sight:
-    """Everything at one moment. ``trouble`` says why the journal cannot be read now; the rest is then as it was."""
+    """Everything at one moment. ``trouble`` says why the journal cannot be read now; the rest is then as it was.
+
+    ``rows`` is the number of the journal's last row.
+    """
 
     journal: str
     runs: tuple[Seen, ...] = ()
     driver: str | None = None
     trouble: str | None = None
+    rows: int = 0
 
     def run(self, name: str) -> Seen | None:
         """Return what is known of a run; None where the board does not show one of that name."""

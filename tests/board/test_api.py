@@ -13,6 +13,7 @@ from orchestrator.board.further_back import PAGE
 from orchestrator.board.openapi import MOST_ROWS, described
 from orchestrator.journal import Entry
 from orchestrator.views.journal_rows import row_document
+from orchestrator.views.metrics import CONTENT_TYPE, JournalSeen, metrics_text
 from orchestrator.views.runs import runs_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
@@ -76,6 +77,15 @@ def test_of_a_run_that_cannot_be_read_it_says_why():
 def test_the_board_says_what_it_reads():
     document = here().get("/api/board").json()
     assert (document["journal"], document["plans"], document["pages"]) == ("j.db", [NAME], 0)
+
+
+def test_metrics_are_those_of_the_command():
+    answer = here().get("/metrics?collect=x")
+    state = folded(rows(), NAME)
+    seen = JournalSeen(rows=len(rows()), driven=False)
+    assert answer.text == metrics_text([(state, plan())], None, journal=seen)
+    assert answer.headers["content-type"] == CONTENT_TYPE
+    assert "dmsa_journal_rows_total" in answer.text
 
 
 @pytest.mark.parametrize("locked", [True, False])

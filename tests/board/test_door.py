@@ -24,6 +24,7 @@ PATHS = (
     f"/live?of=%2Fplans%2F{NAME}&since=a.1.b",
     "/api/board",
     "/api/openapi.json",
+    "/metrics",
     "/nowhere",
 )
 
