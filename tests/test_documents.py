@@ -45,6 +45,7 @@ RUN = (
     "jea.md",
     "original-deleted.md",
     "verify.md",
+    "report.md",
     "preflight.md",
     "preview.md",
     "soc.md",
@@ -217,7 +218,7 @@ def test_verbs_said_to_be_missing_are_missing():
     said = text(README).partition("Not in this version:")[2].partition(";")[0]
     verbs = {verb for group in _groups(typer.main.get_command(app), "") for verb in group}
     missing = re.findall(r"`([a-z -]+)`", said)
-    assert len(missing) > 3
+    assert missing
     assert not set(missing) & verbs
 
 
