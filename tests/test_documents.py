@@ -45,6 +45,7 @@ RUN = (
     "jea.md",
     "original-deleted.md",
     "verify.md",
+    "report.md",
     "preflight.md",
     "preview.md",
     "soc.md",
