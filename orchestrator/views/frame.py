@@ -107,7 +107,7 @@ def wave_line(along: Along, wave: Wave, found: dict[str, Seen], look: Look, now:
     more = [] if state == "done" or shut else list(_window(along, wave, now))
     more += [f"{ended} of {len(wave.migrations)} ended"]
     more += [look.spelled(waiting.detail)] if waiting and waiting.detail else []
-    head = f"wave {wave.name}: {state}"
+    head = look.spelled(f"wave {wave.name}: {state}")
     text = look.fitting(look.width, f"{head}{what}{until}{left}", f"{head}{what}{until}", f"{head}{what}", head)
     for piece in more:
         room = look.width - len(text) - 2

@@ -68,6 +68,6 @@ def _approvals(along: Along, look: Look, now: datetime | None) -> Iterator[list[
             if document is None or not document["next"]:
                 continue
             first, *others = gate_lines({**document, "given": [], "withdrawn": []})
-            head = look.cut(f" wave {wave.name}, {first}", look.width - len("waits"))
+            head = look.cut(look.spelled(f"wave {wave.name}, {first}"), look.width - len("waits "))
             more = [line for text in others for line in broken(look.spelled(advice(text, look.command)), look)]
-            yield [(Span("waits", "waits"), Span(head)), *more]
+            yield [(Span("waits", "waits"), Span(f" {head}")), *more]

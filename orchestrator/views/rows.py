@@ -103,7 +103,7 @@ def _group(state: MigrationState, waiting: Waiting | None, *, ended: bool, apart
 
 def row(along: Along, one: Seen, look: Look, now: datetime | None, name_width: int) -> Line:
     """Return a migration as a line, never longer than the terminal is wide."""
-    name = look.cut(one.state.id, name_width).ljust(name_width)
+    name = look.cut(look.spelled(one.state.id), name_width).ljust(name_width)
     head = f"  {name}  "
     marked = Span(one.mark.ljust(MARK_WIDTH), _STYLES[one.mark])
     left = look.width - len(head) - MARK_WIDTH - 1

@@ -152,7 +152,9 @@ def hostile() -> Scene:
     """What a directory says tries to steer the terminal."""
     bad = "\x1b[2J\x1b[31mall is well\r\n\u202eOK\x07 " + "x" * 90
     held = failed(Phase.LINKED, held=hold("fault", bad, f"type {bad}"))
-    return Scene(plan({"ids": ("dmsa-web",)}), run(**{"dmsa-web": held}), latest=bad)
+    one = plan({"ids": ("dmsa-web",)})
+    waves = (one.waves[0].model_copy(update={"name": "\x1b]0;mine\x07'w1"}),)
+    return Scene(one.model_copy(update={"waves": waves}), run(**{"dmsa-web": held}), latest=bad)
 
 
 def crowded(count: int = 500) -> Scene:
