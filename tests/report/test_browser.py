@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import app
 from tests import story
-from tests.boards import JOURNAL, with_plans
+from tests.boards import JOURNAL, ROOT, with_plans
 from tests.browser import OF_COLOUR, PHONE, SCHEMES, WALL, Visit, chromium, too_wide, unreached, violations, visiting
 
 if TYPE_CHECKING:
@@ -135,3 +135,13 @@ def test_what_matters_is_said_before_anybody_scrolls(chromium, reports):
             box = page.locator(said).first.bounding_box()
             assert box is not None
             assert box["y"] + box["height"] <= 800, f"{said} stands below the first screen"
+
+
+def test_states_have_the_colours_that_they_have_on_the_board():
+    templates, assets = ROOT / "orchestrator" / "report" / "templates", ROOT / "orchestrator" / "board" / "assets"
+    report, of_board = (
+        dict(re.findall(r"--(done|moving|waits|held|failed|back): (light-dark\([^)]+\));", path.read_text()))
+        for path in (templates / "style.css", assets / "board.css")
+    )
+    assert report == of_board
+    assert len(report) == 6
