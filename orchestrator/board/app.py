@@ -27,7 +27,7 @@ from orchestrator.board.page import Address
 from orchestrator.board.pages import history
 
 ASSETS = {"board.css": "text/css", "board.js": "text/javascript", "icon.svg": "image/svg+xml"}
-MOST_PAGES = 1000
+MOST_PAGES = 500
 """How many pages may be open at the same time; one more is told to come back later."""
 LONGEST_FORM = 4096
 _HERE = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")

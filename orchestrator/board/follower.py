@@ -15,7 +15,7 @@ from orchestrator.board.courses import times_of
 from orchestrator.board.further_back import Found, further_back
 from orchestrator.board.sight import Line, Seen, Sight
 from orchestrator.errors import OrchestratorError
-from orchestrator.journal import Journal, Row
+from orchestrator.journal import Journal, JournalUnusable, Row
 from orchestrator.model.plan import Plan
 from orchestrator.model.replay import OVERHEARD, RowUnreadable, fold_in
 from orchestrator.model.run import RunState
@@ -108,12 +108,11 @@ class Follower:
         self._source, self._wanted, self._named = source, {one.name: one for one in wanted}, named
         self._journal: Journal | None = None
         self._identity: object = None
-        self._runs: dict[str, _Run] = {}
+        self._runs = self._unbegun()
         self._head = 0
         self._trouble: str | None = None
         self._driver: str | None = None
         self._last: Sight | None = None
-        self._forget()
 
     def look(self) -> Sight | None:
         """Take in what is new; return what is seen now if that is not what was seen last."""
@@ -170,31 +169,33 @@ class Follower:
         self._driver = lease.holder if lease else None
 
     def _begin(self, identity: object) -> None:
-        """Open the journal, and fold every run that is shown."""
+        """Open the journal, and fold every run that is shown; what was seen before stays until all of that is done."""
         journal = self._source.opened()
+        if journal is None and self._head:
+            remedy = "Put it back, or a copy; the board goes on with it"
+            raise JournalUnusable(self._source.name, "it is not there any more", remedy)
         if journal is None:
             return
-        self._forget()
-        self._journal, self._identity = journal, identity
-        self._head = journal.head()
-        for name in journal.runs():
-            self._meet(journal, name)
+        self._journal = journal  # which is closed if what follows fails
+        head = journal.head()
+        found = self._unbegun() | {name: self._met(journal, name) for name in journal.runs() if self._is_shown(name)}
+        self._identity, self._head, self._runs = identity, head, found
 
-    def _forget(self) -> None:
-        self._runs, self._head, self._driver = {}, 0, None
-        for name in self._wanted:
-            self._runs[name] = _Run(name, RunState(name))
+    def _unbegun(self) -> dict[str, _Run]:
+        return {name: _Run(name, RunState(name)) for name in self._wanted}
 
-    def _meet(self, journal: Journal, name: str) -> None:
-        """Fold a run from where it was written down last, and read its newest rows."""
-        if self._wanted and name not in self._wanted:
-            return
-        run = self._runs[name] = _Run(name, RunState(name))
+    def _is_shown(self, name: str) -> bool:
+        return not self._wanted or name in self._wanted
+
+    def _met(self, journal: Journal, name: str) -> _Run:
+        """Return a run, folded from where it was written down last, with its newest rows."""
+        run = _Run(name, RunState(name))
         try:
             run.state, run.after = self._source.recall(journal, name)
         except RowUnreadable as error:
             run.unread, run.after = str(error), journal.head()
         run.rows.extend(line_of(row) for row in journal.read(journal.before_last(ROWS, name), name))
+        return run
 
     def _follow(self, journal: Journal, head: int) -> None:
         """Fold the rows up to *head*; a run that only now begins is met, as at the beginning."""
@@ -205,11 +206,10 @@ class Follower:
             for run in self._runs.values():
                 run.take_in(row)
             known = self._runs.get(row.run)
-            if known is None or not known.met:
+            if self._is_shown(row.run) and (known is None or not known.met):
                 new[row.run] = None
+        self._runs |= {name: self._met(journal, name) for name in new}
         self._head = head
-        for name in new:
-            self._meet(journal, name)
 
     def _sight(self) -> Sight:
         runs = tuple(self._seen(run) for run in self._runs.values())

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from orchestrator.board.app import application
 from orchestrator.board.door import Key, hosts
@@ -65,30 +66,48 @@ def serve(follower: Follower, place: Place, token: Key | None, ready: Callable[[
     Raises:
         InputInvalid: the address cannot be used, or the certificate.
     """
-    with _bound(place) as listening:
+    with _bound(place) as listening, contextlib.closing(follower):
         port = listening.getsockname()[1]
-        names = (*HERE, *place.names) if place.is_loopback else place.names
-        config = uvicorn.Config(
-            lambda: application(hub, hosts(names, port), token),
-            factory=True,
-            log_config=None,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            date_header=True,
-            lifespan="off",
-            ws="none",
-            proxy_headers=False,
-            timeout_graceful_shutdown=PATIENCE,
-            ssl_certfile=place.certificate,
-            ssl_keyfile=place.key,
-        )
         hub = Hub(follower)
-        _load(config, place)
-        scheme = "https" if place.certificate else "http"
-        named = names[0] if place.is_loopback is False else _spelled(place.host)
-        url = f"{scheme}://{named if ':' in named.rpartition(']')[2] else f'{named}:{port}'}/"
-        return asyncio.run(_served(uvicorn.Server(config), hub, listening, lambda: ready(url)))
+        app = application(hub, hosts((*HERE, *place.names) if place.is_loopback else place.names, port), token)
+        server = uvicorn.Server(_loaded(app, place))
+        return asyncio.run(_served(server, hub, listening, lambda: ready(_url(place, port))))
+
+
+def _loaded(app: ASGIApp, place: Place) -> uvicorn.Config:
+    """Return how the application is served; nothing of a proxy's is believed, and nothing of a request is logged."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        lifespan="off",
+        http="h11",
+        ws="none",
+        proxy_headers=False,
+        timeout_graceful_shutdown=PATIENCE,
+        ssl_certfile=place.certificate,
+        ssl_keyfile=place.key,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise InputInvalid(
+            f"the certificate {place.certificate} and its key {place.key} cannot be used: "
+            f"{getattr(error, 'strerror', None) or error}. Both are PEM files, the key is not encrypted, and the "
+            "certificate comes with whatever is between it and its root."
+        ) from error
+    return config
+
+
+def _url(place: Place, port: int) -> str:
+    """Return where a browser finds the board: under its name, which may come with the port of a proxy."""
+    host = place.host if place.is_loopback else place.names[0]
+    if place.is_loopback and ":" in host:
+        host = f"[{host.strip('[]')}]"
+    has_port = ":" in host.rpartition("]")[2]
+    return f"{'https' if place.certificate else 'http'}://{host}{'' if has_port else f':{port}'}/"
 
 
 async def _served(server: uvicorn.Server, hub: Hub, listening: socket.socket, ready: Callable[[], None]) -> int:
@@ -141,18 +160,3 @@ def _bound(place: Place) -> Iterator[socket.socket]:
         ) from error
     with contextlib.closing(listening):
         yield listening
-
-
-def _load(config: uvicorn.Config, place: Place) -> None:
-    try:
-        config.load()
-    except (OSError, ssl.SSLError) as error:
-        raise InputInvalid(
-            f"the certificate {place.certificate} and its key {place.key} cannot be used: "
-            f"{getattr(error, 'strerror', None) or error}. Both are PEM files, the key is not encrypted, and the "
-            "certificate comes with whatever is between it and its root."
-        ) from error
-
-
-def _spelled(host: str) -> str:
-    return f"[{host.strip('[]')}]" if ":" in host else host

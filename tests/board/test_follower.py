@@ -7,7 +7,7 @@ import pytest
 from orchestrator.board.follower import ROWS, Follower, Source
 from orchestrator.board.further_back import FURTHEST, STRETCH, further_back
 from orchestrator.cli.recalled import recalled
-from orchestrator.journal import Entry, JournalUnusable, MemoryJournal
+from orchestrator.journal import Entry, JournalCorrupt, JournalUnusable, MemoryJournal
 from orchestrator.planfile import plan_of
 from orchestrator.views.status import status_document
 from tests.board.stage import NAME, append, follower, journal_of, plan, rows, wanted
@@ -158,6 +158,36 @@ def test_a_journal_that_cannot_be_read_is_told_and_what_was_seen_stays():
     assert again.trouble is None
     assert not follows.troubled
     assert again.runs[0].status == before.runs[0].status
+
+
+class Torn(MemoryJournal):
+    """Opens, and cannot be read."""
+
+    def read(self, *_which):
+        raise JournalCorrupt(7, "it is not what was written")
+
+
+def test_what_was_seen_stays_where_a_journal_opens_and_cannot_be_read():
+    place = Journals()
+    place.journal = journal_of(rows())
+    follows = place.follower(wanted())
+    before = follows.look()
+    place.journal = Torn()
+    append(place.journal, rows())
+    sight = follows.look()
+    assert "row 7" in sight.trouble
+    assert (sight.runs, sight.rows) == (before.runs, before.rows)
+
+
+def test_a_journal_that_is_gone_is_told_to_be_gone():
+    place = Journals()
+    place.journal = journal_of(rows())
+    follows = place.follower(wanted())
+    before = follows.look()
+    place.journal = None
+    sight = follows.look()
+    assert "not there any more" in sight.trouble
+    assert sight.runs == before.runs
 
 
 def test_a_journal_that_was_put_in_the_place_of_another_is_the_one_that_counts():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import socket
 import ssl
+import stat
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,13 +21,16 @@ from click.testing import CliRunner
 from orchestrator.board.serving import is_loopback
 from orchestrator.cli import app
 from orchestrator.errors import OrchestratorError
-from orchestrator.journal import Entry, open_journal
+from orchestrator.journal import open_journal
 from tests.board.certificate import write_certificate
 from tests.board.inside import TOKEN
 from tests.board.stage import NAME, append, rows
 from tests.cli.desk import Desk
+from tests.patience import PATIENCE
 
-QUICKSTART = str(Path(__file__).parents[2] / "plans" / "quickstart.yaml")
+ROOT = Path(__file__).parents[2]
+QUICKSTART = str(ROOT / "plans" / "quickstart.yaml")
+NAMED = "board.corp.example"
 
 
 def refused(*words: str) -> str:
@@ -43,7 +49,7 @@ def token(tmp_path: Path) -> str:
 
 @pytest.fixture
 def tls(tmp_path: Path) -> tuple[str, str]:
-    return write_certificate(tmp_path)
+    return write_certificate(tmp_path, NAMED)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "board.corp.example", "127.0.0.1.evil.example"])
@@ -110,26 +116,39 @@ def test_what_is_loopback(host, is_it):
     assert is_loopback(host) is is_it
 
 
-def test_a_board_behind_tls_shows_a_row_of_another_process_as_it_comes(tmp_path, token, tls):
+def page() -> tuple[str, list[str]]:
+    """Return how board.md makes a token, and the words with which it starts a board for others."""
+    text = (ROOT / "runbooks" / "board.md").read_text(encoding="utf-8")
+    make, _, start = text.partition("$ (umask")[2].partition("```")[0].partition("\n$ dmsa ")
+    return f"(umask{make}", shlex.split(start.replace("\\\n", " "))
+
+
+def test_a_board_for_others_as_the_page_says_shows_a_row_of_another_process_as_it_comes(tmp_path):
+    make, words = page()
     desk = Desk.new(tmp_path / "desk", None)
-    words = ("--host", "0.0.0.0", "--port", "0", "--name", "localhost", "--token-file", token)
+    here = {"/etc/dmsa": str(desk.folder), "plans/erp.yaml": "plan.yaml"}
+    for there, place in here.items():
+        make, words = make.replace(there, place), [word.replace(there, place) for word in words]
+    write_certificate(desk.folder, NAMED)
+    subprocess.run(["sh", "-c", make], check=True)
+    token = desk.folder / "board.token"
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
     with closing(open_journal(desk.journal, create=True)) as journal:
         append(journal, rows()[:60])
-        with desk.running("board", *words, "--tls-cert", tls[0], "--tls-key", tls[1]) as board:
+        with desk.running(*words, "--port", "0") as board:
             url = board.until(lambda line: "shows" in line).split()[0]
-            assert url.startswith("https://localhost:")
-            with httpx.Client(verify=_trust(tmp_path), base_url=url, trust_env=False, timeout=20) as client:
+            assert url.startswith(f"https://{NAMED}:")
+            with _client(url, desk.folder) as client:
                 assert client.get("/").status_code == 401
                 assert client.get("/", headers={"host": "evil.example"}).status_code == 421
-                client.headers["authorization"] = f"Bearer {TOKEN}"
-                page = client.get(f"/plans/{NAME}/journal").text
-                live = page.partition('data-live="')[2].partition('"')[0].replace("&amp;", "&")
+                client.headers["authorization"] = f"Bearer {token.read_text(encoding='ascii').strip()}"
+                found = client.get(f"/plans/{NAME}/journal").text
+                live = found.partition('data-live="')[2].partition('"')[0].replace("&amp;", "&")
                 with client.stream("GET", live) as stream:
                     events = _events(stream.iter_lines())
                     append(journal, rows()[60:61])
                     change = json.loads(next(events))
                     assert 'id="r-61"' in change["rows"][0]
-                    journal.append([Entry("other", None, "x", 1, {})], expected=61, lease=None)
                     board.signal(signal.SIGTERM)
                     assert list(events) == []
             ended = board.end()
@@ -137,8 +156,21 @@ def test_a_board_behind_tls_shows_a_row_of_another_process_as_it_comes(tmp_path,
     assert ended.stderr == ""
 
 
-def _trust(folder: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(folder / "cert.pem"))
+def _client(url: str, folder: Path) -> httpx.Client:
+    """Return a client that finds the board's name on this machine, and trusts its certificate for that name."""
+    port = url.rpartition(":")[2].rstrip("/")
+
+    def named(request: httpx.Request) -> None:
+        request.extensions["sni_hostname"] = NAMED
+
+    return httpx.Client(
+        base_url=f"https://127.0.0.1:{port}",
+        headers={"host": f"{NAMED}:{port}"},
+        verify=ssl.create_default_context(cafile=str(folder / "board.pem")),
+        event_hooks={"request": [named]},
+        trust_env=False,
+        timeout=PATIENCE,
+    )
 
 
 def _events(lines: Iterator[str]) -> Iterator[str]:
