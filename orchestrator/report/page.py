@@ -31,8 +31,9 @@ MARKS = {
 SHOWN = {
     "read-back": "read back at the end of its step",
     "snapshot": "seen in the snapshot right before Complete",
-    "otherwise": "the snapshot right before Complete shows something else",
-    "not-read": "nothing in this journal reads it afterwards",
+    "comparison": "seen in the comparison at the end of the way back",
+    "otherwise": "the snapshot right before Complete, or that comparison, shows something else",
+    "not-read": "no later reading in this journal tells",
     "unsettled": "nobody knows whether the write took effect",
     "failed": "the far side said that the write failed",
 }

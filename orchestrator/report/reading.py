@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.expectation.history import Told
 from orchestrator.journal import Row
-from orchestrator.model.before import HostSnapshotTaken, SnapshotRepeated
+from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.drilled import DrillBegan, DrillEnded
 from orchestrator.model.driven import RunBegan, RunnerLeft, RunnerTook
 from orchestrator.model.event import (
@@ -51,7 +51,10 @@ from orchestrator.views.drill_legs import seconds_between
 from orchestrator.views.moment import iso
 from orchestrator.views.sentence import sentence
 
-_WRITES = (AttemptStarted, AttemptFinished, AttemptSettled, SubjectDone, Moved, SnapshotRepeated)
+_WRITES = (
+    *(AttemptStarted, AttemptFinished, AttemptSettled, SubjectDone, Moved),
+    *(SnapshotTaken, SnapshotRepeated, Compared),
+)
 """What tells of writes and of what was read after them (:mod:`orchestrator.report.changes`)."""
 _WORDS = (
     *(RunBegan, Amended, Approved, WaiverApproved, ApprovalWithdrawn, WaiverWithdrawn, HostReleased, AssertedDone),

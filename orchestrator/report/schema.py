@@ -8,11 +8,11 @@ from orchestrator.engine.outcome import WaveState
 from orchestrator.errors import Exit
 from orchestrator.model.drilled import Verdict
 from orchestrator.model.lifecycle import PATH, Pair, Phase, Trigger, Way
-from orchestrator.report.changes import SHOWN
 from orchestrator.report.chapters import KINDS, OUTCOMES
 from orchestrator.report.document import FORM
 from orchestrator.report.evidence import VERDICTS
 from orchestrator.report.glance import MARKS
+from orchestrator.report.traced import SHOWN
 from orchestrator.report.unverified import IDS
 from orchestrator.views.approvals import approvals_shape
 from orchestrator.views.shape import COUNT, DIALECT, DIGEST, NUMBER, TEXT, TIME, closed, list_of, one_of, or_null

@@ -160,7 +160,7 @@ def _of_reading(facts: Facts) -> Iterator[dict[str, Any]]:
     )
     yield from _some(
         "not-read-back",
-        "Attributes that were expected to change for sure, and that nothing in this journal reads afterwards.",
+        "Whether these attributes came as they were expected to for sure: no later reading in this journal tells.",
         _unread(facts.migrations.values()),
         "dmsa verify PLAN",
     )

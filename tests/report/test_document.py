@@ -14,7 +14,6 @@ from jsonschema import Draft202012Validator
 from orchestrator.journal.chain import canonical
 from orchestrator.model.event import DIRECTORY
 from orchestrator.planfile import plan_of
-from orchestrator.report.changes import SHOWN
 from orchestrator.report.document import Checked, report_document
 from orchestrator.report.flat import COLUMNS, flat
 from orchestrator.report.glance import MARKS, headline
@@ -22,6 +21,7 @@ from orchestrator.report.page import MARKS as WORDS
 from orchestrator.report.page import SHOWN as WORDS_OF_SHOWN
 from orchestrator.report.page import page
 from orchestrator.report.schema import report_schema
+from orchestrator.report.traced import SHOWN
 from orchestrator.report.unverified import IDS
 from orchestrator.views.status import status_document
 from tests.histories import rows_of
