@@ -72,9 +72,9 @@ class RunState:
 
     def __getitem__(self, id_: str) -> MigrationState:
         """Return the state of a migration; one that was never mentioned is ``planned``."""
-        state = self.migrations.get(id_)
+        state = self.migrations.get(id_) or self._planned.get(id_)
         if state is None:
-            state = self._planned.setdefault(id_, MigrationState(id=id_))
+            state = self._planned[id_] = MigrationState(id=id_)
         return state
 
     def copied(self) -> RunState:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _MARGIN = 39
 """Where sentences begin in a plain line; what continues one begins there too."""
 PICTURES_A_SECOND = 4
+AT_MOST = 0.05
+"""The share of the time that drawing may take: a plan of thousands is drawn less often, and nothing waits for it."""
 STYLES = {"": "", "bold": "bold", "dim": "dim", "waits": "cyan", "held": "bold yellow", "failed": "bold red"}
 STYLES |= {"done": "green"}
 """What the names of styles look like; a terminal without colours shows the words alone."""
@@ -89,9 +91,12 @@ def _redrawn(live: Live, picture: Picture) -> Iterator[None]:
     ended = threading.Event()
 
     def redraw() -> None:
-        while not ended.wait(1 / PICTURES_A_SECOND):
+        took = 0.0
+        while not ended.wait(max(1 / PICTURES_A_SECOND, took / AT_MOST)):
+            began = time.monotonic()
             if picture.is_another(live.console.options):
                 live.refresh()
+            took = time.monotonic() - began
 
     thread = threading.Thread(target=redraw, name="picture", daemon=True)
     thread.start()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 APPEARS_AFTER = 1.0
 """Seconds after which a bar appears."""
-LINE_EVERY = 30.0
-"""Seconds between two lines where there is no terminal."""
+LINE_EVERY, LOOKS_EVERY = 30.0, 1.0
+"""Seconds between two lines where there is no terminal, and between two looks at the clock."""
 
 T = TypeVar("T")
 
@@ -65,7 +65,9 @@ def working(what: str, *, quiet: bool = False) -> Iterator[Work]:
         finally:
             bar.end()
     else:
-        yield Lines(what, _line)
+        lines = Lines(what, _line)
+        with lines.ticking():
+            yield lines
 
 
 def on_terminal() -> bool:
@@ -85,22 +87,42 @@ def _line(text: str) -> None:
 
 
 class Lines(Work):
-    """A line now and then."""
+    """A line now and then, also while nothing is told."""
 
     def __init__(self, what: str, write: Callable[[str], None], seconds: Callable[[], float] = time.monotonic) -> None:
         self._what, self._write, self._seconds = what, write, seconds
         self._began = self._told = seconds()
+        self._far = ""
+
+    def at(self, done: int, total: int | None = None) -> None:
+        """Keep how far it is, for the next line."""
+        self._far = f" {counted(done, total)},"
 
     def now(self, what: str) -> None:
         """Call it that from the next line on."""
-        self._what = what
+        self._what, self._far = what, ""
 
-    def at(self, done: int, total: int | None = None) -> None:
+    def tick(self) -> None:
         """Write a line, if the last one is old."""
         now = self._seconds()
         if now - self._told >= LINE_EVERY:
             self._told = now
-            self._write(f"{self._what}: {counted(done, total)}, {now - self._began:.0f} s")
+            self._write(f"{self._what}:{self._far} {now - self._began:.0f} s")
+
+    @contextlib.contextmanager
+    def ticking(self) -> Iterator[None]:
+        """Look at the clock for as long as the context lasts."""
+        ended = threading.Event()
+
+        def look() -> None:
+            while not ended.wait(LOOKS_EVERY):
+                self.tick()
+
+        threading.Thread(target=look, name="working", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
 
 
 class Bar(Work):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from io import StringIO
 
 import pytest
 
 from orchestrator.views.working import Bar, Lines, Work, working
+from tests.patience import PATIENCE
 
 
 class Screen(StringIO):
@@ -42,15 +44,32 @@ def test_a_line_is_written_every_half_minute_and_none_before():
     for at in (1, 29, 31, 59, 62, 95):
         seconds[0] = at
         lines.at(at, 200)
+        lines.tick()
     lines.now("predicting")
-    seconds[0] = 130
-    lines.at(7)
+    for at in (130, 161):
+        seconds[0] = at
+        lines.tick()
+        lines.at(7)
     assert written == [
         "reading: 31 of 200, 31 s",
         "reading: 62 of 200, 62 s",
         "reading: 95 of 200, 95 s",
-        "predicting: 7, 130 s",
+        "predicting: 130 s",
+        "predicting: 7, 161 s",
     ]
+
+
+def test_somebody_looks_at_the_clock_only_as_long_as_it_lasts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("orchestrator.views.working.LOOKS_EVERY", 0.001)
+    monkeypatch.setattr("orchestrator.views.working.LINE_EVERY", 0.0)
+    first = threading.Event()
+    lines = Lines("reading", lambda _text: first.set())
+    with lines.ticking():
+        assert first.wait(PATIENCE)
+    for one in threading.enumerate():
+        if one.name == "working":
+            one.join(PATIENCE)
+            assert not one.is_alive()
 
 
 def appeared(bar: Bar) -> Bar:
