@@ -53,7 +53,7 @@ def hanging(tmp_path):
     """Six migrations before their restart, to which four of the hosts never answer; we would wait ten minutes."""
     never = [{"kind": "hang", "arrives": False, "when": {"cmdlet": RESTART, "host": host}} for host in HANGING]
     desk = fleet(tmp_path, 6, never)
-    with desk.running("lab", "serve", "estates/fleet.yaml", "--state", "lab", "--json") as lab:
+    with desk.running("lab", "serve", "estates/fleet.yaml", "--state", "lab", "--json", forked=True) as lab:
         assert lab.until_line(1)
         reach(desk, json.loads(lab.lines[0]), timeout="10m")
         desk.done("run", "plan.yaml", "--until", "registered")

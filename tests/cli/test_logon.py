@@ -80,7 +80,7 @@ def served(folder: Path, kdc: Kdc, methods: list[str], off: str = ""):
     estate["access"] = {"methods": methods, "http": True, "keytab": "hosts.keytab", "callers": CALLERS}
     file.write_text(json.dumps(estate, default=str))
     serve = ("lab", "serve", str(file), "--state", str(folder / "lab"), "--json")
-    with desk.running(*serve, KRB5_CONFIG=kdc.environment["KRB5_CONFIG"], **with_clock(off)) as lab:
+    with desk.running(*serve, forked=True, KRB5_CONFIG=kdc.environment["KRB5_CONFIG"], **with_clock(off)) as lab:
         assert lab.until_line(1)
         yield json.loads(lab.lines[0])
 
