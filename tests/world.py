@@ -160,7 +160,7 @@ class World(RehearsedWorld):
 
 
 def _read(path: Path, change: Callable[[dict[str, Any]], None] | None) -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     if change:
         change(data)
     return data
@@ -169,7 +169,7 @@ def _read(path: Path, change: Callable[[dict[str, Any]], None] | None) -> dict[s
 def _changed(path: Path, change: Callable[[dict[str, Any]], None] | None) -> str:
     if change is None:
         return path.read_text(encoding="utf-8")
-    return yaml.safe_dump(_read(path, change))
+    return yaml.dump(_read(path, change), Dumper=yaml.CSafeDumper)
 
 
 __all__ = ["Crash", "Doom", "World", "Write"]

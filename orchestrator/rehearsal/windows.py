@@ -55,7 +55,8 @@ def _shown(at: datetime, zone: ZoneInfo) -> datetime:
     local = at.astimezone(zone)
     again = False
     while local.fold and local.replace(fold=0).utcoffset() != local.utcoffset():
-        local, again = local.replace(second=0, microsecond=0) + timedelta(minutes=1), True
+        following = local.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        local, again = following.replace(fold=1), True  # a sum is always the first of two
     return local.replace(tzinfo=None) - timedelta(microseconds=again)
 
 

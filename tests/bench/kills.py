@@ -18,6 +18,7 @@ import math
 import multiprocessing
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,7 +62,7 @@ class End:
 class Killed:
     """What became of a run that was killed at one moment. ``wrong``: what is not as it must be; nothing, if all is."""
 
-    at: int
+    at: str
     what: str
     seconds: float
     extra: int = 0
@@ -124,8 +125,8 @@ def undisturbed(folder: Path, verb: tuple[str, ...], accounts: int = ALL) -> tup
     return end_of(folder / "lab"), moments(folder / "told")
 
 
-def killed(at: int, stage: Path | None, verb: tuple[str, ...], expected: End, accounts: int = ALL) -> Killed:
-    """Kill a run at one moment, run it again, and compare."""
+def killed(at: str, stage: Path | None, verb: tuple[str, ...], expected: End, accounts: int = ALL) -> Killed:
+    """Kill a run at one moment (as :mod:`tests.cli.mortal` names them), run it again, and compare."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "place"
@@ -135,12 +136,13 @@ def killed(at: int, stage: Path | None, verb: tuple[str, ...], expected: End, ac
             copied(stage, folder)
         told = folder / "told-killed"
         with placed(folder, accounts) as place:
-            first = command(place, verb, (*MORTAL, "--at", str(at), "--told", str(told)))
+            first = command(place, verb, (*MORTAL, "--at", at, "--told", str(told)))
             again = command(place, verb, COMMAND)
             left = place.sessions()
         passed = moments(told)
-        one = Killed(at, passed[at - 1] if len(passed) >= at else "it ended before", time.monotonic() - began)
-        if first.returncode != -9 and len(passed) >= at:
+        died = first.returncode == -signal.SIGKILL
+        one = Killed(at, passed[-1] if died else "it ended before", time.monotonic() - began)
+        if not died and first.returncode != 0:
             one.wrong.append(f"it was not killed ({first.returncode}): {first.stderr[-500:]}")
         if again.returncode != 0:
             one.wrong.append(f"exit {again.returncode}: {again.stdout[-800:]}{again.stderr[-800:]}")
@@ -181,7 +183,7 @@ def every(number: int, jobs: int, minutes: float, *, back: bool) -> tuple[int, l
         random.Random(len(order)).shuffle(order)
         until = time.monotonic() + 60 * minutes
         with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-            waiting = [pool.submit(one, at) for at in order]
+            waiting = [pool.submit(one, str(at)) for at in order]
             results = []
             for future in as_completed(waiting):
                 if future.cancelled():
@@ -192,7 +194,7 @@ def every(number: int, jobs: int, minutes: float, *, back: bool) -> tuple[int, l
                 if time.monotonic() > until:
                     for other in waiting:
                         other.cancel()
-    return len(found), sorted(results, key=lambda result: result.at)
+    return len(found), sorted(results, key=lambda result: int(result.at))
 
 
 def copied(stage: Path, folder: Path) -> Path:

@@ -58,7 +58,9 @@ def finished(once: Once) -> Desk:
 
     def fill(folder: Path) -> None:
         desk = Desk.new(folder, change=None)
-        with desk.running("lab", "serve", "estates/quickstart.yaml", "--state", str(desk.lab), "--json") as lab:
+        with desk.running(
+            "lab", "serve", "estates/quickstart.yaml", "--state", str(desk.lab), "--json", forked=True
+        ) as lab:
             assert lab.until_line(1)
             lab.signal(signal.SIGTERM)
             assert lab.end().returncode == 143
@@ -96,6 +98,6 @@ def completed(stages: Path, tmp_path: Path) -> Desk:
 def served(tmp_path: Path) -> Iterator[dict[str, str]]:
     """What `dmsa lab serve --json` says when it is ready; the lab ends with the test."""
     desk = Desk.new(tmp_path / "served")
-    with desk.running("lab", "serve", "estates/quickstart.yaml", "--state", "lab", "--json") as lab:
+    with desk.running("lab", "serve", "estates/quickstart.yaml", "--state", "lab", "--json", forked=True) as lab:
         assert lab.until_line(1)
         yield json.loads(lab.lines[0])

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from orchestrator.views.snapshot import snapshot_schema
 from orchestrator.views.status import status_document
 from orchestrator.views.status_schema import status_schema
 from orchestrator.views.verification_schema import verification_schema
+from tests import warm
 from tests.cli.running import Running, Stream, running, running_freely
 from tests.patience import PATIENCE
 
@@ -124,7 +125,7 @@ class Desk:
     def dmsa(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end, without a terminal and with an empty input."""
         ended = subprocess.run(
-            [*COMMAND, *args],
+            [*_command(environment), *args],
             cwd=self.folder,
             env=_environment(environment),
             stdin=subprocess.DEVNULL,
@@ -143,9 +144,15 @@ class Desk:
         assert "Traceback" not in ended.stderr
         return ended.stdout
 
-    def running(self, *args: str, listen_to: Stream = "stdout", **environment: str) -> AbstractContextManager[Running]:
-        """Run a command beside the test, which holds it back; it is killed at the end of the context."""
-        return running((*COMMAND, *args), self.folder, _environment(environment), listen_to=listen_to)
+    def running(
+        self, *args: str, listen_to: Stream = "stdout", forked: bool = False, **environment: str
+    ) -> AbstractContextManager[Running]:
+        """Run a command beside the test, which holds it back; it is killed at the end of the context.
+
+        A *forked* command is there sooner, and takes only the signals that end it.
+        """
+        command = _command(environment) if forked else COMMAND
+        return running((*command, *args), self.folder, _environment(environment), listen_to=listen_to)
 
     def running_freely(self, *args: str, **environment: str) -> AbstractContextManager[Running]:
         """Run a command beside the test that is not held back, as one whose speed is the point."""
@@ -285,6 +292,13 @@ def assert_once_each(state: Path, accounts: int = 5) -> None:
     assert set(started.values()) == {1}
     assert len(started) == accounts
     assert completed == started
+
+
+def _command(more: dict[str, str]) -> Sequence[str]:
+    """Return the command: forked from a process that has read the program, unless it must know more before that."""
+    if any(name.startswith(("PYTHON", "LD_")) for name in more):
+        return COMMAND
+    return (str(warm.shared().bin / "python"), *COMMAND[1:])
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """The real command in a process that kills itself -9 at the moment it is told.
 
-    python -m tests.cli.mortal --at N [--told FILE] run plan.yaml ...
+    python -m tests.cli.mortal --at MOMENT [--told FILE] run plan.yaml ...
 
-Moments are counted in the order in which they pass: before and after each append to the journal; and of each write
-before its thread carries it, after the far side has taken it and before anything of its reply is read, and after the
-reply. FILE gets a line for each; with ``--at 0`` nothing dies. Nothing in the product knows of this.
+MOMENT is a number, or ``WHAT:N``, the Nth whose line begins with WHAT (``after reply:2``): what is done side by side
+does not pass in the same order each time. Moments are counted in the order in which they pass: before and after each
+append to the journal; and of each write before its thread carries it, after the far side has taken it and before
+anything of its reply is read, and after the reply. FILE gets a line for each; with ``--at 0`` nothing dies. Nothing in
+the product knows of this.
 """
 
 from __future__ import annotations
@@ -31,18 +33,20 @@ KINDS = ("before append", "after append", "before write", "taken by the far side
 class Fate:
     """Counts moments, from any thread, and ends the process at one of them."""
 
-    def __init__(self, at: int, told: Path | None) -> None:
-        self._at, self._told, self._passed = at, told, 0
+    def __init__(self, at: str, told: Path | None) -> None:
+        self._what, _, number = at.rpartition(":")
+        self._at, self._told, self._passed, self._alike = int(number), told, 0, 0
         self._lock = threading.Lock()
 
     def moment(self, what: str) -> None:
         """Pass a moment, or do not."""
         with self._lock:
             self._passed += 1
+            self._alike += what.startswith(self._what)
             if self._told is not None:
                 with self._told.open("a", encoding="utf-8") as file:
                     file.write(f"{self._passed}\t{what}\n")
-            if self._passed == self._at:
+            if what.startswith(self._what) and self._alike == self._at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -114,7 +118,7 @@ def main() -> None:
     if rest[:1] == ["--told"]:
         told, rest = Path(rest[1]), rest[2:]
     assert ours[0] == "--at"
-    mortal(Fate(int(ours[1]), told))
+    mortal(Fate(ours[1], told))
     app(rest, prog_name="dmsa")
 
 

@@ -299,7 +299,7 @@ def test_over_the_wire_nothing_starts_and_nothing_is_completed_before_people_hav
     waiting = desk.dmsa("run", "plan.yaml", "--json")
     assert waiting.returncode == 7
     (pilot,) = json.loads(waiting.stdout)["waves"]
-    assert pilot["waiting"] == {"for": "approval:complete", "until": None}
+    assert (pilot["waiting"]["for"], pilot["waiting"]["until"]) == ("approval:complete", None)
     assert (pilot["approvals"][0]["gate"], pilot["approvals"][0]["missing"]) == ("complete", 2)
     assert desk.phases() == {"dmsa-batch": "soaked"}
     assert sum(targets(desk.lab, START).values()) == 1

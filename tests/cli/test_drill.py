@@ -337,7 +337,7 @@ def behind_tcp(once: Once) -> Desk:
     def fill(folder: Path) -> None:
         far, near = Desk.new(folder / "far"), Desk(folder / "near")
         near.folder.mkdir()
-        with far.running("lab", "serve", "estates/quickstart.yaml", "--state", "lab", "--json") as lab:
+        with far.running("lab", "serve", "estates/quickstart.yaml", "--state", "lab", "--json", forked=True) as lab:
             assert lab.until_line(1)
             served = json.loads(lab.lines[0])
             shutil.copy(served["ca"], near.folder / "ca.pem")

@@ -111,7 +111,7 @@ def test_what_is_missing_is_held_with_its_entry(desk, file, old, new, says, entr
 
 def test_an_endpoint_that_is_not_registered_is_said_to_be_so(desk):
     (desk.folder / "jea" / "app02.corp.example" / "DmsaHost.pssc").unlink()
-    with desk.running("lab", "serve", "estates/quickstart.yaml", "--state", "lab", "--json") as lab:
+    with desk.running("lab", "serve", "estates/quickstart.yaml", "--state", "lab", "--json", forked=True) as lab:
         assert lab.until_line(1)
         ready = json.loads(lab.lines[0])
         plan = read_plan("quickstart.yaml")

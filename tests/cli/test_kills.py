@@ -35,8 +35,8 @@ def test_there_are_moments_of_every_kind_and_each_write_has_all_of_its_own(forwa
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_a_moment_and_run_again_it_ends_as_if_nothing_had_happened(forward, kind):
     expected, moments = forward
-    these = [at for at, moment in enumerate(moments, 1) if moment.split("\t")[0] == kind]
-    one = killed(these[len(these) // 2], None, FORWARD, expected, ONE)
+    these = [moment for moment in moments if moment.split("\t")[0] == kind]
+    one = killed(f"{kind}\t:{len(these) // 2}", None, FORWARD, expected, ONE)
     assert one.what.split("\t")[0] == kind
     assert (one.wrong, one.extra) == ([], 0)
 
@@ -45,6 +45,7 @@ def test_so_does_the_way_back(place, forward, tmp_path):
     assert forward
     expected, moments = undisturbed(copied(place, tmp_path / "back"), BACK, ONE)
     undoing = "taken by the far side\tUndo-ADServiceAccountMigration"
-    one = killed(1 + moments.index(undoing), place, BACK, expected, ONE)
+    assert undoing in moments
+    one = killed(f"{undoing}:1", place, BACK, expected, ONE)
     assert one.what == undoing
     assert (one.wrong, one.extra) == ([], 0)

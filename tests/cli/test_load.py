@@ -17,7 +17,7 @@ from tests.cli.fleet import Visits, fleet, host_of, reach
 
 SHELLS, OPERATIONS, SYSTEM, USERS = 2150859173, 2150859174, 2150859176, 2150859179
 RESTART = "Restart-Service"
-HANGING = {host_of(number) for number in range(8)}
+HANGING = {host_of(number) for number in range(4)}
 
 
 def events(desk: Desk):
@@ -50,10 +50,10 @@ def test_thirty_migrations_get_through_where_there_is_hardly_any_room(tmp_path):
 
 @pytest.fixture
 def hanging(tmp_path):
-    """Twelve migrations before their restart, to which eight of the hosts never answer; we would wait ten minutes."""
+    """Six migrations before their restart, to which four of the hosts never answer; we would wait ten minutes."""
     never = [{"kind": "hang", "arrives": False, "when": {"cmdlet": RESTART, "host": host}} for host in HANGING]
-    desk = fleet(tmp_path, 12, never)
-    with desk.running("lab", "serve", "estates/fleet.yaml", "--state", "lab", "--json") as lab:
+    desk = fleet(tmp_path, 6, never)
+    with desk.running("lab", "serve", "estates/fleet.yaml", "--state", "lab", "--json", forked=True) as lab:
         assert lab.until_line(1)
         reach(desk, json.loads(lab.lines[0]), timeout="10m")
         desk.done("run", "plan.yaml", "--until", "registered")
@@ -61,18 +61,18 @@ def hanging(tmp_path):
 
 
 def test_hosts_that_hang_keep_neither_the_others_nor_a_way_back_waiting(hanging):
-    with hanging.running("run", "plan.yaml", "--hosts-at-once", "6") as run:
-        left = {f"dmsa-{number:05d}" for number in range(8, 12)}
+    with hanging.running("run", "plan.yaml", "--hosts-at-once", "3") as run:
+        left = {f"dmsa-{number:05d}" for number in range(4, 6)}
         while left:
             line = run.until(lambda line: "-> restarted" in line)
             left.discard(next(word for word in line.split() if word.startswith("dmsa-")))
-        with hanging.running("rollback", "plan.yaml", "--only", "dmsa-00011", "--reason", "as a test") as word:
-            run.until(lambda line: "-> rolled_back" in line and "dmsa-00011" in line)
+        with hanging.running("rollback", "plan.yaml", "--only", "dmsa-00005", "--reason", "as a test") as word:
+            run.until(lambda line: "-> rolled_back" in line and "dmsa-00005" in line)
             assert word.end().returncode == 0
         run.signal(signal.SIGKILL)
         run.end()
     phases = hanging.phases()
-    assert {phases[f"dmsa-{number:05d}"] for number in range(8)} == {"registered"}
+    assert {phases[f"dmsa-{number:05d}"] for number in range(4)} == {"registered"}
     began = [one for one in events(hanging) if isinstance(one, AttemptStarted) and one.cmdlet == RESTART]
     ended = [one for one in events(hanging) if isinstance(one, AttemptFinished) and one.subject in HANGING]
     assert {one.subject for one in began} >= HANGING

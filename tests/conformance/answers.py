@@ -91,7 +91,7 @@ def carried(recording: Recording, call: Call) -> Reply:
     """Return what the orchestrator's session makes of a call to the host of a recording."""
     pipeline = uuid4()
 
-    def dialled(_settings: Settings) -> WSMan:
+    def dialled(_settings: Settings, *_given: object) -> WSMan:
         client = WSMan(HOST)
         client.transport = Recorded(recording, talking.shell, pipeline)
         return client

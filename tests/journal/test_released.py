@@ -73,8 +73,17 @@ def test_it_can_be_looked_at(version, stage, desk):
     assert phases == {id_: state.phase for id_, state in state_of(desk).migrations.items()}
 
 
-@of_every_version
-@pytest.mark.parametrize("stage", ["killed", "soaking", "completed"])
+FINISHING = ("killed", "soaking", "completed")
+OF_EACH = [
+    (version, stage)
+    for version in VERSIONS
+    for number, stage in enumerate(FINISHING)
+    if version == VERSION or (version + number) % 3 == 0
+]
+"""Every stage of this version, and one of each earlier one, by turns: over the wire they take seconds."""
+
+
+@pytest.mark.parametrize(("version", "stage"), OF_EACH)
 def test_it_finishes(version, stage, desk):
     desk.done(*RUN)
     assert set(desk.phases().values()) == {"completed"}
@@ -84,7 +93,7 @@ def test_it_finishes(version, stage, desk):
         assert [*journal.read()][-1].version == VERSION
 
 
-@of_every_version
+@pytest.mark.parametrize("version", [VERSIONS[0], VERSION])
 @pytest.mark.parametrize("stage", ["rolling-back"])
 def test_it_goes_all_the_way_back(version, stage, desk):
     desk.done("rollback", "plan.yaml", "--all", "--yes")
@@ -92,7 +101,7 @@ def test_it_goes_all_the_way_back(version, stage, desk):
     desk.done("journal", "verify")
 
 
-@of_every_version
+@pytest.mark.parametrize("version", [VERSIONS[0], VERSION])
 @pytest.mark.parametrize("stage", ["held"])
 def test_it_is_still_held_and_can_be_released(version, stage, desk):
     assert desk.dmsa(*RUN).returncode == 4

@@ -69,12 +69,15 @@ def looked_ahead(world: World, until: Phase | None = None, *, ways_back: bool = 
 BEGUN = tuple(phase for phase in PATH if phase not in {Phase.PLANNED, Phase.COMPLETED})
 
 
-def varied(on: Rehearsed, chance: random.Random) -> Rehearsed:
-    """Return the same with more that a run must look at: accounts a guard refuses, neighbours, spellings, hours.
+def registering(on: Rehearsed) -> Rehearsed:
+    """Return the same, but every host registers itself: nobody can tell which will not, and prediction expects it."""
+    hosts = tuple(host.model_copy(update={"registers": True}) for host in on.spec.hosts)
+    return replace(on, spec=on.spec.model_copy(update={"hosts": hosts}), first_day=[])
 
-    Every host registers itself: beforehand nobody can tell which will not, and a prediction takes it for granted.
-    """
-    spec = on.spec
+
+def varied(on: Rehearsed, chance: random.Random) -> Rehearsed:
+    """Return the same with more that a run must look at: accounts a guard refuses, neighbours, spellings, hours."""
+    spec = registering(on).spec
     users = [_user(user, chance) for user in spec.users]
     if chance.random() < 0.3:
         users.append(UserSpec(dn=f"CN=neighbour,{ACCOUNTS}", protected=True))
@@ -84,7 +87,6 @@ def varied(on: Rehearsed, chance: random.Random) -> Rehearsed:
             update={
                 "services": tuple(_service(one, upns) for one in host.services),
                 "site": chance.choice(("Berlin", "Hamburg")),
-                "registers": True,
             }
         )
         for host in spec.hosts

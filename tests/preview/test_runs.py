@@ -11,7 +11,15 @@ from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.preview import WayBack, held_against
 from orchestrator.preview.against import Verdict
 from orchestrator.rehearsal.world import World
-from tests.preview.runs import compared, looked_ahead, of_plans, twice_looked, ways_back_compared, world_of
+from tests.preview.runs import (
+    compared,
+    looked_ahead,
+    of_plans,
+    registering,
+    twice_looked,
+    ways_back_compared,
+    world_of,
+)
 from tests.wayback.plans import rehearsed
 
 SEEDS = 8
@@ -81,7 +89,7 @@ def told(world: World) -> list:
 
 @pytest.mark.parametrize("seed", [1, 2, 4, 9])
 def test_the_journal_tells_that_it_came_as_predicted(seed):
-    world = world_of(rehearsed(seed))
+    world = world_of(registering(rehearsed(seed)))
     kept = looked_ahead(world)
     before = held_against(kept, told(world))
     assert {one.verdict for one in before} == {Verdict.NOT_YET}
