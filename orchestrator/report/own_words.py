@@ -35,7 +35,7 @@ class OwnWords:
 
     def of(self, text: str) -> str:
         """Return a text with the long names replaced where they stand whole, and moments to the second."""
-        return _MOMENT.sub(r"\1Z", self._whole.sub(lambda found: self._names[found[0]], text))
+        return _MOMENT.sub(r"\1Z", self._whole.sub(lambda found: self._names.get(found[0], found[0]), text))
 
     def value(self, value: Any) -> str:
         """Return a value of an attribute as a person reads it."""

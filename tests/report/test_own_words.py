@@ -33,6 +33,10 @@ def test_only_whole_names_are_replaced(text, said):
     assert OwnWords(ONE).of(text) == said
 
 
+def test_an_account_without_a_name_changes_nothing():
+    assert OwnWords({**ONE, "account": "", "snapshots": []}).of("as it is") == "as it is"
+
+
 def test_who_a_guard_speaks_of():
     own = OwnWords(ONE)
     assert own.role(ACCOUNT.upper()) == "the account"
