@@ -37,6 +37,10 @@ def test_what_a_page_shows_is_made_by_the_script_and_has_a_name(page):
         assert alt.strip(), f"{page.name} shows {path.name} and has no words for it"
 
 
+def test_every_picture_is_shown_somewhere():
+    assert {path.name for page in PAGES for _, path in shown(page)} == PICTURES
+
+
 def test_the_folder_holds_what_the_script_makes_and_nothing_else():
     assert {path.name for path in FOLDER.iterdir()} == PICTURES, "python -m tests.pictures makes them"
     assert {path.name: path.stat().st_size for path in FOLDER.iterdir() if path.stat().st_size > MOST_BYTES} == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from orchestrator.board.page import KINDS
 from orchestrator.journal import open_journal
@@ -159,6 +161,28 @@ def row_like(event: Held) -> Any:
     return type(last)(
         **{**last.__dict__, "kind": event.kind, "version": VERSION, "body": to_body(event), "epoch": None}
     )
+
+
+def test_what_a_plan_says_is_text_on_every_page(chromium, tmp_path):
+    folder = with_plans(tmp_path)
+    plan = yaml.safe_load((folder / "plans" / "one-account.yaml").read_text())
+    plan |= {"change": MARKUP, "owner": MARKUP, "description": MARKUP}
+    plan["waves"][0]["name"] = MARKUP
+    (migration,) = plan["waves"][0]["migrations"]
+    migration["account"] = r"CN=\3Cimg src\3Dx onerror\3Dconsole.error(1)\3E,OU=Service Accounts,DC=corp,DC=example"
+    migration["hosts"][0]["services"] = [MARKUP]
+    (folder / "plans" / "hostile.json").write_text(json.dumps(plan))
+    seen = set()
+    with board(folder, "plans/hostile.json") as url, visiting(chromium, url) as page:
+        wanted = [url]
+        for address in wanted:
+            page.goto(address)
+            seen.add(page.inner_text("h1"))
+            links = page.locator("a[href]").evaluate_all("all => all.map(one => one.href.split('#')[0])")
+            wanted += [link for link in dict.fromkeys(links) if link not in wanted]
+            assert page.locator("main img, main script").count() == 0, address
+            assert too_wide(page) == [], address
+    assert seen > {f"Wave {MARKUP}", "dmsa-mail"}
 
 
 def test_a_board_that_is_gone_is_told_to_be_gone(chromium, tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -13,9 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli import app
+from orchestrator.report.page import page as page_of
 from tests import story
 from tests.boards import JOURNAL, ROOT, with_plans
 from tests.browser import OF_COLOUR, PHONE, SCHEMES, WALL, Visit, chromium, too_wide, unreached, violations, visiting
+from tests.report.reports import reported, texts
+from tests.report.test_hostile import ATTACKS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -63,6 +68,16 @@ def test_it_asks_for_nothing_but_itself(chromium, reports):
         assert visit.asked == [reports["end"].as_uri()]
         assert visit.complaints == []
         assert page.locator("script, iframe, object, embed, link[href]").count() == 0
+
+
+def test_what_people_and_directories_say_is_text(chromium, tmp_path):
+    document, turn = copy.deepcopy(reported("released-4-held")), itertools.cycle(ATTACKS)
+    for holder, key in list(texts(document)):
+        holder[key] = next(turn)
+    (tmp_path / "report.html").write_bytes(page_of(document, "plan.yaml"))
+    with opened(chromium, tmp_path / "report.html", width=PHONE) as page:
+        assert page.locator("script, img, [onmouseover]").count() == 0
+        assert ATTACKS[0] in page.inner_text("main")
 
 
 def test_every_link_leads_to_something_on_the_page(chromium, reports):
