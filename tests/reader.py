@@ -1,0 +1,128 @@
+"""Somebody who goes through a page and types what it shows: a folder with the plans, a shell, and the program.
+
+Commands are forked from a process that has read the program (:mod:`tests.warm`). What a page begins with, and a first
+command that several pages have, is done once and copied: a journal and a simulated estate are files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.pages import ROOT, Step
+from tests.patience import PATIENCE
+from tests.warm import Warm
+
+JUMPS = {"one-account.yaml": "6h", "quickstart.yaml": "2h"}
+"""How far the time of an estate jumps here: nothing that a page shows depends on it, and weeks pass sooner."""
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Shelf:
+    """Folders in which something was done already, each with how the last of it ended; never used but as a copy."""
+
+    place: Path
+    warm: Warm
+    _kept: dict[tuple[str, ...], tuple[Path, Done]] = field(default_factory=dict)
+
+    def after(self, commands: tuple[str, ...]) -> tuple[Path, Done]:
+        """Return a folder as it is after these commands, and how the last of them ended."""
+        if commands not in self._kept:
+            before = self.after(commands[:-1])[0] if commands else None
+            made = self.place / str(len(self._kept))
+            reader = Reader(made, self.warm)
+            if before is not None:
+                shutil.copytree(before, made, symlinks=True)
+                done = reader.types(commands[-1])
+            else:
+                reader.sits_down()
+                done = Done(0, "", "")
+            self._kept[commands] = made, done
+        return self._kept[commands]
+
+    def reader(self, commands: tuple[str, ...], folder: Path) -> Reader:
+        """Return somebody for whom all of this was done in a folder of his own."""
+        shutil.copytree(self.after(commands)[0], folder, symlinks=True)
+        return Reader(folder, self.warm)
+
+
+class Reader:
+    """Who types, in a folder."""
+
+    def __init__(self, folder: Path, warm: Warm) -> None:
+        self.folder, self._warm = folder, warm
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DMSA_", "COV"))}
+        path = f"{warm.bin}:{inherited['PATH']}"
+        self._environment = {**inherited, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1"}
+        self._stay: list[tuple[Step, subprocess.Popen[str], str]] = []
+
+    def sits_down(self) -> None:
+        """Begin with what a clone has, set up as README says."""
+        shutil.copytree(ROOT / "plans", self.folder / "plans")
+        for name, jump in JUMPS.items():
+            estate = self.folder / "plans" / "estates" / name
+            estate.write_text(
+                re.sub(r"^clock: {(.+)}$", rf"clock: {{\1, jump: {jump}}}", estate.read_text(), flags=re.MULTILINE)
+            )
+        (self.folder / ".venv" / "bin").mkdir(parents=True)
+        (self.folder / ".venv" / "bin" / "dmsa").symlink_to(self._warm.bin / "dmsa")
+
+    def types(self, command: str) -> Done:
+        """Give a command to a shell, and wait for its end."""
+        with self._shell(command) as shell:
+            try:
+                stdout, stderr = shell.communicate(timeout=2 * PATIENCE)
+            except subprocess.TimeoutExpired:
+                shell.kill()
+                raise
+        return Done(_status(shell), stdout, stderr)
+
+    def types_in_another_terminal(self, step: Step) -> None:
+        """Give a command that stays to another shell; come back once it has printed what the page waits for."""
+        assert step.stays_until is not None
+        shell = self._shell(f"exec {step.command} 2>&1")
+        assert shell.stdout is not None
+        said = ""
+        self._stay.append((step, shell, said))
+        for line in shell.stdout:
+            said += line
+            self._stay[-1] = step, shell, said
+            if step.stays_until in line:
+                return
+        raise AssertionError(f"{step.command}: ended with {shell.wait()} before it said {step.stays_until}\n{said}")
+
+    def leaves(self) -> Iterable[tuple[Step, Done]]:
+        """Wait for what is about to end by itself, give what stays Ctrl-C, and yield what all of it printed."""
+        while self._stay:
+            step, shell, said = self._stay.pop()
+            with contextlib.suppress(ProcessLookupError):
+                if " serve " in step.command:
+                    shell.send_signal(signal.SIGINT)
+                stdout, _ = shell.communicate(timeout=PATIENCE)
+                yield step, Done(_status(shell), said + stdout, "")
+
+    def _shell(self, command: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            ("bash", "-c", command), cwd=self.folder, env=self._environment, stdout=pipe, stderr=pipe, text=True
+        )
+
+
+def _status(shell: subprocess.Popen[str]) -> int:
+    return shell.returncode if shell.returncode >= 0 else 128 - shell.returncode
