@@ -76,7 +76,7 @@ def lifecycle() -> str:
 
 
 def way() -> str:
-    """Draw the path forward and the ways back; arrows of one step to one phase are one, from the last phase they leave."""
+    """Draw the path forward and the ways back; of one step to one phase only the last arrow is drawn."""
     words: dict[tuple[Phase, Phase], list[str]] = {(m.source, m.dest): [m.trigger] for m in MOVES if _forward(m)}
     together: dict[tuple[Trigger, Phase], list[Phase]] = {}
     for move in MOVES:
