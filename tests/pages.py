@@ -83,7 +83,7 @@ def steps(page: Path) -> list[Step]:
     return [
         Step(command, shown, block.mark.removeprefix(STAYS) if block.mark.startswith(STAYS) else None)
         for block in blocks(page)
-        if block.language == "console" and not block.mark.startswith(NOT_RUN)
+        if block.language == "console" and not block.mark.startswith((NOT_RUN, WALKTHROUGH))
         for command, shown in block.steps
     ]
 
@@ -127,11 +127,12 @@ def why_not(block: Block) -> str | None:
 
 
 class Placed(NamedTuple):
-    """A block of a walkthrough: text for a file, put at its end or after a line of it; ``run`` are commands."""
+    """A block of a walkthrough: a file, or lines after, or instead of, one of its lines; ``run``: commands, as on any page."""
 
     where: str
-    after: str
-    text: str
+    line: str
+    instead: bool
+    block: Block
 
 
 def walkthrough(page: Path) -> list[Placed]:
@@ -139,6 +140,6 @@ def walkthrough(page: Path) -> list[Placed]:
     found = []
     for block in blocks(page):
         if block.mark.startswith(WALKTHROUGH):
-            where, _, after = block.mark.removeprefix(WALKTHROUGH).partition(", after ")
-            found.append(Placed(where, after, block.text))
+            where, how, line = re.split(r", (after|instead of) ", f"{block.mark.removeprefix(WALKTHROUGH)}, after ")[:3]
+            found.append(Placed(where, line.removesuffix(", after "), how == "instead of", block))
     return found

@@ -21,8 +21,12 @@ from tests.pages import ROOT, Step
 from tests.patience import PATIENCE
 from tests.warm import Warm
 
-JUMPS = {"one-account.yaml": "6h", "quickstart.yaml": "2h"}
-"""How far the time of an estate jumps here: nothing that a page shows depends on it, and weeks pass sooner."""
+SOONER = {
+    "estates": (r"^clock: {(.+)}$", r"clock: {\1, jump: 6h}", ("one-account", "quickstart", "late-hosts")),
+    "": (r"^policy:\n", "policy:\n  ledger_every: 1d\n", ("quickstart", "approved", "late-hosts")),
+    ".": (r"\Z", "policy: {ledger_every: 1d}\n", ("one-account",)),
+}
+"""What makes weeks pass sooner: longer jumps, and a ledger that is read once a day. Nothing that is shown depends on it."""
 
 
 class Done(NamedTuple):
@@ -75,11 +79,12 @@ class Reader:
     def sits_down(self) -> None:
         """Begin with what a clone has, set up as README says."""
         shutil.copytree(ROOT / "plans", self.folder / "plans")
-        for name, jump in JUMPS.items():
-            estate = self.folder / "plans" / "estates" / name
-            estate.write_text(
-                re.sub(r"^clock: {(.+)}$", rf"clock: {{\1, jump: {jump}}}", estate.read_text(), flags=re.MULTILINE)
-            )
+        for where, (what, becomes, names) in SOONER.items():
+            for name in names:
+                file = self.folder / "plans" / where / f"{name}.yaml"
+                text, times = re.subn(what, becomes, file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+                assert times == 1, file
+                file.write_text(text, encoding="utf-8")
         (self.folder / ".venv" / "bin").mkdir(parents=True)
         (self.folder / ".venv" / "bin" / "dmsa").symlink_to(self._warm.bin / "dmsa")
 
