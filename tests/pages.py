@@ -127,7 +127,7 @@ def why_not(block: Block) -> str | None:
 
 
 class Placed(NamedTuple):
-    """A block of a walkthrough: a file, or lines after, or instead of, one of its lines; ``run``: commands, as on any page."""
+    """A block of a walkthrough: a file, or lines after, or instead of, one of its lines; ``run``: commands."""
 
     where: str
     line: str

@@ -26,7 +26,7 @@ SOONER = {
     "": (r"^policy:\n", "policy:\n  ledger_every: 1d\n", ("quickstart", "approved", "late-hosts")),
     ".": (r"\Z", "policy: {ledger_every: 1d}\n", ("one-account",)),
 }
-"""What makes weeks pass sooner: longer jumps, and a ledger that is read once a day. Nothing that is shown depends on it."""
+"""What makes weeks pass sooner: longer jumps, and a ledger that is read once a day. Pages show nothing of it."""
 
 
 class Done(NamedTuple):
