@@ -7,16 +7,19 @@ command that several pages have, is done once and copied: a journal and a simula
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrator.journal.lock import FileLock
 from tests.pages import ROOT, Step
 from tests.patience import PATIENCE
 from tests.warm import Warm
@@ -37,33 +40,56 @@ class Done(NamedTuple):
     stderr: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class Shelf:
-    """Folders in which something was done already, each with how the last of it ended; never used but as a copy."""
+    """Folders in which something was done already, each with how the last of it ended; never used but as a copy.
+
+    They are of all workers (pytest-xdist) together: whoever comes second to one waits for the first.
+    """
 
     place: Path
     warm: Warm
-    _kept: dict[tuple[str, ...], tuple[Path, Done]] = field(default_factory=dict)
 
     def after(self, commands: tuple[str, ...]) -> tuple[Path, Done]:
         """Return a folder as it is after these commands, and how the last of them ended."""
-        if commands not in self._kept:
-            before = self.after(commands[:-1])[0] if commands else None
-            made = self.place / str(len(self._kept))
-            reader = Reader(made, self.warm)
-            if before is not None:
-                shutil.copytree(before, made, symlinks=True)
-                done = reader.types(commands[-1])
-            else:
-                reader.sits_down()
-                done = Done(0, "", "")
-            self._kept[commands] = made, done
-        return self._kept[commands]
+        name = hashlib.sha256(repr(commands).encode()).hexdigest()[:16]
+        desk, ended = self.place / name, self.place / f"{name}.json"
+        with self._alone(name):
+            if not ended.exists():
+                done = self._does(commands, desk)
+                ended.write_text(json.dumps(done), encoding="utf-8")
+        return desk, Done(*json.loads(ended.read_text(encoding="utf-8")))
 
     def reader(self, commands: tuple[str, ...], folder: Path) -> Reader:
         """Return somebody for whom all of this was done in a folder of his own."""
         shutil.copytree(self.after(commands)[0], folder, symlinks=True)
         return Reader(folder, self.warm)
+
+    def _does(self, commands: tuple[str, ...], desk: Path) -> Done:
+        if not commands:
+            sit_down(desk)
+            return Done(0, "", "")
+        return self.reader(commands[:-1], desk).types(commands[-1])
+
+    @contextlib.contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        lock = FileLock(self.place / f"{name}.lock")
+        assert lock.take(patience=2 * PATIENCE)
+        try:
+            yield
+        finally:
+            lock.free()
+
+
+def sit_down(folder: Path) -> None:
+    """Lay out the plans as a clone has them, but for what makes weeks pass sooner."""
+    shutil.copytree(ROOT / "plans", folder / "plans")
+    for where, (what, becomes, names) in SOONER.items():
+        for name in names:
+            file = folder / "plans" / where / f"{name}.yaml"
+            text, times = re.subn(what, becomes, file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            assert times == 1, file
+            file.write_text(text, encoding="utf-8")
 
 
 class Reader:
@@ -75,18 +101,10 @@ class Reader:
         path = f"{warm.bin}:{inherited['PATH']}"
         self._environment = {**inherited, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1"}
         self._stay: list[tuple[Step, subprocess.Popen[str], str]] = []
-
-    def sits_down(self) -> None:
-        """Begin with what a clone has, set up as README says."""
-        shutil.copytree(ROOT / "plans", self.folder / "plans")
-        for where, (what, becomes, names) in SOONER.items():
-            for name in names:
-                file = self.folder / "plans" / where / f"{name}.yaml"
-                text, times = re.subn(what, becomes, file.read_text(encoding="utf-8"), flags=re.MULTILINE)
-                assert times == 1, file
-                file.write_text(text, encoding="utf-8")
-        (self.folder / ".venv" / "bin").mkdir(parents=True)
-        (self.folder / ".venv" / "bin" / "dmsa").symlink_to(self._warm.bin / "dmsa")
+        command = folder / ".venv" / "bin" / "dmsa"
+        command.parent.mkdir(parents=True, exist_ok=True)
+        command.unlink(missing_ok=True)
+        command.symlink_to(warm.bin / "dmsa")
 
     def types(self, command: str) -> Done:
         """Give a command to a shell, and wait for its end."""

@@ -266,9 +266,12 @@ def test_every_block_is_run_or_says_why_not(page: Path):
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+def shelf(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    own = tmp_path_factory.getbasetemp()
+    place = (own.parent if hasattr(request.config, "workerinput") else own) / "shelf"
+    place.mkdir(exist_ok=True)
     with Warm() as warm:
-        yield Shelf(tmp_path_factory.mktemp("shelf"), warm)
+        yield Shelf(place, warm)
 
 
 def typed(page: Path) -> tuple[str, ...]:
