@@ -27,10 +27,10 @@ from orchestrator.model.lifecycle import Phase, Trigger, mermaid, move
 from orchestrator.model.plan import Plan
 from orchestrator.model.waiting import WaitFor
 from orchestrator.views.status_schema import HELD_REASONS, REGISTRY, status_schema
+from tests import warm
 from tests.documents import ASKED_ELSEWHERE, PAGES, PART, PARTS, ROOT, RUNBOOKS, refreshed
 from tests.pages import DATA, FENCE, RUNNABLE, STAYS, WALKTHROUGH, Step, begins_after, blocks, steps, why_not
 from tests.reader import Done, Shelf
-from tests.warm import Warm
 
 README = ROOT / "README.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -266,12 +266,11 @@ def test_every_block_is_run_or_says_why_not(page: Path):
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Shelf]:
+def shelf(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Shelf:
     own = tmp_path_factory.getbasetemp()
     place = (own.parent if hasattr(request.config, "workerinput") else own) / "shelf"
     place.mkdir(exist_ok=True)
-    with Warm() as warm:
-        yield Shelf(place, warm)
+    return Shelf(place, warm.shared())
 
 
 def typed(page: Path) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ a page, a shell or a test cannot tell the two apart, but by the time.
 from __future__ import annotations
 
 import ast
+import atexit
 import contextlib
 import gc
 import importlib
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
@@ -75,6 +77,15 @@ class Warm:
     ) -> None:
         self._process.communicate()
         self._folder.cleanup()
+
+
+@cache
+def shared() -> Warm:
+    """Return the one of this process: it is there from the first who asks until this process ends."""
+    warm = Warm()
+    warm.__enter__()
+    atexit.register(warm.__exit__, None, None, None)
+    return warm
 
 
 def serve(place: str) -> Callable[[], None]:
