@@ -114,6 +114,7 @@ REASONS: dict[str, Callable[[Block], bool]] = {
     "the log-on of another domain": lambda block: "ktutil" in block.text,
     "takes hours": lambda block: block.page == "figures.md",
     "read by": _named,
+    "for cron": lambda block: bool(re.match(r"(?:[*\d/,-]+ ){5}\S", block.text)),
     "a form": lambda block: bool(re.search(r"\b[A-Z]{4,}\b", block.text)),
     "makes a virtual environment": lambda block: "-m venv" in block.text,
 }
