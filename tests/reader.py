@@ -131,11 +131,11 @@ class Reader:
         raise AssertionError(f"{step.command}: ended with {shell.wait()} before it said {step.stays_until}\n{said}")
 
     def leaves(self) -> Iterable[tuple[Step, Done]]:
-        """Wait for what is about to end by itself, give what stays Ctrl-C, and yield what all of it printed."""
+        """Wait for a runner that is about to end, give whatever else stays Ctrl-C, and yield what all of it printed."""
         while self._stay:
             step, shell, said = self._stay.pop()
             with contextlib.suppress(ProcessLookupError):
-                if " serve " in step.command:
+                if " --watch" not in step.command:
                     shell.send_signal(signal.SIGINT)
                 stdout, _ = shell.communicate(timeout=PATIENCE)
                 yield step, Done(_status(shell), said + stdout, "")
