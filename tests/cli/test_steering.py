@@ -201,7 +201,8 @@ def test_a_mirror_that_is_away_for_a_while_ends_nothing(tmp_path):
     share.mkdir()
     mirrored = (*WATCH, "--mirror", str(share / "rows.jsonl"))
     with served(tmp_path / "desk", weeks) as (desk, state, _lab), desk.running_freely(*mirrored) as run:
-        run.until(waits_for_dwell("dmsa-"))
+        for _ in range(2):
+            run.until(waits_for_dwell("dmsa-"))
         share.rename(away)
         run.until(lambda line: "Nothing is sent meanwhile, and it is tried again in 5 s." in line)
         arrived = len(writes(state))
