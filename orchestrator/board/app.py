@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -44,7 +45,7 @@ class Board:
 
     async def page(self, request: Request) -> Response:
         """Answer with a page."""
-        address = Address.of(request.url.path, request.url.query)
+        address = Address.of(request.scope["path"], _query(request.scope))
         if address is None:
             raise HTTPException(404)
         showing = self.hub.showing(address)
@@ -107,8 +108,8 @@ class Board:
         request = Request(scope)
         if "text/html" not in request.headers.get("accept", ""):
             return JSONResponse({"error": _SAID[401]}, 401)
-        query = f"?{request.url.query}" if request.url.query else ""
-        return self._form(_here(f"{request.url.path}{query}"), wrong=None)
+        wanted = f"{scope['raw_path'].decode('latin-1')}?{_query(scope)}".removesuffix("?")
+        return self._form(_here(wanted), wrong=None)
 
     def _form(self, after: str, *, wrong: bool | None) -> Response:
         """Return the form; *wrong* is None where something else was asked for."""
@@ -118,10 +119,9 @@ class Board:
     async def refused(self, request: Request, error: Exception) -> Response:
         """Answer where there is nothing, or where something is refused."""
         assert isinstance(error, HTTPException)
-        said = (
-            error.detail if request.url.path.startswith("/api/plans/") else _SAID.get(error.status_code, error.detail)
-        )
-        if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", "text/html"):
+        own = error.detail != HTTPStatus(error.status_code).phrase
+        said = error.detail if own else _SAID.get(error.status_code, error.detail)
+        if request.scope["path"].startswith("/api/") or "text/html" not in request.headers.get("accept", "text/html"):
             return JSONResponse({"error": said}, error.status_code, error.headers)
         data = {"title": f"{error.status_code}", "message": said, "live": None, "plan": "", "section": ""}
         return HTMLResponse(self.ink.draw("message.html", data), error.status_code, error.headers)
@@ -161,6 +161,11 @@ async def _events(hub: Hub, address: Address, mark: Mark) -> AsyncIterator[str]:
             yield "event: beat\ndata: {}\n\n"
         else:  # JSON in ASCII: no line of it can end early, and no name of a field can be slipped in
             yield f"id: {now}\nevent: change\ndata: {json.dumps(change.document)}\n\n"
+
+
+def _query(scope: Scope) -> str:
+    """Return a query as it came; a URL made of the decoded path would be taken apart at other places."""
+    return str(scope["query_string"].decode("latin-1"))
 
 
 def _here(text: str) -> str:

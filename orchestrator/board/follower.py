@@ -26,6 +26,9 @@ from orchestrator.views.status import status_document
 
 ROWS = 100
 """How many of a run's newest rows are kept at hand."""
+RECENT = 15
+"""And of each migration's, as far as they are found among the last :data:`AT_FIRST` rows or come later."""
+AT_FIRST = 2_000
 
 Recall = Callable[[Journal, str], tuple[RunState, int]]
 """Where a run stands, and the last row that counts there; raises RowUnreadable."""
@@ -68,6 +71,7 @@ class _Run:
     unread: str | None = None
     stale: bool = True
     rows: deque[Line] = field(default_factory=lambda: deque(maxlen=ROWS))
+    recent: dict[str, deque[Line]] = field(default_factory=dict)
     seen: Seen | None = None
     plan: Plan | None = None
     digest: str | None = None
@@ -85,13 +89,20 @@ class _Run:
         own = row.run == self.name
         self.stale |= own or row.kind in OVERHEARD
         if own:
-            self.rows.append(line_of(row))
+            self.show(row)
         if self.unread is None:
             try:
                 fold_in(self.state, row)
             except RowUnreadable as error:
                 self.unread, self.stale = str(error), True
             self.state.touched.clear()
+
+    def show(self, row: Row) -> None:
+        """Keep a row at hand, for people."""
+        line = line_of(row)
+        self.rows.append(line)
+        if line["migration"]:
+            self.recent.setdefault(line["migration"], deque(maxlen=RECENT)).append(line)
 
 
 class Follower:
@@ -194,7 +205,8 @@ class Follower:
             run.state, run.after = self._source.recall(journal, name)
         except RowUnreadable as error:
             run.unread, run.after = str(error), journal.head()
-        run.rows.extend(line_of(row) for row in journal.read(journal.before_last(ROWS, name), name))
+        for row in journal.read(journal.before_last(AT_FIRST, name), name):
+            run.show(row)
         return run
 
     def _follow(self, journal: Journal, head: int) -> None:
@@ -235,9 +247,10 @@ class Follower:
             )
         if unread is not None or plan is None or digest is None:
             return Seen(run.name, command, rows=rows, unread=unread or "it has no plan yet", note=note)
+        recent = {id_: tuple(lines) for id_, lines in run.recent.items()}
         times = {id_: times_of(state) for id_, state in run.state.migrations.items()}
         document = status_document(run.state, plan, digest, run.state.last_at)
-        return Seen(run.name, command, plan, document, rows, times, None, note)
+        return Seen(run.name, command, plan, document, rows, recent, times, None, note)
 
 
 def _plan(run: _Run, wanted: Wanted | None) -> tuple[Plan | None, str | None]:

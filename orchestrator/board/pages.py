@@ -15,9 +15,6 @@ from orchestrator.views.approvals import gate_lines
 from orchestrator.views.summary import advice, notes
 from orchestrator.views.windows import windows
 
-RECENT = 15
-"""How many rows of its journal the page of a migration shows."""
-
 
 def page_of(address: Address, sight: Sight) -> Page | None:
     """Return a page; None where the board has none at that address."""
@@ -158,7 +155,7 @@ def _migration(sight: Sight, seen: Seen, name: str) -> Page | None:
     needs = [(seen, need) for need in _needs(seen) if name in need.names]
     row = _migration_row(seen, migration) | {"wave": wave["name"]}
     more = {"plan": seen.name, "notes": list(notes(dict(migration), seen.command)), "compared": migration["compared"]}
-    recent = [line for line in reversed(seen.rows) if line["migration"] == name][:RECENT]
+    recent = list(reversed(seen.recent.get(name, ())))
     parts = (
         _top(sight, seen),
         Part("state", "migration_head.html", row),

@@ -15,7 +15,8 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """One run: its status document, the newest rows of its journal, and when each migration came how far.
+    """One run: its status document, the newest rows of its journal, of the whole and of each migration (``recent``),
+    and when each migration came how far.
 
     ``unread`` says why nothing can be told of it; then ``status`` and ``plan`` are None. ``note`` is what people should
     know beside it. ``command`` is the plan (and journal) as a person would give them to the next command.
@@ -26,6 +27,7 @@ class Seen:
     plan: Plan | None = None
     status: Mapping[str, Any] | None = None
     rows: tuple[Line, ...] = ()
+    recent: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
     times: Mapping[str, Times] = field(default_factory=dict)
     unread: str | None = None
     note: str | None = None

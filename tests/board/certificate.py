@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 
-def write_certificate(folder: Path, name: str) -> tuple[str, str]:
+def write_certificate(folder: Path, name: str = "localhost") -> tuple[str, str]:
     """Write both for a name, in PEM; return their paths. A client trusts the certificate itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])

@@ -279,6 +279,8 @@ def test_what_is_served_asks_nobody_else(here):
         "/plans/../../etc/passwd",
         f"/plans/{NAME}/../../x",
         "/plans/nobody",
+        f"/plans/{NAME}%3Fx",
+        f"/plans/{NAME}%23x",
         "/plans/nobody/journal?before=7",
         f"/plans/{NAME}/wave?name=../../etc/passwd",
         f"/plans/{NAME}/wave",

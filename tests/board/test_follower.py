@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.board.follower import ROWS, Follower, Source
+from orchestrator.board.follower import RECENT, ROWS, Follower, Source
 from orchestrator.board.further_back import FURTHEST, STRETCH, further_back
 from orchestrator.cli.recalled import recalled
 from orchestrator.journal import Entry, JournalCorrupt, JournalUnusable, MemoryJournal
@@ -53,6 +53,14 @@ def test_it_may_begin_in_the_middle():
     sight = follows.look()
     assert sight is not None
     assert sight.runs[0].status == said(folded(found, NAME))
+
+
+def test_of_each_migration_the_newest_rows_are_at_hand_however_much_others_do():
+    seen = follower(journal_of(rows()), wanted()).look().runs[0]
+    for id_, lines in seen.recent.items():
+        about = [row.seq for row in rows() if row.body.get("migration") == id_]
+        assert [line["seq"] for line in lines] == about[-RECENT:]
+    assert set(seen.recent) == {migration.id for migration in plan().migrations()}
 
 
 def test_it_says_nothing_when_nothing_happened_and_writes_out_only_what_got_rows():

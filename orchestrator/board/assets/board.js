@@ -53,6 +53,14 @@ function add(rows) {
   while (body.rows.length > Number(body.dataset.most)) body.lastElementChild.remove();
 }
 
+// What a screen reader is told: a region that is itself replaced is not heard.
+function tell() {
+  const needs = document.getElementById("needs-head")?.textContent ?? "";
+  const heard = document.getElementById("heard");
+  if (heard.dataset.last !== undefined && heard.dataset.last !== needs) heard.textContent = needs;
+  heard.dataset.last = needs;
+}
+
 function change(event) {
   alive();
   const told = JSON.parse(event.data);
@@ -64,6 +72,7 @@ function change(event) {
   document.title = `${told.title} · dmsa board`;
   for (const [id, html] of Object.entries(told.parts)) replace(id, html);
   add(told.rows);
+  tell();
 }
 
 function say(word, kind) {
@@ -113,6 +122,7 @@ if (address) {
       open();
     }
   });
+  tell();
   addEventListener("pageshow", open);
   addEventListener("pagehide", close);
   setInterval(() => {
