@@ -27,15 +27,15 @@ class OwnWords:
             facts.get(("account", "sid")): "(the account's SID)",
         }
         self._names = {str(name): word for name, word in names.items() if name}
+        longest_first = sorted(map(re.escape, self._names), key=len, reverse=True)
+        self._whole = re.compile(rf"(?<![\w-])(?:{'|'.join(longest_first)})(?![\w-])")
         self._roles: dict[str, str] = {name.casefold(): word for name, word in self._names.items()}
         self._roles |= {one["dmsa"].casefold(): DMSA}
         self._roles |= {str(host["name"]).casefold(): HOST for host in one["hosts"]}
 
     def of(self, text: str) -> str:
-        """Return a text with the long names replaced, and moments to the second."""
-        for name, word in self._names.items():
-            text = text.replace(name, word)
-        return _MOMENT.sub(r"\1Z", text)
+        """Return a text with the long names replaced where they stand whole, and moments to the second."""
+        return _MOMENT.sub(r"\1Z", self._whole.sub(lambda found: self._names.get(found[0], found[0]), text))
 
     def value(self, value: Any) -> str:
         """Return a value of an attribute as a person reads it."""

@@ -124,7 +124,7 @@ def test_every_attack_at_every_place(name):
 
 
 def judge(document: dict[str, Any], put: list[str]) -> None:
-    content = page(document, "plan.yaml")
+    content = page(document, put[0])  # the plan's path is typed by somebody, too
     seen, known = _Seen(content), plain()
     assert seen.shapes <= known.shapes, seen.shapes - known.shapes
     assert not seen.odd
