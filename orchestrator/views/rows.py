@@ -135,8 +135,11 @@ def _words(along: Along, one: Seen, now: datetime | None) -> tuple[str, ...]:
     if one.state.held is not None:
         return (f"{stands}{attempt}, {one.state.held.reason}", f"{phase}, {one.state.held.reason}")
     if one.waiting is not None:
-        what, until = one.waiting.waiting_for, _until(one.waiting, now)
-        return (f"{stands}{attempt}, for {what}{until}", f"{phase}, for {what}{until}", f"for {what}{until}")
+        wait = f"for {one.waiting.waiting_for}{_until(one.waiting, now)}"
+        others = [doing for doing in _doing(along, one) if len(_hosts(along, one.state)) > 1 and "/" in doing]
+        found = {f"{before}{doing}, {wait}" for before in (f"{phase}, ", "") for doing in others}
+        found |= {f"{stands}{attempt}, {wait}", f"{phase}, {wait}", wait, wait.removeprefix("for ")}
+        return tuple(sorted(found, key=len, reverse=True))
     if one.group == "ended":
         return (f"{stands}{attempt}", stands)
     return tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from itertools import product
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from orchestrator.model.event import Held, Moved, Released, WaitBegan
 from orchestrator.model.lifecycle import PATH, Phase, Trigger
+from orchestrator.model.state import Waiting
 from orchestrator.views.frame import Frame, frame
 from orchestrator.views.marks import BAR_WIDTH, DRAWN, PLAIN, bar, signs_for
 from orchestrator.views.moment import brief, span
@@ -140,6 +142,24 @@ def test_time_goes_on_where_it_is_real_and_only_there():
         picture.rest("at rest: nothing", later(hours=2))
         shown = picture.drawn(LOOKS[80]).text()
         assert (shown[2], "2 h left" in shown[3]) == ("at rest: nothing", True)
+
+
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [
+        (120, "registered, restart 1/5: app02, app03, app04, for registration until 22:00Z"),
+        (90, "registered, restart 1/5, for registration until 22:00Z"),
+        (80, "restart 1/5, for registration until 22:00Z"),
+        (70, "for registration until 22:00Z"),
+        (60, "registration until 22:00Z"),
+    ],
+)
+def test_while_one_host_is_waited_for_it_is_told_how_far_the_others_are(width: int, words: str):
+    scene = SCENES["moving"]()
+    waits = {"app05.corp.example": Waiting("registration", later(hours=10))}
+    scene.state.migrations["dmsa-web"] = replace(scene.state["dmsa-web"], waits=waits)
+    (found,) = (line for line in drawn(scene, Look(width, 24)).text() if "dmsa-web" in line and "waits" in line)
+    assert found.endswith(f" {words}")
 
 
 def test_rich_draws_the_same_and_colours_only_where_there_are_some():
