@@ -10,6 +10,7 @@ import re
 import types
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -23,7 +24,7 @@ from orchestrator.lab.estate import weather_spec
 from orchestrator.lab.estate.sessions_spec import SessionsSpec
 from orchestrator.lab.estate.spec import EstateSpec, Switches
 from orchestrator.model.guard_ids import GUARDS, Stage
-from orchestrator.model.lifecycle import MOVES, mermaid
+from orchestrator.model.lifecycle import MOVES, PATH, Move, Phase, Trigger, mermaid
 from orchestrator.model.plan import Plan, Policy, Window
 from orchestrator.model.written import write_duration
 from orchestrator.planfile.crosschecks import CHECKS
@@ -73,6 +74,26 @@ def left_to_a_person() -> str:
 
 def lifecycle() -> str:
     return f"```mermaid\n{mermaid()}```\n"
+
+
+def way() -> str:
+    """Draw the path forward and the ways back; of one step to one phase only the last arrow is drawn."""
+    words: dict[tuple[Phase, Phase], list[str]] = {(m.source, m.dest): [m.trigger] for m in MOVES if _forward(m)}
+    together: dict[tuple[Trigger, Phase], list[Phase]] = {}
+    for move in MOVES:
+        if move.trigger in {Trigger.UNDO, Trigger.RESET, Trigger.RESTORE} or move.source is Phase.RESTORED:
+            together.setdefault((move.trigger, move.dest), []).append(move.source)
+    for (trigger, dest), found in together.items():
+        path = [phase for phase in PATH if phase in found]
+        for source in dict.fromkeys((*(phase for phase in found if phase not in path), *path[-1:])):
+            where = f", from {path[0]} on" if len(path) > 1 and source is path[-1] else ""
+            words.setdefault((source, dest), []).append(f"{trigger}{where}")
+    arrows = (f"    {source} -->|{' / '.join(said)}| {dest}" for (source, dest), said in words.items())
+    return "\n".join(["```mermaid", "flowchart LR", *arrows, "```"]) + "\n"
+
+
+def _forward(move: Move) -> bool:
+    return (move.source, move.dest) in set(pairwise(PATH)) and move.trigger is not Trigger.ADOPT
 
 
 def moves() -> str:
@@ -322,6 +343,7 @@ def _written(value: Any) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "left-to-a-person": left_to_a_person,
     "lifecycle": lifecycle,
+    "way": way,
     "moves": moves,
     "guards": guards,
     "catalogue": catalogue,

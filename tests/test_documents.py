@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import itertools
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -24,40 +23,16 @@ from orchestrator.errors import Exit
 from orchestrator.guards import all_guards
 from orchestrator.model.event import WorkloadSeen
 from orchestrator.model.guard_ids import GUARDS
-from orchestrator.model.lifecycle import Phase, mermaid
+from orchestrator.model.lifecycle import Phase, Trigger, mermaid, move
 from orchestrator.model.plan import Plan
 from orchestrator.model.waiting import WaitFor
 from orchestrator.views.status_schema import HELD_REASONS, REGISTRY, status_schema
+from tests import warm
 from tests.documents import ASKED_ELSEWHERE, PAGES, PART, PARTS, ROOT, RUNBOOKS, refreshed
+from tests.pages import DATA, FENCE, RUNNABLE, STAYS, WALKTHROUGH, Step, begins_after, blocks, steps, why_not
+from tests.reader import Done, Shelf
 
 README = ROOT / "README.md"
-RUN = (
-    "first-run.md",
-    "discover.md",
-    "rehearse.md",
-    "drill.md",
-    "rollback.md",
-    "resume-after-crash.md",
-    "unknown-outcome.md",
-    "lost-journal.md",
-    "run-for-weeks.md",
-    "probe-windows.md",
-    "jea.md",
-    "original-deleted.md",
-    "verify.md",
-    "report.md",
-    "preflight.md",
-    "preview.md",
-    "soc.md",
-    "approvals.md",
-    "dwell-and-ledger.md",
-    "plan-a-wave.md",
-    "notices.md",
-    "metrics.md",
-)
-"""Pages whose commands are run."""
-
-FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:\S*/)?dmsa .+")
 CODE = re.compile(r"`(dmsa [^`]+)`")
@@ -72,8 +47,8 @@ def page(name: str) -> str:
     return text(RUNBOOKS / name)
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return [match[3] for match in FENCE.finditer(text(page)) if match[2] == language]
+def texts(page: Path, language: str) -> list[str]:
+    return [block.text for block in blocks(page) if block.language == language]
 
 
 def marked(name: str) -> str:
@@ -106,9 +81,18 @@ def test_every_generated_part_stands_somewhere_once():
     assert sorted(part["name"] for page in PAGES for part in PART.finditer(text(page))) == sorted(PARTS)
 
 
-def test_the_diagram_in_readme_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]):
+def test_the_diagram_shown_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]):
     typer.main.get_command(app).main(["lifecycle"], standalone_mode=False)
-    assert blocks(README, "mermaid") == [mermaid()] == [capsys.readouterr().out]
+    assert texts(RUNBOOKS / "lifecycle.md", "mermaid") == [mermaid()] == [capsys.readouterr().out]
+
+
+def test_the_drawing_in_readme_has_every_phase_and_only_moves_that_are_there():
+    (drawn,) = texts(README, "mermaid")
+    arrows = re.findall(r"^    (\w+) -->\|(.+)\| (\w+)$", drawn, re.MULTILINE)
+    assert {phase for source, _, dest in arrows for phase in (source, dest)} == set(Phase)
+    for source, words, dest in arrows:
+        for word in re.split(r" / |, from", words)[:2]:
+            assert word.startswith(" ") or move(Phase(source), Trigger(word), dest=Phase(dest))
 
 
 def test_a_guard_without_a_file_is_not_said_to_be_asked_twice():
@@ -119,13 +103,10 @@ def test_a_guard_without_a_file_is_not_said_to_be_asked_twice():
 # What is named.
 
 
-def test_readme_and_runbook_know_every_exit_code():
-    stopped = {"129", "130", "143"}
-    wanted = {str(int(code)) for code in Exit} | stopped
-    for section in (text(README).partition("## Exit codes")[2], page("exit-codes.md")):
-        first = {cell for line in section.splitlines() for cell in re.findall(r"\d+", line.split(" | ")[0])}
-        assert first >= wanted
-        assert {int(code) for code in first} <= {int(code) for code in wanted}
+def test_the_page_of_exit_codes_knows_every_one():
+    rows = [line for line in page("exit-codes.md").splitlines() if line.startswith("| ")]
+    found = {cell for line in rows for cell in re.findall(r"\d+", line.split(" | ")[0])}
+    assert found == {str(int(code)) for code in Exit} | {"129", "130", "143"}
 
 
 def test_every_reason_for_a_hold_has_its_section():
@@ -147,7 +128,7 @@ def test_the_status_page_lists_every_word_of_the_contract():
 
 
 def test_the_status_shown_is_one_that_the_program_could_print():
-    (shown,) = blocks(RUNBOOKS / "read-the-status.md", "json")
+    (shown,) = texts(RUNBOOKS / "read-the-status.md", "json")
     jsonschema.validate(json.loads(shown), status_schema())
 
 
@@ -158,7 +139,7 @@ def test_every_phase_is_explained_and_every_page_is_in_the_index():
 
 
 def test_the_smallest_plan_shown_is_the_one_that_ships():
-    shown = yaml.safe_load(blocks(RUNBOOKS / "plan-format.md", "yaml")[0])
+    shown = yaml.safe_load(texts(RUNBOOKS / "plan-format.md", "yaml")[0])
     ships = yaml.safe_load(text(ROOT / "plans" / "one-account.yaml"))
     assert Plan.model_validate(shown) == Plan.model_validate({**ships, "description": ""})
 
@@ -188,7 +169,7 @@ def test_pages_that_messages_send_people_to_are_there():
 def commands() -> Iterator[tuple[str, str]]:
     """Yield every ``dmsa …`` that a reader may type, with the page it stands on."""
     for page in PAGES:
-        shown = [line[2:] for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
+        shown = [line[2:] for block in texts(page, "console") for line in block.splitlines() if line.startswith("$ ")]
         for line in (*shown, *CODE.findall(FENCE.sub("", text(page)))):
             found = COMMAND.search(line)
             if found and "…" not in line:
@@ -197,8 +178,9 @@ def commands() -> Iterator[tuple[str, str]]:
 
 def test_every_command_shown_is_one_that_the_program_has():
     checked = 0
+    program = typer.main.get_command(app)
     for name, line in commands():
-        command, words = typer.main.get_command(app), _words(line)
+        command, words = program, _words(line)
         while verbs := getattr(command, "commands", {}):
             if not words or words[0].startswith("-"):
                 break
@@ -275,43 +257,59 @@ def test_pins_of_the_three_files_agree():
 # What is run.
 
 
-def steps(page: Path) -> Iterator[tuple[str, str]]:
-    """Yield the commands of a page, each with the output that the page shows."""
-    for block in blocks(page, "console"):
-        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, shown = step.partition("\n")
-            yield command, shown
+@by_name
+def test_every_block_is_run_or_says_why_not(page: Path):
+    for block in blocks(page):
+        run = block.language == "console" and (not block.mark or block.mark.startswith(STAYS))
+        read = block.language in DATA or block.mark in {"run", "tests"} or block.mark.startswith(WALKTHROUGH)
+        assert run or read or why_not(block), f"{page.name}: a block is not run and does not say why:\n{block.text}"
 
 
-@pytest.mark.parametrize("name", RUN)
-def test_commands_of_a_page_do_what_it_shows(name, tmp_path: Path):
-    shutil.copytree(ROOT / "plans", tmp_path / "plans")
-    bin_ = tmp_path / "bin"
-    bin_.mkdir()
-    (bin_ / "dmsa").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m orchestrator "$@"\n', encoding="utf-8")
-    (bin_ / "dmsa").chmod(0o755)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DMSA_")}
-    environment |= {"PATH": f"{bin_}:{environment['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
-    status, following = 0, [*[command for command, _ in steps(RUNBOOKS / name)][1:], ""]
-    for (command, shown), next_ in zip(steps(RUNBOOKS / name), following, strict=True):
-        if command == "echo $?":
-            assert shown.strip() == str(status)
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Shelf:
+    own = tmp_path_factory.getbasetemp()
+    place = (own.parent if hasattr(request.config, "workerinput") else own) / "shelf"
+    place.mkdir(exist_ok=True)
+    return Shelf(place, warm.shared())
+
+
+def typed(page: Path) -> tuple[str, ...]:
+    """Return all that is typed for a page up to what stays in another terminal, and what was done before it."""
+    shown = itertools.takewhile(lambda step: step.stays_until is None, steps(page))
+    return (*begins_after(page), *(step.command for step in shown if step.command != "echo $?"))
+
+
+def prefixes(commands: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [commands[:number] for number in range(1, len(commands) + 1)]
+
+
+BEGUN = Counter(prefix for page in RUNNABLE for prefix in prefixes(typed(page)))
+"""How many pages begin with the same commands: these are done once."""
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
+def test_commands_of_a_page_do_what_it_shows(page: Path, shelf: Shelf, tmp_path: Path):
+    before = begins_after(page)
+    shared = max((one for one in prefixes(typed(page)) if BEGUN[one] > 1), key=len, default=())
+    reader = shelf.reader(max(before, shared, key=len), tmp_path / "desk")
+    given, status = before, 0
+    for step, following in itertools.zip_longest(steps(page), steps(page)[1:]):
+        if step.command == "echo $?":
+            assert step.shown.strip() == str(status)
             continue
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
-        )
-        status = done.returncode if done.returncode >= 0 else 128 - done.returncode
-        assert status == 0 or next_ == "echo $?", f"{command}: {status}\n{done.stdout}{done.stderr}"
-        matches = doctest.OutputChecker().check_output(shown, done.stdout, doctest.ELLIPSIS)
-        assert matches, f"{command}\nshown:\n{shown}\nprinted:\n{done.stdout}{done.stderr}"
+        if step.stays_until is not None:
+            reader.types_in_another_terminal(step)
+            continue
+        given = (*given, step.command)
+        done = shelf.after(given)[1] if given == shared[: len(given)] else reader.types(step.command)
+        status = done.status
+        told = following is not None and following.command == "echo $?"
+        assert status == 0 or told, f"{step.command}: {status}\n{done.stdout}{done.stderr}"
+        assert_shown(step, done)
+    for step, done in reader.leaves():
+        assert_shown(step, done)
 
 
-def test_what_readme_shows_of_the_run_is_of_the_form_that_first_run_was_tested_with():
-    (shown,) = blocks(README, "text")
-    (run,) = (
-        out
-        for command, out in steps(RUNBOOKS / "first-run.md")
-        if command == "dmsa run plans/quickstart.yaml" and "pilot" in out
-    )
-    end = run[run.index("wave pilot") :]
-    assert shown.endswith(end)
+def assert_shown(step: Step, done: Done) -> None:
+    matches = doctest.OutputChecker().check_output(step.shown, done.stdout, doctest.ELLIPSIS)
+    assert matches, f"{step.command}\nshown:\n{step.shown}\nprinted:\n{done.stdout}{done.stderr}"

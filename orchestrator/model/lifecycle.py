@@ -21,6 +21,7 @@ A hold is a flag beside the phase too: a held migration keeps its phase.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -199,17 +200,17 @@ _FORWARD = {
 _TAIL = {_P.UNLINKED: _T.RESTORE, _P.RESTORED: _T.RESTART}
 """What follows an unlinked pair on the way to ``rolled_back``."""
 
-PATH = (
-    _P.PLANNED,
-    _P.PREPARED,
-    _P.STARTED,
-    _P.LINKED,
-    _P.REGISTERED,
-    _P.RESTARTED,
-    _P.SOAKED,
-    _P.SWITCHED,
-    _P.COMPLETED,
-)
+
+def _path() -> Iterator[Phase]:
+    """Follow the forward steps from the beginning."""
+    phase: Phase | None = Phase.PLANNED
+    while phase is not None:
+        yield phase
+        step = _FORWARD.get(phase)
+        phase = next((row.dest for row in MOVES if (row.trigger, row.source) == (step, phase)), None)
+
+
+PATH = tuple(_path())
 """The forward phases in their order."""
 
 

@@ -1,20 +1,25 @@
 """For each guard a fault of the estate or of the plan that it, and only it, catches; seen by a whole run.
 
+Nothing here changes for a new guard whose fault is one of the estate: it is a file in ``seeded``.
+
 ``original-present`` cannot be seeded: every step that it guards looks for the account itself first and holds as
 ``original-missing``. ``dwell-minimum`` never holds: what time can satisfy is waited for.
 """
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import yaml
 
 from orchestrator.lab.command import Command, Request
 from orchestrator.lab.estate.descriptor import PROTECTION
 from orchestrator.model.event import GuardsAsked
 from orchestrator.model.lifecycle import Phase
+from tests.cases import files
 from tests.guards import seeded_descriptors
 from tests.world import DC, World
 
@@ -51,19 +56,22 @@ def put(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def seeded(path: Path) -> Callable[[dict[str, Any]], None]:
+    """Return the change of the estate that a file tells: places, as ``users.1.admin_count``, and what stands there."""
+    told: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["estate"]
+
+    def change(estate: dict[str, Any]) -> None:
+        for place, value in told.items():
+            put(*(int(key) if key.isdigit() else key for key in place.split(".")), value=value)(estate)
+
+    return change
+
+
 AT_PREFLIGHT = {
-    "dc-writable-2025": put("dcs", 0, "build", value=20348),
-    "schema-version": put("domain", "schema_version", value=88),
-    "kds-root-key": put("domain", "kds_root_key_age", value="1h"),
-    "account-is-user": put("users", 1, "kind", value="inetOrgPerson"),
-    "account-not-privileged": put("users", 1, "admin_count", value=1),
-    "account-not-linked": put("dmsas", value=[{"dn": "CN=evil,OU=Managed,DC=corp,DC=example", "supersedes": ACCOUNT}]),
-    "dmsa-absent-or-fresh": put("dmsas", value=[{"dn": DMSA, "state": 3}]),
-    "run-is-ours": put("dmsas", value=[{"dn": DMSA, "description": "dmsa run another"}]),
-    "host-reachable": put("hosts", 1, "listening", value=False),
-    "host-capable": put("hosts", 1, "build", value=20348),
+    **{path.stem: seeded(path) for path in files(Path(__file__).parent / "seeded")},
     "workload-supported": task_on_host,
 }
+"""A fault of a file, ``seeded/<guard-id>.yaml``, for each guard that one place of the estate suffices for."""
 
 
 BAD_SUCCESSORS = {

@@ -12,13 +12,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 LONGEST_JUMP = timedelta(hours=1)
+"""How far a look at the time carries on, unless an estate says otherwise."""
 
 
 class Clock:
     """Time that passes only when told to, with a queue of things to do on the way."""
 
-    def __init__(self, start: datetime) -> None:
+    def __init__(self, start: datetime, longest_jump: timedelta = LONGEST_JUMP) -> None:
         self.now = start
+        self._longest_jump = longest_jump
         self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
         self._number = 0
 
@@ -45,7 +47,7 @@ class Clock:
         self.now = max(self.now, when)
 
     def jump(self) -> None:
-        """Pass to the next thing that is due, but at most an hour on."""
-        limit = self.now + LONGEST_JUMP
+        """Pass to the next thing that is due, but no further than one jump."""
+        limit = self.now + self._longest_jump
         due = self.next_event
         self.advance_to(limit if due is None else max(self.now, min(due, limit)))

@@ -39,7 +39,7 @@ class Estate:
 
     def __init__(self, spec: EstateSpec, first_day: Directory | None = None) -> None:
         self.spec = spec
-        self.clock = Clock(spec.clock.start)
+        self.clock = Clock(spec.clock.start, spec.clock.jump)
         self.directory = Directory(spec, self.clock)
         self.machines = _machines(spec)
         self._shorts = {name.partition(".")[0]: name for name in self.machines}
@@ -168,7 +168,7 @@ class Estate:
         """Run a pipeline at the estate's present time and return what it gave.
 
         A pipeline that reads the clock and nothing else, and directly follows another such one with no other
-        call open, first jumps to whatever is due next, at most an hour on.
+        call open, first jumps to whatever is due next, at most ``clock.jump`` on.
         """
         self.arrive(request)
         delay = self._late.pop(request.pipeline, None)

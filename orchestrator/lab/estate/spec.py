@@ -13,6 +13,7 @@ import yaml
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from orchestrator.lab.estate import dn as names
+from orchestrator.lab.estate.clock import LONGEST_JUMP
 from orchestrator.lab.estate.descriptor_spec import DescriptorSpec
 from orchestrator.lab.estate.quantities import Duration, Name, Spec, TimeOfDay
 from orchestrator.lab.estate.sessions_spec import SessionsSpec
@@ -54,9 +55,10 @@ class DomainSpec(Spec):
 
 
 class ClockSpec(Spec):
-    """When the estate's time begins."""
+    """When the estate's time begins, and how far it may jump."""
 
     start: AwareDatetime = datetime(2026, 1, 1, tzinfo=UTC)
+    jump: Duration = Field(LONGEST_JUMP, gt=timedelta(0), description="How far time jumps at most while nobody acts.")
 
 
 class OperatorSpec(Spec):

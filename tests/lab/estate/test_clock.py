@@ -22,6 +22,11 @@ def test_a_reading_that_follows_a_reading_jumps(estate_with):
     assert reading(far) == START + 2 * HOUR
 
 
+def test_an_estate_may_jump_further(estate_with):
+    far = estate_with(clock={"start": START, "jump": "6h"})
+    assert [reading(far), reading(far)] == [START, START + 6 * HOUR]
+
+
 def test_a_jump_stops_at_whatever_is_due(far):
     far.pass_time(minutes=5)
     far.migrate("Start")
