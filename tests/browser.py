@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -148,24 +148,36 @@ OF_COLOUR = ("color-contrast", "link-in-text-block")
 """The rules of axe whose answer depends on colours."""
 
 
-def violations(page: Page, *rules: str) -> list[str]:
+def violations(page: Page, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> list[str]:
     """Return what axe finds serious or critical on a page, each with the first elements it is about.
 
     axe comes in by the debugging protocol, which no policy of the page applies to, and asks nothing of the network.
-    Where *rules* are named, only those are asked.
+
+    Args:
+        page: the page.
+        only: the rules to ask; all of them where there are none.
+        without: the rules not to ask.
     """
     from axe_playwright_python.base import AXE_SCRIPT
 
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE_SCRIPT)
-    options = {"resultTypes": ["violations"]} | ({"runOnly": [*rules]} if rules else {})
-    found = page.evaluate("options => axe.run(document, options)", options)
+    options = {"resultTypes": ["violations"], "rules": {rule: {"enabled": False} for rule in without}}
+    found = page.evaluate("options => axe.run(document, options)", options | ({"runOnly": [*only]} if only else {}))
     return [
         f"{one['id']} ({one['impact']}): {one['help']}; {node['html'][:200]} {node['failureSummary']}"
         for one in found["violations"]
         if one["impact"] in {"serious", "critical"}
         for node in one["nodes"][:3]
     ]
+
+
+def violations_by_day_and_night(page: Page) -> list[str]:
+    """Return what :func:`violations` returns by day, and beside it what only colours of the night make wrong."""
+    page.emulate_media(color_scheme="light")
+    by_day = violations(page)
+    page.emulate_media(color_scheme="dark")
+    return by_day + [f"by night: {one}" for one in violations(page, only=OF_COLOUR)]
 
 
 _TOO_WIDE = """() => {

@@ -20,7 +20,19 @@ from orchestrator.model.lifecycle import PATH
 from tests import story
 from tests.board.certificate import write_certificate
 from tests.boards import JOURNAL, ROOT, board, with_plans
-from tests.browser import OF_COLOUR, PHONE, SCHEMES, WALL, WIDTHS, chromium, too_wide, unreached, violations, visiting
+from tests.browser import (
+    OF_COLOUR,
+    PHONE,
+    SCHEMES,
+    WALL,
+    WIDTHS,
+    chromium,
+    too_wide,
+    unreached,
+    violations,
+    violations_by_day_and_night,
+    visiting,
+)
 from tests.cli.running import running
 
 if TYPE_CHECKING:
@@ -262,16 +274,16 @@ def test_every_link_of_every_page_leads_to_a_page(chromium, at_rest):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_reader_can_use_every_page_on_every_screen(chromium, at_rest, width):
-    """axe in light and dark; nothing sideways; everything that a mouse reaches, by the keyboard, and one sees where."""
+    """axe in light and dark; nothing sideways; everything that a mouse reaches, by the keyboard, and one sees where.
+
+    Colours are the same at every width, and take most of the time.
+    """
     found = []
     with visiting(chromium, at_rest, width=width, forgives="404") as page:
         for name, path in PAGES.items():
             page.goto(f"{at_rest}{path}")
-            faults = [*violations(page), *too_wide(page), *unreached(page)]
-            page.emulate_media(color_scheme="dark")
-            faults += violations(page, *OF_COLOUR)
-            page.emulate_media(color_scheme="light")
-            found += [f"{name}: {fault}" for fault in faults]
+            faults = violations_by_day_and_night(page) if width == PHONE else violations(page, without=OF_COLOUR)
+            found += [f"{name}: {fault}" for fault in (*faults, *too_wide(page), *unreached(page))]
     assert not found, "\n".join(found)
 
 
@@ -288,7 +300,7 @@ def test_no_width_between_a_telephone_and_a_wall_cuts_anything_off(chromium, at_
 def test_a_reader_logs_in_with_the_token_and_stays_live(chromium, tmp_path):
     folder = with_plans(tmp_path)
     story.write(folder / JOURNAL, end=BEGINS)
-    certificate, key = write_certificate(folder)
+    certificate, key = write_certificate(folder, "board.corp.example")
     (folder / "token").write_text("0123456789abcdef" * 2)
     words = ("--tls-cert", certificate, "--tls-key", key, "--token-file", "token")
     with (
