@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import pytest
 import yaml
@@ -109,12 +111,13 @@ def test_a_wave_that_runs_is_seen_to_move(chromium, tmp_path):
         assert phases(page) == {"dmsa-mail": "planned"}
         seen = []
         with running(run, folder, {"PYTHONPATH": str(ROOT)}) as runner:
+            runner.until(lambda line: "drives" in line)
+            page.wait_for_selector("text=Driven by")
             for phase in PATH[1:]:
                 runner.until(lambda line, phase=phase: line.rstrip().endswith(f"-> {phase}"))
                 later = ",".join(f'li.migration[data-phase="{one}"]' for one in PATH[PATH.index(phase) :])
                 page.wait_for_selector(later)
                 seen.append(phases(page)["dmsa-mail"])
-            assert page.inner_text("section.now").startswith("Driven by ")
             assert runner.end().returncode == 0
         assert seen[-1] == "completed"
         assert len(set(seen)) > 3, f"the page did not keep up: {seen}"
@@ -261,13 +264,16 @@ def test_every_page_is_reached_by_clicking(chromium, at_rest):
 
 
 def test_every_link_of_every_page_leads_to_a_page(chromium, at_rest):
+    """By the requests that clicks would make, for there are many; what pages look like is for others here."""
     with visiting(chromium, at_rest) as page:
         wanted = [at_rest]
         for address in wanted:
-            page.goto(address)
-            links = page.locator("a[href]").evaluate_all("all => all.map(one => one.href.split('#')[0])")
+            answer = page.request.get(address)
+            assert answer.status == 200, address
+            links = (
+                urljoin(at_rest, html.unescape(link)) for link in re.findall(r'<a [^>]*?href="([^"#]+)', answer.text())
+            )
             wanted += [link for link in dict.fromkeys(links) if link not in wanted]
-            assert page.locator("h1").count() == 1, address
     kinds = {match[1] for address in wanted if (match := re.search(r"/plans/waves/(\w+)", address))}
     assert kinds == {*KINDS} - {"plan"}
 
@@ -291,7 +297,7 @@ def test_every_reader_can_use_every_page_on_every_screen(chromium, at_rest, widt
 def test_no_width_between_a_telephone_and_a_wall_cuts_anything_off(chromium, at_rest, path):
     with visiting(chromium, f"{at_rest}{path}", width=320) as page:
         found = {}
-        for width in range(320, WALL, 40):
+        for width in range(320, WALL, 80):
             page.set_viewport_size({"width": width, "height": 800})
             found[width] = too_wide(page)
     assert {width: faults for width, faults in found.items() if faults} == {}
