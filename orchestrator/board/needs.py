@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.views.approvals import gate_lines, waiver_lines
-from orchestrator.views.summary import advice
+from orchestrator.views.summary import advice, anew
 
 Mark = Literal["FAILED", "HELD", "approve", "rolled back"]
 
@@ -69,7 +69,7 @@ def _of_migration(wave: str, migration: Mapping[str, Any], command: str) -> Iter
         todo = advice(held["release"], command)
         yield Need(mark, wave, name, True, f"{held['reason']}{by}", held["since"], lines, todo, (name,))
     elif migration["phase"] == "rolled_back" and migration["intention"] == "back":
-        todo = f"`dmsa release {command} --only {name} --forward --reason TEXT`, then `dmsa run {command}`, begins anew"
+        todo = f"{anew(name, command)}, begins anew"
         yield Need("rolled back", wave, name, True, "", None, (), todo, (name,))
     for waiver in migration["waivers"]:
         if waiver["next"] and migration["phase"] != "completed":

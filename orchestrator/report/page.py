@@ -16,7 +16,7 @@ from orchestrator.report.drawings import ledger_curve, restart_bars, wave_timeli
 from orchestrator.report.once import Once
 from orchestrator.report.passages import Passages
 from orchestrator.report.shown import clock, coded, shown, spoken
-from orchestrator.views.summary import advice
+from orchestrator.views.summary import advice, anew
 
 MARKS = {
     "done": "completed",
@@ -108,7 +108,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"clock": clock, "spoken": spoken, "advice": advice, "coded": coded}
+    made.filters |= {"clock": clock, "spoken": spoken, "advice": advice, "anew": anew, "coded": coded}
     made.globals["mini"] = lambda one, key: ledger_curve(
         one["curve"]["points"],
         len(one["hosts"]),

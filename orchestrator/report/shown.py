@@ -32,7 +32,7 @@ def spoken(seconds: float | None) -> str:
     """Return a duration as a person says it."""
     if seconds is None:
         return "-"
-    if 0 < seconds < 1:
+    if 0 <= seconds < 1:
         return f"{seconds:g} s"
     days, rest = divmod(timedelta(seconds=round(seconds)), timedelta(days=1))
     clock = str(rest)

@@ -168,6 +168,11 @@ def until(waiting: dict[str, Any] | None) -> str:
     return f", for {waiting['for']}" + (f" until {waiting['until']}" if waiting["until"] else "")
 
 
+def anew(name: str, command: str) -> str:
+    """Return what is typed to let a migration that was rolled back begin anew, each command between backticks."""
+    return f"`dmsa release {command} --only {name} --forward --reason TEXT`, then `dmsa run {command}`"
+
+
 def _end(document: dict[str, Any], command: str) -> str:
     migrations = _migrations(document)
     back = [one["dmsa"] for one in migrations if one["phase"] == "rolled_back"]
@@ -179,10 +184,7 @@ def _end(document: dict[str, Any], command: str) -> str:
                 f"held, then `dmsa run {command}` goes on."
             )
         name = back[0] if len(back) == 1 else "NAME"
-        return (
-            f"Rolled back: {len(back)} of {len(migrations)}. To begin anew: `dmsa release {command} --only {name} "
-            f"--forward --reason TEXT`, then `dmsa run {command}`."
-        )
+        return f"Rolled back: {len(back)} of {len(migrations)}. To begin anew: {anew(name, command)}."
     if document["exit"] == 7 and all(one["phase"] == "planned" for one in migrations):
         return f"Nothing was changed yet. `dmsa run {command}` begins."
     return ENDS[document["exit"]].format(plan=command)

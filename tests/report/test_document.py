@@ -24,6 +24,7 @@ from orchestrator.report.schema import report_schema
 from orchestrator.report.traced import SHOWN
 from orchestrator.report.unverified import IDS
 from orchestrator.views.status import status_document
+from tests import story
 from tests.histories import rows_of
 from tests.report.reports import TOLD, reading_of, report_of, reported
 
@@ -186,6 +187,16 @@ def test_the_page_says_everything_that_is_told_of_an_account():
     for line in document["not_verified"]:
         assert line["what"].replace("'", "&#39;") in said
     assert document["journal"]["hash"] in said
+
+
+def test_what_went_back_by_itself_is_told_with_how_to_begin_anew():
+    document = report_of(story.rows())
+    back = [one["dmsa"] for one in document["migrations"] if one["phase"] == "rolled_back"]
+    assert back
+    said = page(document, "plan.yaml").decode("utf-8")
+    for name in back:
+        assert f"{name}: it went back. To begin anew: " in said
+        assert f"<code>dmsa release plan.yaml --only {name} --forward --reason TEXT</code>" in said
 
 
 @each
