@@ -96,7 +96,7 @@ def verify(
         ):
             run = _run(plan, opened)
             proof = Proof.of(opened)
-            verdict = opened.verify(_told_of(proof.take_in, work, opened.head()))
+            verdict = opened.verify(told_of(proof.take_in, work, opened.head()))
             reflection = hold_against(mirror, opened) if mirror else None
             signed = signatures_of(opened)
             if certificate is not None:
@@ -171,8 +171,8 @@ EVERY = 500
 """Of so many rows one is told of."""
 
 
-def _told_of(takes_in: Callable[[Row], object], work: Work, rows: int) -> Callable[[Row], None]:
-    """Return the same, which also tells how far it is."""
+def told_of(takes_in: Callable[[Row], object], work: Work, rows: int) -> Callable[[Row], None]:
+    """Return what takes rows in, and also tells how far it is."""
 
     def take_in(row: Row) -> None:
         takes_in(row)

@@ -15,6 +15,7 @@ from orchestrator.errors import InputInvalid
 
 if TYPE_CHECKING:
     from orchestrator.planfile import Loaded
+    from orchestrator.views.working import Work
 
 _FORMS = ("html", "json", "csv")
 _STDOUT = Path("-")
@@ -47,11 +48,14 @@ def report(
     from orchestrator.cli.recalled import without_collector
     from orchestrator.planfile import load_plan
     from orchestrator.views.output import say_lines
+    from orchestrator.views.working import working
 
     form = _form(output, format_, as_json=json)
     loaded = load_plan(plan)
-    with without_collector():
-        content = _written(_document(loaded, journal), form, as_typed(plan, journal))
+    with without_collector(), working("reading rows", quiet=json) as work:
+        document = _document(loaded, journal, work)
+        work.now("writing the report")
+        content = _written(document, form, as_typed(plan, journal))
     if output is None or output == _STDOUT:
         say_lines([content])
         return
@@ -80,8 +84,9 @@ def _form(output: Path | None, asked: str | None, *, as_json: bool) -> str:
     return form
 
 
-def _document(loaded: Loaded, place: str) -> dict[str, Any]:
+def _document(loaded: Loaded, place: str, work: Work) -> dict[str, Any]:
     from orchestrator.cli.history import open_existing, refuse_other_plan
+    from orchestrator.cli.journal import told_of
     from orchestrator.report.document import Checked, report_document
     from orchestrator.report.reading import Reading
 
@@ -90,7 +95,7 @@ def _document(loaded: Loaded, place: str) -> dict[str, Any]:
         raise InputInvalid(f"there is no journal at {place}, so nothing has happened that a report could tell. {_RUN}")
     reading = Reading(loaded.plan.name)
     with contextlib.closing(opened):
-        verdict = opened.verify(reading.take_in)
+        verdict = opened.verify(told_of(reading.take_in, work, opened.head()))
     if not reading.rows:
         raise InputInvalid(f"the journal {place} has no run of {loaded.plan.name}. {_RUN}")
     refuse_other_plan(reading.state, loaded)
