@@ -174,8 +174,9 @@ def _dates(across: _Axis, floor: float, height: int) -> Iterator[Markup]:
         day = _day(at)
         if day != told:
             anchor = "start" if number == 0 else "end" if number == _TICKS - 1 else "middle"
-            yield Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(
-                _n(across.x(at)), height - 6, anchor, day
+            kind = "between" if anchor == "middle" else "edge"  # where there is no room for all, the edges are left
+            yield Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+                kind, _n(across.x(at)), height - 6, anchor, day
             )
         told = day
 
