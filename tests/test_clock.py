@@ -72,6 +72,8 @@ def test_nothing_is_invented():
     clock = hands.clock()
     assert clock.now() is None
     clock.wait_until(AT, lambda: hands.seconds >= 3600)
+    assert 3600 <= hands.seconds < 3601, "it waits until somebody speaks"
+    assert 1 < hands.asked < 100, "it asks again, and ever more seldom"
     assert clock.now() is None
 
 

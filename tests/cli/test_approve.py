@@ -299,7 +299,11 @@ def test_over_the_wire_nothing_starts_and_nothing_is_completed_before_people_hav
     waiting = desk.dmsa("run", "plan.yaml", "--json")
     assert waiting.returncode == 7
     (pilot,) = json.loads(waiting.stdout)["waves"]
-    assert (pilot["waiting"]["for"], pilot["waiting"]["until"]) == ("approval:complete", None)
+    assert pilot["waiting"] == {
+        "for": "approval:complete",
+        "until": None,
+        "detail": f"2 people must approve wave pilot before complete; missing: 2; {ME}, who drives, may not",
+    }
     assert (pilot["approvals"][0]["gate"], pilot["approvals"][0]["missing"]) == ("complete", 2)
     assert desk.phases() == {"dmsa-batch": "soaked"}
     assert sum(targets(desk.lab, START).values()) == 1
