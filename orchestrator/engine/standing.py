@@ -1,4 +1,4 @@
-"""The wave rules at the cost of what has changed: the answers of :func:`~.waves.admissible_in`, kept from turn to turn.
+"""The wave rules at the cost of what has changed: the answers of :func:`~.rules.admissible_in`, kept from turn to turn.
 
 What one migration may do depends on its own state, on the waves that are needed, on the failure budget, on the clock
 where there are windows, on which approvals count where people must agree, and on who comes before it for a place in
@@ -19,12 +19,13 @@ from datetime import datetime, timedelta
 
 from orchestrator.engine.approving import GATES, rules_of, unapproved
 from orchestrator.engine.outside import NEEDS_WINDOW, window_of
-from orchestrator.engine.waves import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets, step_of
+from orchestrator.engine.rules import Admission, Go, Still, alone, budget_spent, crowded, is_open, meets, step_of
 from orchestrator.engine.windows import steady_until
 from orchestrator.model.approvals import Consent
 from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
+from orchestrator.model.states import States
 from orchestrator.model.words import Subject
 
 _MOMENT = timedelta(microseconds=1)
@@ -160,6 +161,55 @@ class Standing:
                 self.answers[id_] = answer
                 changed.add(id_)
         return changed
+
+
+class Standings:
+    """All waves of one run: what each migration may do, at the cost of what has changed since that was asked last."""
+
+    def __init__(self, run: RunState, plan: Plan, chosen: Collection[str] | None = None) -> None:
+        self._run, self._plan = run, plan
+        self._chosen = None if chosen is None else frozenset(chosen)
+        self._waves = {wave.name: Standing(plan, wave, self._chosen) for wave in plan.waves}
+        self._wave_of = {id_: wave for wave in self._waves.values() for id_ in wave.places}
+        self._answers: dict[str, Admission] = dict.fromkeys(self._wave_of, Still("not asked yet"))
+        self._changed: set[str] = set()
+
+    def are_of(self, run: RunState, plan: Plan, chosen: Collection[str] | None) -> bool:
+        """Whether these are the answers about this very run, by this very plan, for the same choice."""
+        same = run is self._run and plan is self._plan
+        return same and self._chosen == (None if chosen is None else frozenset(chosen))
+
+    def answers(self, at: datetime | None) -> dict[str, Admission]:
+        """Return what each migration may do, in the order of the plan.
+
+        Args:
+            at: estate time.
+        """
+        self._take_in()
+        for wave in self._plan.waves:
+            standing = self._waves[wave.name]
+            unmet = [name for name in self._plan.needs_of(wave) if not self._waves[name].met]
+            for id_ in standing.ask(unmet, at, self._run):
+                self._answers[id_] = standing.answers[id_]
+        return self._answers.copy()
+
+    def _take_in(self) -> None:
+        """Let the waves know which states are others now; all of them, where that was not followed."""
+        states = self._run.migrations
+        if not isinstance(states, States):
+            states = self._run.migrations = States(states)  # somebody put plain ones there
+        if not states.is_watched_by(self._changed):
+            self._changed = states.watch()
+            for standing in self._waves.values():
+                standing.forget()
+                standing.take_in(self._run, ())
+            return
+        touched: dict[Standing, list[str]] = {}
+        for id_ in self._changed & self._wave_of.keys():
+            touched.setdefault(self._wave_of[id_], []).append(id_)
+        self._changed.clear()
+        for standing, ids in touched.items():
+            standing.take_in(self._run, ids)
 
 
 def _belong(ids: set[str], id_: str, belongs: bool) -> None:

@@ -272,11 +272,13 @@ class Plan(Model):
 
     @cached_property
     def _index(self) -> dict[str, tuple[Wave, Migration, Policy]]:
-        return {
-            migration.id: (wave, migration, merge(self.policy, wave, migration))
-            for wave in self.waves
-            for migration in wave.migrations
-        }
+        index = {}
+        for wave in self.waves:
+            of_wave = merge(self.policy, wave)  # one object for all that override nothing
+            for migration in wave.migrations:
+                plain = migration.model_fields_set.isdisjoint(Policy.model_fields)
+                index[migration.id] = wave, migration, of_wave if plain else merge(self.policy, wave, migration)
+        return index
 
     def migrations(self) -> Iterator[Migration]:
         """Yield every migration, in the order of the file."""

@@ -26,6 +26,7 @@ from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent
 from orchestrator.model.notices import Notices
 from orchestrator.model.restarts import Restarts
 from orchestrator.model.state import MigrationState
+from orchestrator.model.states import States
 from orchestrator.model.switches import Switches, User
 from orchestrator.model.words import Amended
 
@@ -41,7 +42,8 @@ class RunState:
     digest: str | None = None
     plan: dict[str, Any] | None = None
     controllers: tuple[str, ...] = ()
-    migrations: dict[str, MigrationState] = field(default_factory=dict)
+    migrations: dict[str, MigrationState] = field(default_factory=States)
+    """Those that were ever mentioned."""
     switches: Switches = field(default_factory=Switches)
     """The hosts' switches, counted over every run of the journal."""
     claims: Claims = field(default_factory=Claims)
@@ -68,7 +70,15 @@ class RunState:
     """What people are told, and who has yet to take it."""
     touched: set[str] = field(default_factory=set, compare=False)
     """The migrations that events were about, since whoever goes by it has emptied it."""
+    admission: object = field(default=None, repr=False, compare=False)
+    """What the wave rules keep of their last answers about this run (:mod:`orchestrator.engine.waves`), and nobody else
+    looks at."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Let it be known of the states which are replaced."""
+        if not isinstance(self.migrations, States):
+            self.migrations = States(self.migrations)
 
     def __getitem__(self, id_: str) -> MigrationState:
         """Return the state of a migration; one that was never mentioned is ``planned``."""
@@ -84,7 +94,7 @@ class RunState:
         apart = {
             name: known[name].copied() for name in ("switches", "claims", "approvals", "restarts", "counts", "notices")
         }
-        return RunState(**known | apart)
+        return RunState(**known | apart | {"migrations": States(self.migrations), "admission": None})
 
     @property
     def consent(self) -> Consent:

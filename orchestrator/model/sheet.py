@@ -26,7 +26,7 @@ from orchestrator.model.claims import Claims
 from orchestrator.model.run import RunState
 from orchestrator.model.switches import Switches
 
-_NOT_OWN = frozenset({"run", "switches", "claims", "touched", "_planned"})
+_NOT_OWN = frozenset({"run", "switches", "claims", "touched", "admission", "_planned"})
 """Fields of a run that its text leaves out: its name, what all runs share, and what only helps to be quick."""
 _FROZEN = frozenset({"migrations", "befores", "uses", "plan"})
 """Fields whose values are never changed, only replaced: what was written of the same value once is written again."""

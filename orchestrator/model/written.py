@@ -26,6 +26,7 @@ _ADDRESS = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
 )
 _TASK = re.compile(r"\\(?:[^\\/:<>|\"]+\\)*[^\\/:<>|\"]+")
+_WILDCARD = re.compile(r"[*?\[\]`]")
 _URL = re.compile(r"https?://[^\s/]+\S*")
 
 
@@ -94,8 +95,9 @@ def _not_padded(value: str) -> str:
 
 
 def _exact_name(value: str) -> str:
-    wildcard = next((character for character in value if character in "*?[]`"), None)
-    if wildcard is not None:
+    found = _WILDCARD.search(value)
+    if found is not None:
+        wildcard = found[0]
         would = "take ` for an escape" if wildcard == "`" else f"expand {wildcard}"
         raise _refused(
             "wildcard",

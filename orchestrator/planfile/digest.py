@@ -20,6 +20,7 @@ from orchestrator.model.receiver import masked
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL_OCCASIONS = Occasion.__args__  # type: ignore[attr-defined]
 _ONE_SITE = [{"name": "main", "match": ["*"]}]
+_POLICY = frozenset(Policy.model_fields)
 _DURATIONS = frozenset(
     name
     for model in (Policy, Retry, Approvals)
@@ -74,13 +75,17 @@ def _wave(plan: Plan, wave: Wave) -> dict[str, Any]:
     for window in filter(None, resolved["windows"].values()):
         window["days"] = sorted(set(window["days"]), key=_WEEK.index)
     resolved["needs"] = list(plan.needs_of(wave))
-    resolved["migrations"] = [_migration(plan, migration) for migration in wave.migrations]
+    known: dict[int, dict[str, Any]] = {}
+    resolved["migrations"] = [_migration(plan, migration, known) for migration in wave.migrations]
     return resolved
 
 
-def _migration(plan: Plan, migration: Migration) -> dict[str, Any]:
-    policy = plan.policy_of(migration.id).model_dump(mode="json")
-    return {**migration.model_dump(mode="json", by_alias=True), **policy}
+def _migration(plan: Plan, migration: Migration, known: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """Return a migration with its policy; what was *known* of a policy that it shares with others is used again."""
+    policy = plan.policy_of(migration.id)
+    if id(policy) not in known:
+        known[id(policy)] = policy.model_dump(mode="json")
+    return {**migration.model_dump(mode="json", by_alias=True, exclude=_POLICY), **known[id(policy)]}
 
 
 def plan_of(whole: Mapping[str, Any]) -> Plan:

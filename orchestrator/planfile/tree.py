@@ -198,13 +198,18 @@ class _Builder:
             self.root = node
             return
         top = self._open[-1]
-        if isinstance(top.node, Sequence):
+        if type(top.node) is Sequence:
             top.node.items.append(node)
-        elif top.key is None:
+            return
+        key, entries = top.key, top.node.entries  # type: ignore[union-attr]  # the other kind
+        if key is None:
             top.key = node
+            return
+        top.key = None
+        if type(key) is Scalar and key.text not in entries and key.text != "<<" and len(key.text) <= LONGEST_KEY:
+            entries[key.text] = (key, node)
         else:
-            self._entry(top, top.node.entries, top.key, node)
-            top.key = None
+            self._entry(top, entries, key, node)
 
     def _entry(self, top: _Open, entries: dict[str, tuple[Scalar, Node]], key: Node, value: Node) -> None:
         if not isinstance(key, Scalar):

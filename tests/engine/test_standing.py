@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.engine.standing import Standing
-from orchestrator.engine.waves import Go, NotYet, admissible, crowded, is_met
+from orchestrator.engine.waves import Go, NotYet, admissible, asked_anew, crowded, is_met
 from orchestrator.model.driven import RunnerTook
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way
 from orchestrator.model.run import RunState
@@ -94,7 +94,10 @@ def test_asked_from_turn_to_turn_or_anew_the_answers_are_the_same(one, turns, ch
             assert standing.met == is_met(run, wave)
             assert {id_ for id_ in standing.places if before.get(id_) != standing.answers[id_]} <= changed
             answers |= {id_: standing.answers[id_] for id_ in standing.places}
-        assert answers == admissible(run, one, at, chosen)
+        anew = asked_anew(run, one, at, chosen)
+        assert answers == anew
+        known = admissible(run, one, at, chosen)
+        assert (known, list(known)) == (anew, list(anew))
 
 
 def test_a_state_that_changed_is_named_even_where_its_answer_did_not():
@@ -125,7 +128,7 @@ def test_an_approval_that_expires_is_missed_without_any_event():
     assert standing.answers == {"a": Go(Trigger.START, admits=True), "b": crowded(one.waves[0])}
     assert standing.ask([], AT + timedelta(hours=9), run) == set()
     assert standing.ask([], AT + timedelta(hours=10), run) == {"a", "b"}
-    assert standing.answers == admissible(run, one, AT + timedelta(hours=10))
+    assert standing.answers == asked_anew(run, one, AT + timedelta(hours=10))
     assert {answer.waiting_for for answer in standing.answers.values()} == {"approval:start"}
 
 
@@ -158,4 +161,4 @@ def test_while_the_clock_goes_on_and_nothing_else_happens_they_are_the_same(one)
         for step in range(600):
             at = first + timedelta(minutes=5 * step)
             standing.ask([], at, run)
-            assert standing.answers == admissible(run, one, at), at
+            assert standing.answers == asked_anew(run, one, at), at

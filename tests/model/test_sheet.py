@@ -78,7 +78,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     if issubclass(kind, Enum):
         return st.sampled_from(kind)
     hints = get_type_hints(kind, include_extras=True)
-    left_out = {"touched", "_planned", "model_config"}
+    left_out = {"touched", "admission", "_planned", "model_config"}
     return st.builds(
         kind,
         **{

@@ -14,7 +14,7 @@ from orchestrator.conductor.flights import Flights
 from orchestrator.conductor.rest import Rest
 from orchestrator.conductor.runlog import RunLog
 from orchestrator.conductor.tenure import Tenure
-from orchestrator.engine import decide, failing, in_time, missed, outside, standing, waves, windows
+from orchestrator.engine import decide, failing, in_time, missed, outside, rules, standing, windows
 from orchestrator.engine.standing import Standing
 from orchestrator.guards import ledger as ledger_guards
 from orchestrator.journal.chain import GENESIS, bodies, extend
@@ -110,7 +110,7 @@ def _ignore_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _ignore_the_window(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(waves, "outside_window", lambda *_given: None)
+    patch.setattr(rules, "outside_window", lambda *_given: None)
     patch.setattr(in_time, "outside_window", lambda *_given: None)
 
 
@@ -130,7 +130,7 @@ def _ignore_needs(patch: pytest.MonkeyPatch) -> None:
 
 
 def _ignore_the_hold(patch: pytest.MonkeyPatch) -> None:
-    alone = waves.alone
+    alone = rules.alone
 
     def deaf(state: Any, *given: Any) -> Any:
         spoken = state.held is not None and state.held.reason == "operator"
@@ -224,7 +224,7 @@ def _approve_once_and_for_all(patch: pytest.MonkeyPatch) -> None:
 
 
 def _ask_nobody(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(waves, "unapproved", lambda *_given: None)
+    patch.setattr(rules, "unapproved", lambda *_given: None)
 
 
 def _teeth() -> Iterator[Tooth]:

@@ -86,6 +86,7 @@ IMMATERIAL = {
     "restarts",  # there are no windows
     "notices",  # nobody is told anything
     *("shells", "touched", "_planned"),  # which shells are open decides nothing; read at once; made when asked for
+    "admission",  # answers that are kept, and are the same when they are asked for anew
 }
 
 
