@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.views.output import say, say_document
+from orchestrator.views.output import say_document
 
 if TYPE_CHECKING:
     from orchestrator.planfile import Loaded, PlanInvalid
@@ -54,6 +54,7 @@ def check(
     Example: dmsa check plans/quickstart.yaml
     """
     from orchestrator.planfile import PlanInvalid, load_plan
+    from orchestrator.views.page import say_page
 
     results: list[Loaded | PlanInvalid] = []
     for path in plans:
@@ -65,7 +66,7 @@ def check(
         say_document({"plans": [_as_json(result) for result in results]})
     else:
         for result in results:
-            say(_as_text(result))
+            say_page(_as_text(result))
     if any(isinstance(result, PlanInvalid) for result in results):
         raise typer.Exit(PlanInvalid.exit_code)
 

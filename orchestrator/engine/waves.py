@@ -1,9 +1,9 @@
 """Who may move. A wave is a rule about admission, not a loop: one pure function of run, plan and time.
 
-What the rules are stands in :mod:`~orchestrator.engine.rules`. A run of ten thousand migrations is asked again and again,
-and between two questions little has changed: so what was answered last is kept with the run, and only that is asked anew
-whose state, budget, needs, approvals or window may have made it another (:mod:`~orchestrator.engine.standing`). Whoever
-asks sees nothing of it but the time that it takes.
+What the rules are stands in :mod:`~orchestrator.engine.rules`. A run of ten thousand migrations is asked again and
+again, and between two questions little has changed: so what was answered last is kept with the run, and only that is
+asked anew whose state, budget, needs, approvals or window may have made it another
+(:mod:`~orchestrator.engine.standing`). Whoever asks sees nothing of it but the time that it takes.
 """
 
 from __future__ import annotations

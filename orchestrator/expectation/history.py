@@ -65,9 +65,15 @@ class History:
     guids: dict[str, str] = field(default_factory=dict)
     """The objectGUIDs of dMSAs, by migration."""
 
+    _places: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
+    _placed: int = field(default=0, repr=False, compare=False)
+
     def of(self, id_: str) -> Iterator[Attempt]:
         """Yield a migration's attempts."""
-        return (one for one in self.attempts if one.migration == id_)
+        for place in range(self._placed, len(self.attempts)):
+            self._places.setdefault(self.attempts[place].migration, []).append(place)
+        self._placed = len(self.attempts)
+        return (self.attempts[place] for place in self._places.get(id_, ()))
 
 
 def history(told: Iterable[Told]) -> History:

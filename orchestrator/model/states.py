@@ -6,7 +6,7 @@ find the one that is another now.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from orchestrator.model.state import MigrationState
 
@@ -40,7 +40,7 @@ class States(dict[str, MigrationState]):
         self._changed.add(id_)
         super().__delitem__(id_)
 
-    def __ior__(self, other: Any) -> States:  # type: ignore[misc,override]
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc,override]
         self.update(other)
         return self
 

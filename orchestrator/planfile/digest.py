@@ -20,7 +20,7 @@ from orchestrator.model.receiver import masked
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL_OCCASIONS = Occasion.__args__  # type: ignore[attr-defined]
 _ONE_SITE = [{"name": "main", "match": ["*"]}]
-_POLICY = frozenset(Policy.model_fields)
+_POLICY = set(Policy.model_fields)
 _DURATIONS = frozenset(
     name
     for model in (Policy, Retry, Approvals)

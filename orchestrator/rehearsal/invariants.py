@@ -34,9 +34,7 @@ from orchestrator.rehearsal.windows import may_begin
 CLOCKS_AGREE = timedelta(minutes=5)
 _ONCE = {START: "Start", COMPLETE: "Complete", UNDO: "Undo", RESET: "Reset"}
 _DESTROYS = ("remove-ad", "move-ad", "rename-ad", "disable-ad")
-_OF_THE_RUN = tuple(
-    one.name for one in fields(RunState) if one.compare and one.name not in {"migrations", "plan"}
-)
+_OF_THE_RUN = tuple(one.name for one in fields(RunState) if one.compare and one.name not in {"migrations", "plan"})
 """What a replay must give beside the migrations; the plan is known by its digest."""
 _QUICKLY = tuple(name for name in _OF_THE_RUN if name not in {"switches", "claims", "shells"})
 """What of it does not grow with the plan."""

@@ -11,10 +11,13 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 _STEERS = re.compile(r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+_PIECES = 10_000
 
 
 def visible(text: str) -> str:
@@ -52,8 +55,22 @@ def say_lines(lines: Iterable[bytes]) -> None:
 
 
 def say_document(document: dict[str, Any] | list[dict[str, Any]]) -> None:
-    """Write JSON, in ASCII: no encoding of any terminal or pipe can spoil it."""
-    say(json.dumps(document, indent=2))
+    """Write JSON, in ASCII: no encoding of any terminal or pipe can spoil it. Piece by piece: it may be long."""
+    try:
+        for text in _together(json.JSONEncoder(indent=2).iterencode(document)):
+            sys.stdout.write(visible(text))
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError as error:
+        if not _reader_is_gone(error):
+            raise
+        _write_nowhere()
+
+
+def _together(pieces: Iterator[str]) -> Iterator[str]:
+    """Yield many small pieces as fewer, longer ones."""
+    while some := "".join(islice(pieces, _PIECES)):
+        yield some
 
 
 def _reader_is_gone(error: OSError) -> bool:

@@ -1,7 +1,7 @@
 """A text of many lines for a person: on a terminal broken at its width and with its marks in colour, else as it is.
 
 In a pipe nothing is broken, so that a line that is looked for is one line. A line with a command is never broken, so
-that it can be copied: the terminal breaks it.
+that it can be copied: the terminal breaks it. Nor is a line of a file with its number, and the caret below it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from orchestrator.views.marks import MARK_WIDTH
 from orchestrator.views.output import say, visible
 
 _COMMAND = re.compile(r"\bdmsa [a-z]")
+_EXCERPT = re.compile(r" *[0-9]* \| ")
 _MARK = re.compile(rf"^  \S.*?  (?P<mark>waits|HELD|FAILED)(?: {{1,{MARK_WIDTH}}}\S)")
 _STYLES = {"waits": "cyan", "HELD": "bold yellow", "FAILED": "bold red"}
 
@@ -23,7 +24,7 @@ _STYLES = {"waits": "cyan", "HELD": "bold yellow", "FAILED": "bold red"}
 def laid_out(text: str, width: int) -> Iterator[str]:
     """Yield the lines of a text, those that are longer than *width* broken between words, with their margin."""
     for line in text.split("\n"):
-        if len(line) <= width or _COMMAND.search(line):
+        if len(line) <= width or _COMMAND.search(line) or _EXCERPT.match(line):
             yield line
             continue
         margin = line[: len(line) - len(line.lstrip())]

@@ -2,8 +2,7 @@
 
 The rows of one migration, as one on the in-memory estate wrote them, are the pattern of all. A migration has them up to
 the phase at which it stands; they are appended and chained as in production. At the end is a state, as a runner writes
-it down, with as many rows behind it as half of what there may be. Every ninth waits before Start, and so on; in each
-hundred one is held.
+it down, with half as many rows behind it as there may be. One in a hundred is held.
 """
 
 from __future__ import annotations
@@ -123,7 +122,9 @@ def _reading(migrations: int) -> list[Event]:
     names = {number: tuple(sorted(f"h{host:05d}.corp.example" for host in hosts[number])) for number in hosts}
     soaking = [number for number in range(migrations) if PATH[number % len(PATH)] == "restarted"]
     return [
-        LedgerRead(migration=f"dmsa-{number:05d}", principals=names[number], hosts_present=names[number], sha256="5" * 64)
+        LedgerRead(
+            migration=f"dmsa-{number:05d}", principals=names[number], hosts_present=names[number], sha256="5" * 64
+        )
         for number in (soaking[k % len(soaking)] for k in range(EVERY // 2))
     ]
 

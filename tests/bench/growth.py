@@ -1,14 +1,15 @@
-"""What a programme costs as it grows: time and memory for each migration, which should not depend on how many there are.
+"""What a programme costs as it grows: time and memory for each migration, however many there are.
 
     python -m tests.bench.growth
     python -m tests.bench.growth --sizes 100 1000 --times 1
 
 Plans of a hundred to ten thousand migrations on three hosts each, and journals in which these stand in every phase
-(:mod:`tests.bench.grown`). Each measurement is a process of its own, several times by turns; shown is the median, and the
-most memory of any. ``parse`` is PyYAML's C loader on the same file: as a program that calls ``yaml.load`` gets it, and
-with the cycle collector off, as the loader has it. ``load`` is ``load_plan``, in process. ``admissible`` is asked again
-after each of many events; ``turn`` is what a turn of the conductor's agenda costs after one. Whole processes, with
-starting Python, are ``check``, ``status`` and ``report``; ``replay`` folds every row, as a runner's start does.
+(:mod:`tests.bench.grown`). Each measurement is a process of its own, several times by turns; shown is the median, and
+the most memory of any. ``parse`` is PyYAML's C loader on the same file: as a program that calls ``yaml.load`` gets it,
+and with the cycle collector off, as the loader has it. ``load`` is ``load_plan``, in process. ``admissible`` is asked
+again after each of many events; ``turn`` is what a turn of the conductor's agenda costs after one. Whole processes, with
+starting Python, are ``check``, ``status`` and ``report``; ``replay`` folds every row, as a runner's start does. Seconds
+are of processor time, but for those two.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -158,8 +158,12 @@ def _admission(place: Path) -> Figures:
         asked.append(_wall(lambda at=at: admissible(run, plan, at)))  # type: ignore[misc]
         turned.append(_wall(lambda at=at: list(agenda.worth_a_look(run, at))))  # type: ignore[misc]
     return {
-        **{"anew": anew, "first": first, "admissible": statistics.median(asked), "turn": statistics.median(turned)},
-        **{"admissible, 99 of 100": sorted(asked)[int(ASKED * 0.99)], "admission, MiB": _most()},
+        "anew": anew,
+        "first": first,
+        "admissible": statistics.median(asked),
+        "admissible, 99 of 100": sorted(asked)[int(ASKED * 0.99)],
+        "turn": statistics.median(turned),
+        "admission, MiB": _most(),
     }
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.model import dn
 from orchestrator.model.dn import domain_dn, is_under, parent_dn, parse_dn, same_dn
 
 SPECIAL = ',+"\\<>;='
@@ -63,6 +64,11 @@ def test_an_escaped_value_is_one_value(value: str):
     ((_, parsed),) = parse_dn(f"CN={escaped(value)}")[0]
     everything_escaped = "".join(f"\\{byte:02x}" for byte in value.encode())
     assert {("cn", parsed)} == parse_dn(f"CN={everything_escaped}")[0]
+
+
+@given(st.from_regex(dn._EVERYDAY, fullmatch=True))
+def test_everyday_names_are_read_as_names_of_any_spelling_are(text: str):
+    assert parse_dn(text) == dn._spelled_out(text)
 
 
 @given(st.text(max_size=40))

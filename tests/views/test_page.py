@@ -35,6 +35,20 @@ def test_a_short_row_is_one_line():
     assert f"  dmsa-a  waits  restarted, for dwell until {UNTIL}" in lines(one("dmsa-a", "restarted", waiting=waiting))
 
 
+def test_what_check_shows_of_a_file_keeps_its_caret():
+    said = "p.yaml:3:11: waves[0].name: expected text, found a list of many things and more"
+    shown = [
+        "    3 | " + "name: [" + "x, " * 30 + "]",
+        "      | " + " " * 60 + "^",
+        "      hint: write one name and no list",
+    ]
+    assert list(laid_out("\n".join([said, *shown]), 60)) == [
+        "p.yaml:3:11: waves[0].name: expected text, found a list of",
+        "  many things and more",
+        *shown,
+    ]
+
+
 @pytest.mark.parametrize("state", get_args(WaveState))
 def test_no_wave_is_longer_either(state: str):
     waiting = {"for": "approval:complete", "until": UNTIL, "detail": ""}
