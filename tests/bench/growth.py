@@ -7,9 +7,9 @@ Plans of a hundred to ten thousand migrations on three hosts each, and journals 
 (:mod:`tests.bench.grown`). Each measurement is a process of its own, several times by turns; shown is the median, and
 the most memory of any. ``parse`` is PyYAML's C loader on the same file: as a program that calls ``yaml.load`` gets it,
 and with the cycle collector off, as the loader has it. ``load`` is ``load_plan``, in process. ``admissible`` is asked
-again after each of many events; ``turn`` is what a turn of the conductor's agenda costs after one. Whole processes, with
-starting Python, are ``check``, ``status`` and ``report``; ``replay`` folds every row, as a runner's start does. Seconds
-are of processor time, but for those two.
+again after each of many events; ``turn`` is what a turn of the conductor's agenda costs after one. ``replay`` folds
+every row, as a runner's start does; ``check``, ``status`` and ``report`` are whole processes, with starting Python.
+Seconds are of processor time, but for those of ``admissible`` and ``turn``.
 """
 
 from __future__ import annotations
