@@ -20,6 +20,9 @@ class States(dict[str, MigrationState]):
         super().__init__(*given, **named)
         self._changed: set[str] = set()
 
+    def __reduce__(self) -> tuple[type[States], tuple[dict[str, MigrationState]]]:
+        return States, (dict(self),)
+
     def watch(self) -> set[str]:
         """Return a set that holds, from now on, every name whose state was put in, replaced or taken out.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from copy import copy, deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -94,6 +96,18 @@ def test_a_state_is_missed_in_no_way_in_which_it_can_be_put_there(how: str):
         case "popitem":
             state.migrations.popitem()
     assert admissible(state, one, AT) == asked_anew(state, one, AT)
+
+
+@pytest.mark.parametrize("again", [copy, deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_one_that_was_copied_or_sent_to_another_process_is_another(again: Any):
+    one, first = plan({"ids": "ab", "at_once": 1}), run(a=Phase.PREPARED)
+    admissible(first, one, AT)
+    second = again(first)
+    assert second == first
+    for state, phase in ((second, Phase.STARTED), (first, Phase.LINKED), (second, Phase.PREPARED)):
+        state.migrations["a"] = at(phase, "a")
+        for each in (first, second):
+            assert admissible(each, one, AT) == asked_anew(each, one, AT)
 
 
 def test_another_plan_or_another_choice_is_asked_about_anew():
