@@ -40,7 +40,7 @@ class Codec(Serializer):
             if metadata is None:
                 return element  # of all messages, output alone has no shape that is known beforehand
             if getattr(metadata, "object", None) is PipelineState and (end := _END.fullmatch(element)):
-                return PipelineState(state=int(end[1]))
+                return PipelineState(state=int(end[1]))  # type: ignore[no-untyped-call]
         return super().deserialize(element, metadata, clear)
 
 

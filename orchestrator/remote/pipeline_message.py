@@ -1,8 +1,8 @@
 """The message that begins a pipeline (CREATE_PIPELINE, MS-PSRP 2.2.2.10), written straight from its commands.
 
-pypsrp builds a tree of objects for it, copies the commands twice, builds a tree of elements of that, and writes it: with
-half a dozen statements that takes longer than all the rest of a call. The text has few shapes, so it is written here
-in one pass. It is the same document, element for element, numbers of references included; a test holds the two
+pypsrp builds a tree of objects for it, copies the commands twice, builds a tree of elements of that, and writes it:
+with half a dozen statements that takes longer than all the rest of a call. The text has few shapes, so it is written
+here in one pass. It is the same document, element for element, numbers of references included; a test holds the two
 against each other.
 
 The first statement is written twice, as ``Cmds`` and as the first of ``ExtraCmds``: a host that knows of no further
@@ -34,9 +34,7 @@ _HEAD = (
     '<B N="_isHostRawUINull">true</B><B N="_useRunspaceHost">true</B></MS></Obj>'
     '<Obj RefId="4" N="PowerShell"><MS><B N="IsNested">false</B>'
 )
-_TAIL = (
-    '<Nil N="History"/><B N="RedirectShellErrorOutputPipe">false</B></MS></Obj>' '<B N="IsNested">false</B></MS></Obj>'
-)
+_TAIL = '<Nil N="History"/><B N="RedirectShellErrorOutputPipe">false</B></MS></Obj><B N="IsNested">false</B></MS></Obj>'
 _LIST = (
     "System.Collections.Generic.List`1[[System.Management.Automation.PSObject, System.Management.Automation, "
     "Version=1.0.0.0, Culture=neutral, PublicKeyToken=31bf3856ad364e35]]</T><T>System.Object"
@@ -82,7 +80,9 @@ class _Writer:
     def document(self, statements: Sequence[Sequence[Command]]) -> str:
         extra = '<Nil N="ExtraCmds"/>'
         if len(statements) > 1:
-            extra = self._begin("ExtraCmds", _LIST) + "<LST>" + "".join(map(self._statement, statements)) + "</LST></Obj>"
+            extra = (
+                self._begin("ExtraCmds", _LIST) + "<LST>" + "".join(map(self._statement, statements)) + "</LST></Obj>"
+            )
         return f"{_HEAD}{extra}{self._commands(statements[0])}{_TAIL}"
 
     def _statement(self, commands: Sequence[Command]) -> str:
@@ -92,7 +92,9 @@ class _Writer:
         return f"{self._begin('Cmds', _LIST)}<LST>{''.join(map(self._command, commands))}</LST></Obj>"
 
     def _command(self, command: Command) -> str:
-        begin = f'{self._begin()}<MS><S N="Cmd">{text(command.name)}</S><B N="IsScript">false</B><Nil N="UseLocalScope"/>'
+        begin = (
+            f'{self._begin()}<MS><S N="Cmd">{text(command.name)}</S><B N="IsScript">false</B><Nil N="UseLocalScope"/>'
+        )
         before = "".join(map(self._merge, _BEFORE_ARGUMENTS))
         arguments = f"{self._begin('Args', _LIST)}<LST>"
         for name, value in command.parameters.items():
@@ -131,7 +133,7 @@ class _Writer:
         return f"<{tag}{named}>{shown}</{tag}>"
 
 
-def primitive(value: bool | int | float | UUID | datetime | timedelta) -> tuple[str, str]:
+def primitive(value: bool | float | UUID | datetime | timedelta) -> tuple[str, str]:
     """Return the element and the text of a value that is neither text nor made of others (MS-PSRP 2.2.5.1)."""
     match value:
         case bool():

@@ -145,7 +145,7 @@ class Session:
             refused = leave() if leave is not None and write else None
             if refused is not None:
                 return Reply(Outcome.FAILED, fault=refused), False
-            powershell._invoke(message)
+            powershell._invoke(message)  # type: ignore[arg-type]  # it asks for no more than its type and text
             reach = Reach.RUNNING
             self._pipelines += 1
             self._await(powershell, WRITE_TAKES if write else READ_TAKES)

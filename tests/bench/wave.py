@@ -5,9 +5,9 @@
 One account on each ten hosts, ten accounts at a time, from nothing to confirmed (:mod:`tests.bench.forward_wave`).
 
 The floor is that of :mod:`tests.bench.wire`: what the steps of a migration must ask and write, each migration for
-itself, in pipelines of two requests. To a host's own 13 come its share of what its migration asks of the directory, and
-sessions: one an endpoint, and one more for each so many pipelines, of four requests each. ``requests per host`` is
-everything but readings of the clock, which are counted apart (on a lab, waiting is reading).
+itself, in pipelines of two requests. To a host's own come its share of what its migration asks of the directory, and
+sessions: one an endpoint, and one more for each so many pipelines, of four requests each. ``all`` is everything but
+readings of the clock, which are counted apart (on a lab, waiting is reading).
 
 ``idle`` is the share of looks at which neither the runner nor the lab had a thread that ran or could: time in which
 everybody waited for nothing.
@@ -58,11 +58,13 @@ def counted(rows: Iterable[dict[str, Any]], hosts: int, hosts_each: int) -> Requ
     """Count the requests of a wave as its far side recorded it."""
     endpoints: dict[str, set[str]] = defaultdict(set)
     cmdlets: dict[str, set[str]] = defaultdict(set)
-    shells = set()
+    shells, without_key = set(), set()
     for row in rows:
         endpoints[str(row["host"])].add(str(row["pipeline"]))
         cmdlets[str(row["pipeline"])].add(str(row["cmdlet"]))
         shells.add(row["shell"])
+        if row["cmdlet"] == "New-Item":
+            without_key.add(row["host"])
     clock = {pipeline for pipeline, names in cmdlets.items() if names == {"Get-ADRootDSE"}}
     of_directory = {name: found for name, found in endpoints.items() if name.startswith("dc")}
     of_hosts = [found for name, found in endpoints.items() if not name.startswith("dc")]
@@ -73,7 +75,7 @@ def counted(rows: Iterable[dict[str, Any]], hosts: int, hosts_each: int) -> Requ
         sessions=4 * len(shells),
         clock=len(clock),
         floor_directory=2 * each * (hosts // hosts_each),
-        floor_hosts=2 * wire.HOST * hosts,
+        floor_hosts=2 * (wire.HOST * hosts + wire.KEY * len(without_key)),
         floor_sessions=4 * sum(-(-len(found) // MOST_PIPELINES) for found in endpoints.values()),
     )
 

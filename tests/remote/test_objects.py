@@ -71,10 +71,15 @@ def test_arrays_and_tables_at_the_top():
 
 @pytest.mark.parametrize(
     "xml",
-    ["<Obj >", "<Unheard/>", '<Obj RefId="0"><TNRef RefId="9"/></Obj>', '<Obj RefId="0"><Props><Ref N="a" RefId="9"/></Props></Obj>'],
+    [
+        "<Obj >",
+        "<Unheard/>",
+        '<Obj RefId="0"><TNRef RefId="9"/></Obj>',
+        '<Obj RefId="0"><Props><Ref N="a" RefId="9"/></Props></Obj>',
+    ],
 )
 def test_what_is_not_clixml_is_no_record(xml):
-    with pytest.raises(ValueError, match="not CLIXML|CLIXML has no element"):
+    with pytest.raises(ValueError, match=r"not CLIXML|CLIXML has no element"):
         record(xml)
 
 

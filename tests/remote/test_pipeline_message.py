@@ -19,9 +19,9 @@ from orchestrator.remote.codec import Codec
 from orchestrator.remote.pipeline_message import create_pipeline, primitive
 from orchestrator.remote.wording import Command
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufffe\uffff"), max_size=8) | st.sampled_from(
-    ["_x000A_", "_X", "a&b<c>d", "]]>", "\x00\x1f\x85", "\U0001f600"]
-)
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\ufffe\uffff"), max_size=8
+) | st.sampled_from(["_x000A_", "_X", "a&b<c>d", "]]>", "\x00\x1f\x85", "\U0001f600"])
 FLAT = (
     st.none()
     | st.booleans()
