@@ -1,4 +1,4 @@
-"""A lab whose hosts answer every pipeline with one word, scripts included: for peers that send scripts.
+"""A lab whose hosts answer every pipeline with what a module says that changed nothing: for Ansible.
 
     python -m tests.bench.canned ESTATE STATE
 
@@ -19,7 +19,7 @@ class Canned(recorded.RecordedEstate):
     def execute(self, request: Request) -> Result:
         """Return the same for every request."""
         del request
-        return Result(("{}",))
+        return Result(('{"changed": false}',))
 
 
 if __name__ == "__main__":
