@@ -22,12 +22,13 @@ _DURATION = re.compile(
     r"(?P<sign>-)?P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
 _LISTS = frozenset({"LST", "IE", "QUE", "STK"})
-_PARTS = frozenset({"TN", "TNRef", "ToString", "Props", "MS"})
 
 
 def text(raw: str | None) -> str:
     """Undo the escapes of MS-PSRP 2.2.5.3.2 (``_x000A_``; characters beyond the BMP as two of them)."""
-    decoded = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), raw or "")
+    if not raw or "_x" not in raw:
+        return raw or ""
+    decoded = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), raw)
     return decoded.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
@@ -107,17 +108,26 @@ class Reader:
 
     def node(self, element: ET.Element) -> Node:
         """Read an ``<Obj>`` with everything in it."""
-        names = self._type_names(element)
-        shown = element.find("ToString")
-        bare: Value = None
-        contents = [child for child in element if child.tag not in _PARTS]
-        for child in contents:
-            bare = self._collection(child) if child.tag in _LISTS or child.tag == "DCT" else self.value(child)
-        properties: dict[str, Value] = {}
-        for group in ("Props", "MS"):  # extended properties shadow adapted ones, as they do in PowerShell
-            for child in element.findall(f"{group}/*"):
-                properties[text(child.get("N"))] = self.value(child)
-        return Node(names, text(shown.text) if shown is not None else None, bare, bool(contents), properties)
+        names: tuple[str, ...] = ()
+        shown, bare, has_bare = None, None, False
+        adapted: dict[str, Value] = {}
+        extended: dict[str, Value] = {}
+        for child in element:
+            match child.tag:
+                case "Props":
+                    adapted = self._properties(child)
+                case "MS":
+                    extended = self._properties(child)
+                case "ToString":
+                    shown = text(child.text)
+                case "TN" | "TNRef":
+                    names = self._type_names(child)
+                case _:
+                    bare, has_bare = self.value(child), True
+        return Node(names, shown, bare, has_bare, {**adapted, **extended})  # as extended ones shadow in PowerShell
+
+    def _properties(self, element: ET.Element) -> dict[str, Value]:
+        return {text(child.get("N")): self.value(child) for child in element}
 
     def value(self, element: ET.Element) -> Value:
         """Read any element as a value; an object becomes its bare value, its text, or its properties."""
@@ -138,12 +148,10 @@ class Reader:
         return value
 
     def _type_names(self, element: ET.Element) -> tuple[str, ...]:
-        declared, referred = element.find("TN"), element.find("TNRef")
-        if declared is not None:
-            names = tuple(child.text or "" for child in declared)
-            self._types[declared.get("RefId", "")] = names
-            return names
-        return self._types[referred.attrib["RefId"]] if referred is not None else ()
+        if element.tag == "TNRef":
+            return self._types[element.attrib["RefId"]]
+        names = self._types[element.get("RefId", "")] = tuple(child.text or "" for child in element)
+        return names
 
     def _collection(self, element: ET.Element) -> Value:
         if element.tag == "DCT":

@@ -8,9 +8,7 @@ is not in the record.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from uuid import UUID
 
-from orchestrator.model.call import Value
 from orchestrator.model.observation import Record, RemoteError
 from orchestrator.remote.clixml import Reader
 
@@ -28,19 +26,31 @@ CATEGORIES = (
 """System.Management.Automation.ErrorCategory, by number (Microsoft Learn, ErrorCategory Enum)."""
 
 
-def record(item: object) -> Record:
-    """Return one output object.
+_PRIMITIVES = {
+    "S": "System.String",
+    "B": "System.Boolean",
+    "C": "System.Char",
+    "I32": "System.Int32",
+    "I64": "System.Int64",
+    "Db": "System.Double",
+    "Sg": "System.Single",
+    "G": "System.Guid",
+    "DT": "System.DateTime",
+    "TS": "System.TimeSpan",
+}
+
+
+def record(xml: str) -> Record:
+    """Return one output object, given as the XML that came.
 
     Raises:
-        ValueError: the object's XML is not CLIXML.
+        ValueError: it is not CLIXML.
     """
-    xml = getattr(item, "_xml", None)
-    if xml is None and isinstance(item, str) and item.startswith("<Obj "):
-        xml = item  # pypsrp hands on an object of a type it does not know as its XML
-    if xml is None:
-        return Record(_primitive_type(item), {"": _plain(item)})
     try:
-        node = Reader().node(ET.fromstring(xml))  # noqa: S314 - expat resolves no external entity
+        element = ET.fromstring(xml)  # noqa: S314 - expat resolves no external entity
+        if element.tag != "Obj":
+            return Record(_PRIMITIVES.get(element.tag, ""), {"": Reader().value(element)})
+        node = Reader().node(element)
     except (ET.ParseError, KeyError, AssertionError) as error:
         raise ValueError(f"an object came back that is not CLIXML: {error!r}") from error
     properties = dict(node.properties)
@@ -51,27 +61,6 @@ def record(item: object) -> Record:
     elif not properties:
         properties[""] = node.text
     return Record(node.type, properties)
-
-
-def _plain(item: object) -> Value:
-    match item:
-        case None | bool() | int() | float() | str() | UUID():
-            return item
-        case list():
-            return tuple(_plain(each) for each in item)
-        case dict():
-            return {str(key): _plain(value) for key, value in item.items()}
-    xml = getattr(item, "_xml", None)
-    if xml is not None:
-        return Reader().value(ET.fromstring(xml))  # noqa: S314 - expat resolves no external entity
-    return str(item)
-
-
-def _primitive_type(item: object) -> str:
-    names = {bool: "System.Boolean", int: "System.Int32", float: "System.Double", str: "System.String"}
-    if isinstance(item, list):
-        return "System.Object[]"
-    return "System.Guid" if isinstance(item, UUID) else names.get(type(item), "")
 
 
 def remote_error(error: object) -> RemoteError:

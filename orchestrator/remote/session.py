@@ -15,21 +15,18 @@ from __future__ import annotations
 
 import logging
 import time
-import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from pypsrp.complex_objects import PSInvocationState
 from pypsrp.powershell import PowerShell, RunspacePool
-from pypsrp.serializer import TaggedValue
 from pypsrp.wsman import SelectorSet, WSMan
 
-from orchestrator.model.call import Call, Cmdlet, Value, Write
+from orchestrator.model.call import Call, Cmdlet, Write
 from orchestrator.model.observation import Outcome, Reply
+from orchestrator.remote.codec import Composed, speak
 from orchestrator.remote.connection import Settings, Unconfigured
 from orchestrator.remote.dial import dial
 from orchestrator.remote.faults import (
@@ -44,6 +41,7 @@ from orchestrator.remote.faults import (
     unfinished,
 )
 from orchestrator.remote.objects import record, remote_error
+from orchestrator.remote.pipeline_message import create_pipeline
 from orchestrator.remote.transport import Leave
 from orchestrator.remote.wording import understood, worded
 
@@ -142,11 +140,12 @@ class Session:
         try:
             pool = self._open()
             reach = Reach.SENDING
-            powershell = self._composed(pool, statements, pipeline)
+            powershell, message = PowerShell(pool), self._composed(pool, statements)
+            powershell.id = str(pipeline).upper()
             refused = leave() if leave is not None and write else None
             if refused is not None:
                 return Reply(Outcome.FAILED, fault=refused), False
-            powershell.begin_invoke(remote_stream_options=0)
+            powershell._invoke(message)  # type: ignore[arg-type]  # it asks for no more than its type and text
             reach = Reach.RUNNING
             self._pipelines += 1
             self._await(powershell, WRITE_TAKES if write else READ_TAKES)
@@ -193,24 +192,15 @@ class Session:
     def _create(self, wsman: WSMan) -> RunspacePool:
         pool = RunspacePool(wsman, configuration_name=self._configuration, idle_timeout=SHELL_IDLES)
         pool.id = pool.shell.id = str(self.shell).upper()
+        speak(pool)
         self._opening = pool
         pool.open()
         return pool
 
-    def _composed(self, pool: RunspacePool, statements: tuple[Cmdlet, ...], pipeline: UUID) -> PowerShell:
+    def _composed(self, pool: RunspacePool, statements: tuple[Cmdlet, ...]) -> Composed:
         """Build the pipeline out of named cmdlets and typed values; there is no text that anybody parses."""
-        powershell = PowerShell(pool)
-        powershell.id = str(pipeline).upper()
-        for statement in statements:
-            if powershell.commands:
-                powershell.add_statement()
-            for command in worded(statement, self._configuration):
-                powershell.add_cmdlet(command.name)
-                for name, value in command.parameters.items():
-                    powershell.add_parameter(name, outgoing(value))
-                for value in command.arguments:
-                    powershell.add_argument(outgoing(value))
-        return powershell
+        commands = [worded(statement, self._configuration) for statement in statements]
+        return Composed(create_pipeline(commands, pool.protocol_version or ""))
 
     def _await(self, powershell: PowerShell, patience: float) -> None:
         """Receive until the pipeline has ended. Each Receive is a long poll that the host answers in time."""
@@ -267,29 +257,6 @@ def delete_shell(wsman: WSMan, configuration: str, shell: UUID) -> bool:
         if not shell_unknown(error):
             raise
     return True
-
-
-def outgoing(value: Value) -> Any:
-    """Return a value as pypsrp serialises it without loss; times become CLIXML, which it cannot write itself."""
-    match value:
-        case bool() | str() | float() | UUID() | None:
-            return value
-        case int():
-            return value if -(2**31) <= value < 2**31 else TaggedValue("I64", value)
-        case datetime():
-            return _element("DT", value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
-        case timedelta():
-            return _element("TS", f"PT{value.total_seconds():f}S")
-        case tuple():
-            return [outgoing(item) for item in value]
-        case Mapping():
-            return {name: outgoing(item) for name, item in value.items()}
-
-
-def _element(tag: str, text: str) -> ET.Element:
-    element = ET.Element(tag)
-    element.text = text
-    return element
 
 
 def _reply(

@@ -9,6 +9,7 @@ writes ``DIR/programme.yaml`` and ``DIR/estates/programme.yaml``. The same argum
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 HEAD = """\
@@ -57,9 +58,11 @@ def placed(accounts: int, hosts_each: int) -> dict[int, list[int]]:
     return {n: sorted({(n * hosts_each // 2 + k) % hosts for k in range(hosts_each)}) for n in range(accounts)}
 
 
-def plan(name: str, accounts: int, hosts_each: int, waves: int) -> str:
-    """Return the plan as YAML."""
-    where = placed(accounts, hosts_each)
+def plan(
+    name: str, accounts: int, hosts_each: int, waves: int, where: Mapping[int, Sequence[int]] | None = None
+) -> str:
+    """Return the plan as YAML; *where* says which hosts each account has, by default some of its neighbours'."""
+    where = where or placed(accounts, hosts_each)
     sizes = _sizes(accounts, waves)
     parts, first = [HEAD.format(name=name, accounts=accounts, waves=waves)], 0
     for number, size in enumerate(sizes):
@@ -71,11 +74,11 @@ def plan(name: str, accounts: int, hosts_each: int, waves: int) -> str:
     return "".join(parts)
 
 
-def estate(name: str, accounts: int, hosts_each: int) -> str:
-    """Return the estate as YAML."""
+def estate(name: str, accounts: int, hosts_each: int, where: Mapping[int, Sequence[int]] | None = None) -> str:
+    """Return the estate as YAML; *where* as for the plan."""
     runs: dict[int, list[int]] = {}
-    for n, hosts in placed(accounts, hosts_each).items():
-        for host in hosts:
+    for n, numbers in (where or placed(accounts, hosts_each)).items():
+        for host in numbers:
             runs.setdefault(host, []).append(n)
     users = (
         f'  - {{dn: "CN=svc-{n:05d},OU=Service Accounts,DC=corp,DC=example", spns: [APP/svc-{n:05d}.corp.example]}}'

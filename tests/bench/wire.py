@@ -12,16 +12,22 @@ migration for itself:
                 soak P
                 complete 3 + 2D  read with guards, write, read-back; each further copy once, and at the first look
                 of a host 2      whether the original is there, before each restart
+                searches 3       through the whole domain, before prepare, Start and Complete: slow, so they do not
+                                 hold up what is quick
+                logs 4 (1 + D)   what each domain controller's Security log says of the account, before Start and
+                                 Complete; the rest of it is asked once the first part was
                 snapshots 3 + 4  a descriptor comes back without a name, so each is asked for alone: the account's and
                                  two containers', before Complete the dMSA's too
                 and 1            both objects once more, right before Complete, for those readings took time
-    a host      snapshot 1, registry 3, restart 4, guards before complete 1, confirm 4
+    a host      snapshot 1, guards before Start 1, registry 3, restart 4, guards before Complete 1, confirm 4
                 (read, write, read-back; after a restart also the new process's start, whose number is known only then)
+                and 4 where two keys of the registry have to be made first (write, read-back)
 
 What the safety rules force is in it: identity is resolved anew, and the guards asked, right before each migration
 cmdlet (so Start has its read, although prepare read the same a moment ago); and the guards ask each further domain
 controller before prepare, Start and Complete, by its own endpoint, whether it can be reached (the three D besides
-those of convergence). ``without the guards' D`` leaves these four out: 2 for Start, D nowhere but for convergence.
+those of convergence). ``without the guards`` leaves what they add to the directory out: these D, searches and logs, and
+Start's read.
 
 A session costs four requests more (Create, twice Receive, Delete), and its shell carries so many pipelines and no more.
 Readings of the clock are counted apart, but wear out shells: on a lab, waiting is reading.
@@ -48,10 +54,14 @@ POLLS = 15
 """Fourteen days at one a day, and the one that finds the dwell over."""
 FURTHER_CONTROLLERS = 1
 CONVERGENCE = 12 + 2 * FURTHER_CONTROLLERS + POLLS
-GUARDS = 1 + 3 * FURTHER_CONTROLLERS
+SEARCHES = 3
+LOGS = 4 * (1 + FURTHER_CONTROLLERS)
+GUARDS = 1 + 3 * FURTHER_CONTROLLERS + SEARCHES + LOGS
 BEFORE_RESTARTS = 2
 SNAPSHOTS = 3 + 4 + 1
-HOST = 13
+HOST = 14
+KEY = 4
+"""For a host where the keys of the registry are missing."""
 
 
 def main() -> None:
@@ -71,6 +81,7 @@ def main() -> None:
     directory = sum(len(found - clock) for host, found in pipelines.items() if host.startswith("dc"))
     hosts = sum(len(found) for host, found in pipelines.items() if not host.startswith("dc"))
     pairs = given.accounts * given.hosts_each
+    floor_hosts = HOST * pairs + KEY * len({row["host"] for row in rows if row["cmdlet"] == "New-Item"})
     convergence = CONVERGENCE + SNAPSHOTS + BEFORE_RESTARTS * given.hosts_each
     floor = convergence + GUARDS
     sessions = len({row["shell"] for row in rows})
@@ -83,12 +94,12 @@ def main() -> None:
             directory / given.accounts / floor,
         ),
         (
-            "... without the guards' D",
+            "... without the guards",
             2 * directory / given.accounts,
             2 * convergence,
             directory / given.accounts / convergence,
         ),
-        ("host, per migration and host", 2 * hosts / pairs, 2 * HOST, hosts / pairs / HOST),
+        ("host, per migration and host", 2 * hosts / pairs, 2 * floor_hosts / pairs, hosts / floor_hosts),
         ("sessions", 4 * sessions, 4 * fewest, sessions / fewest),
         ("readings of the clock, in all", 2 * len(clock), "-", "-"),
     ]

@@ -6,7 +6,7 @@ import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -362,12 +362,6 @@ def test_the_environment_does_not_reach_the_wire(far_side, transport, monkeypatc
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", ssl.get_default_verify_paths().openssl_cafile)
     assert run(transport, READ).outcome is Outcome.SUCCEEDED
-
-
-def test_times_and_spans_are_written_as_clixml_has_them():
-    assert session_module.outgoing(timedelta(hours=1)).text == "PT3600.000000S"
-    assert session_module.outgoing(2**40).tag == "I64"
-    assert session_module.outgoing((1, "a")) == [1, "a"]
 
 
 def test_a_restricted_endpoint_is_asked_with_its_own_functions(far_side, broken):
