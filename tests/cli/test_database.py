@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.board.follower import Follower, Source
+from orchestrator.cli.history import open_existing
+from orchestrator.cli.recalled import recalled
 from orchestrator.journal import open_journal
+from tests.board.stage import append, rows, wanted
 from tests.cli.desk import Desk, assert_once_each
 from tests.patience import PATIENCE
 from tests.postgres import running
@@ -125,3 +129,21 @@ def test_every_verb_reads_it(desk, postgres_server, database, tmp_path):
         assert ended.returncode == code, ended.stderr
     printed = {desk.dmsa("journal", "export", "--journal", place).stdout for place in (database, other, "restored.db")}
     assert printed == {mirror.read_text(encoding="utf-8")}
+
+
+def test_the_board_follows_it_and_says_when_it_is_down(mortal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url, told = mortal.journal(), rows()
+    follows = Follower(Source(url, lambda: open_existing(url, read_only=True), recalled), [wanted()], str)
+    with contextlib.closing(open_journal(url, create=False)) as journal:
+        append(journal, told[:60])
+    assert follows.look().rows == 60
+    mortal.kill()
+    sight = follows.look()
+    assert (sight.rows, "the database cannot be reached" in sight.trouble) == (60, True)
+    mortal.start()
+    with contextlib.closing(open_journal(url, create=False)) as journal:
+        append(journal, told[60:])
+    sight = follows.look()
+    assert (sight.rows, sight.trouble) == (len(told), None)
+    follows.close()
