@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
-from orchestrator.journal import Entry, Journal, Lease, LeaseLost, MemoryJournal
+from orchestrator.journal import (
+    Entry,
+    Journal,
+    JournalHeld,
+    JournalUnusable,
+    Lease,
+    LeaseLost,
+    MemoryJournal,
+    open_journal,
+)
 from orchestrator.journal.jobs import LAPSED, LATE, NOT_HELD, SPOKEN, Job, Jobs
 from orchestrator.journal.memory_jobs import MemoryJobs
+from orchestrator.journal.opening import database as database_of
+from orchestrator.journal.postgres_jobs import PostgresJobs, let_serve
+from orchestrator.journal.postgres_schema import migrations
+from orchestrator.model.decided_anew import ABOUT_ALL, ABOUT_ONE
 from orchestrator.model.event import VERSION, Event, Held, Released, to_body
 from orchestrator.model.words import Amended
 from tests.patience import PATIENCE
@@ -61,9 +78,46 @@ class InMemory:
         return self.journal.acquire("successor")
 
 
-@pytest.fixture(params=["memory"])
-def board(request: pytest.FixtureRequest) -> Board:
-    return InMemory()
+class InPostgres:
+    """The board in a database; that time passes is told to what stands in it."""
+
+    def __init__(self, url: str, admin: psycopg.Connection) -> None:
+        self.url, self._admin, self._opened = url, admin, contextlib.ExitStack()
+        self.journal = self._open(open_journal(url, create=False))
+
+    def _open(self, opened):
+        return self._opened.enter_context(contextlib.closing(opened))
+
+    def jobs(self) -> Jobs:
+        return self._open(PostgresJobs(database_of(self.url)))
+
+    def passes(self, seconds: float) -> None:
+        for table, columns in (("jobs", ("posted", "rung", "until")), ("runners", ("since", "seen"))):
+            moved = ", ".join(f"{one} = {one} - make_interval(secs => {seconds})" for one in columns)
+            self._admin.execute(f"UPDATE dmsa.{table} SET {moved}")
+
+    def take_over(self) -> Lease:
+        successor = self._open(open_journal(self.url, create=False))
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self._admin.execute("UPDATE dmsa.lease SET until = clock_timestamp()")
+            with contextlib.suppress(JournalHeld):  # its holder was faster, and has renewed it
+                return successor.acquire("successor")
+            assert time.monotonic() < deadline
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.service)])
+def board(request: pytest.FixtureRequest) -> Iterator[Board]:
+    if request.param == "memory":
+        yield InMemory()
+        return
+    url = request.getfixturevalue("database")
+    server = request.getfixturevalue("postgres_server")
+    with server.admin(url.rpartition("/")[2]) as admin, contextlib.closing(InPostgres(url, admin)) as found:
+        yield found
 
 
 @pytest.fixture
@@ -314,6 +368,107 @@ class TestLooking:
         assert round((found[AMER] - found[EMEA]).total_seconds()) == 5
         jobs.claim(EMEA, *ABOUT, "r", most=9)
         assert set(jobs.oldest()) == {AMER}
+
+
+@pytest.mark.service
+class TestRights:
+    """What the role of a site's runner may do on the server itself, whatever program it runs."""
+
+    ROLE = "hands_of_emea"
+
+    @pytest.fixture
+    def place(self, database: str) -> str:
+        let_serve(database_of(database), {EMEA: self.ROLE, AMER: "hands_of_amer"})
+        return database.replace("//owner@", f"//{self.ROLE}@")
+
+    @pytest.fixture
+    def hands(self, place: str) -> Iterator[Jobs]:
+        with contextlib.closing(PostgresJobs(database_of(place))) as found:
+            yield found
+
+    @pytest.fixture
+    def driver(self, database: str) -> Iterator[Jobs]:
+        with contextlib.closing(PostgresJobs(database_of(database))) as found:
+            yield found
+
+    @pytest.fixture
+    def lease(self, database: str) -> Iterator[Lease]:
+        with contextlib.closing(open_journal(database, create=False)) as journal:
+            yield journal.acquire("driver")
+
+    def test_it_serves_its_own_site(self, hands, driver, lease):
+        driver.post([job()], lease)
+        (claim,) = hands.claim(EMEA, *ABOUT, "r")
+        assert hands.renew([claim]) == [claim]
+        assert hands.may_leave(claim) is None
+        hands.show(EMEA, "r", "1.0")
+        assert hands.commit(claim, '"done"')
+        assert [back.result for back in driver.take_back(lease)] == ['"done"']
+        assert [one.site for one in driver.present()] == [EMEA]
+
+    def test_it_serves_no_other(self, hands, driver, lease):
+        driver.post([job(site=AMER)], lease)
+        with pytest.raises(JournalUnusable, match=f"role {self.ROLE} does not serve site amer"):
+            hands.claim(AMER, *ABOUT, "r")
+        with pytest.raises(JournalUnusable, match="does not serve site amer"):
+            hands.show(AMER, "r", "1.0")
+        (claim,) = driver.claim(AMER, *ABOUT, "theirs")
+        assert hands.renew([claim]) == []
+        assert hands.may_leave(claim) == LAPSED
+        assert not hands.commit(claim, '"forged"')
+        assert driver.may_leave(claim) is None
+        assert driver.take_back(lease) == []
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            *(f"SELECT * FROM dmsa.{name}" for name in ("entries", "lease", "jobs", "runners", "site_role")),
+            "SELECT * FROM dmsa.identity",
+            "INSERT INTO dmsa.site_role VALUES (session_user, 'amer')",
+            "UPDATE dmsa.jobs SET site = 'emea'",
+            "DELETE FROM dmsa.jobs",
+            "UPDATE dmsa.lease SET epoch = epoch + 1",
+            "SELECT dmsa.take_lease('me', 10)",
+            "SELECT dmsa.append(0, NULL, '{r}', '{NULL}', '{held}', '{1}', '{x}', '{x}')",
+            "SELECT dmsa.take_back_jobs(1)",
+            "SELECT dmsa.withdraw_jobs(1, '{}')",
+            "SELECT dmsa.unheard_jobs(1, 0)",
+            "SELECT dmsa.serves('amer')",
+            "SELECT nextval('dmsa.fences')",
+            "CREATE FUNCTION dmsa.job_patience(x integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+            "CREATE OR REPLACE FUNCTION dmsa.serves(its text) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+        ],
+    )
+    def test_it_sees_and_changes_nothing_else(self, place, statement):
+        with (
+            database_of(place).connect() as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"permission denied|must be owner"),
+        ):
+            connection.execute(statement)
+
+    def test_a_name_in_its_own_path_does_not_stand_in_for_ours(self, database, place, postgres_server, hands):
+        """A function with its owner's rights looks nothing up where its caller may put something."""
+        del hands
+        with postgres_server.admin(database.rpartition("/")[2]) as admin:
+            admin.execute(f"CREATE SCHEMA trap AUTHORIZATION {self.ROLE}")
+        with database_of(place).connect() as connection:
+            trap = "CREATE FUNCTION trap.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS "
+            connection.execute(trap + "'BEGIN RAISE division_by_zero; END'")
+            connection.execute("SET search_path = trap, pg_catalog")
+            assert connection.execute("SELECT * FROM dmsa.claim_jobs('emea', 'a', 'b', 'r', 1)").fetchall() == []
+
+    def test_every_function_with_its_owner_s_rights_has_a_path_of_its_own(self, database):
+        query = "SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'dmsa'::regnamespace"
+        with database_of(database).connect() as connection:
+            found = connection.execute(query).fetchall()
+        assert len(found) > 10
+        assert {name for name, settings in found if settings != ["search_path=pg_catalog, pg_temp"]} == set()
+
+
+def test_the_words_in_the_database_are_those_of_the_model():
+    text = next(one.text for one in migrations() if one.stem == "0002_jobs")
+    said = [set(re.findall("'([a-z-]+)'", words)) for words in re.findall(r"e\.kind IN \(([^)]*)\)", text)]
+    assert said == [set(ABOUT_ALL), set(ABOUT_ONE)]
 
 
 def _until(look: Callable[[], list]) -> list:
