@@ -39,12 +39,13 @@ class InlinePool(Generic[Token]):
         self._together = together
         self._waiting: list[tuple[Token, Callable[[], Reply | bool]]] = []
         self._calls: dict[Token, tuple[Call, Ticket]] = {}
+        self._elsewhere = 0
         self._ended: deque[tuple[Token, Reply | bool | Exception]] = deque()
 
     @property
     def in_flight(self) -> int:
         """How many calls were started and not yet handed out."""
-        return len(self._waiting) + len(self._ended)
+        return len(self._waiting) + len(self._ended) + self._elsewhere
 
     @property
     def waiting(self) -> tuple[tuple[Call, Ticket], ...]:
@@ -61,6 +62,15 @@ class InlinePool(Generic[Token]):
     def end_shell(self, token: Token, endpoint: str, shell: UUID, _about: About = NOTHING) -> None:
         """Let the end of a shell wait for its turn."""
         self._waiting.append((token, lambda: self._transport.discard(endpoint, shell)))
+
+    def expect(self) -> None:
+        """Count a call that somebody else carries, and hands in."""
+        self._elsewhere += 1
+
+    def hand_in(self, token: Token, result: Reply | bool | Exception) -> None:
+        """Let what came of a call that was expected be handed out next."""
+        self._elsewhere -= 1
+        self._ended.append((token, result))
 
     def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
         """Hand out a call that has ended; where none has, carry those whose turn it is.

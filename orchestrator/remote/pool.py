@@ -72,6 +72,16 @@ class Pool(Protocol[Token]):
         """Take no more calls."""
 
 
+class Meeting(Pool[Token], Protocol[Token]):
+    """A pool in which calls that somebody else carries are handed out beside its own."""
+
+    def expect(self) -> None:
+        """Count a call that somebody else carries, and hands in."""
+
+    def hand_in(self, token: Token, result: Reply | bool | Exception) -> None:
+        """Let what came of a call that was expected be handed out. From any thread."""
+
+
 class _Lane(Generic[Token]):
     """Threads for jobs of one sort, as many as there are jobs, but no more than *most*."""
 
@@ -152,6 +162,14 @@ class CallPool(Generic[Token]):
             raise RuntimeError("the pool is closed")
         self._in_flight += 1
         lane.put(_Job(token, work))
+
+    def expect(self) -> None:
+        """Count a call that somebody else carries, and hands in."""
+        self._in_flight += 1
+
+    def hand_in(self, token: Token, result: Reply | bool | Exception) -> None:
+        """Let what came of a call that was expected be handed out as if it had been carried here. From any thread."""
+        self._finished.put((token, result))
 
     def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
         """Wait for the next call to finish; None if none did in *timeout* seconds, or none is in flight.
