@@ -6,6 +6,7 @@ A mark is a comment in the line above a block's fence, or among those at the top
 - ``<!-- stays until TEXT -->``: the block's one command stays; the page goes on once it has printed the text.
 - ``<!-- walkthrough: PLACE -->``: a developer writes this into a file of the program, or runs it (``run``).
 - ``<!-- begins after: COMMAND -->``: at the top of a page; what was done before its first command.
+- ``<!-- needs: SERVER -->``: at the top of a page; what must run on loopback for its commands (:mod:`tests.needs`).
 
 A block of commands (``console``) without a mark is run.
 """
@@ -25,6 +26,7 @@ FENCE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 BEGINS = re.compile(r"^<!-- begins after: (.+) -->$", re.MULTILINE)
+NEEDS = re.compile(r"^<!-- needs: (.+) -->$", re.MULTILINE)
 STAYS, NOT_RUN, WALKTHROUGH = "stays until ", "not run: ", "walkthrough: "
 DATA = {"json", "yaml", "mermaid"}
 """Languages of blocks that hold no command; other tests read them."""
@@ -66,7 +68,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def _mark(found: str | None) -> str:
-    return "" if found is None or found.startswith("begins after: ") else found
+    return "" if found is None or found.startswith(("begins after: ", "needs: ")) else found
 
 
 def _dedented(text: str, by: str) -> str:
@@ -76,6 +78,11 @@ def _dedented(text: str, by: str) -> str:
 def begins_after(page: Path) -> tuple[str, ...]:
     """Return what was done before a page's first command."""
     return tuple(BEGINS.findall(page.read_text(encoding="utf-8")))
+
+
+def needs(page: Path) -> tuple[str, ...]:
+    """Return the servers that must run for a page's commands."""
+    return tuple(NEEDS.findall(page.read_text(encoding="utf-8")))
 
 
 def steps(page: Path) -> list[Step]:

@@ -14,7 +14,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -105,6 +105,10 @@ class Reader:
         command.parent.mkdir(parents=True, exist_ok=True)
         command.unlink(missing_ok=True)
         command.symlink_to(warm.bin / "dmsa")
+
+    def finds(self, environment: Mapping[str, str]) -> None:
+        """Let further commands find this in their environment."""
+        self._environment |= environment
 
     def types(self, command: str) -> Done:
         """Give a command to a shell, and wait for its end."""

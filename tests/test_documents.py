@@ -29,8 +29,9 @@ from orchestrator.model.waiting import WaitFor
 from orchestrator.views.status_schema import HELD_REASONS, REGISTRY, status_schema
 from tests import warm
 from tests.documents import ASKED_ELSEWHERE, PAGES, PART, PARTS, ROOT, RUNBOOKS, refreshed
-from tests.pages import DATA, FENCE, RUNNABLE, STAYS, WALKTHROUGH, Step, begins_after, blocks, steps, why_not
-from tests.reader import Done, Shelf
+from tests.needs import served
+from tests.pages import DATA, FENCE, RUNNABLE, STAYS, WALKTHROUGH, Step, begins_after, blocks, needs, steps, why_not
+from tests.reader import Done, Reader, Shelf
 
 README = ROOT / "README.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -283,15 +284,22 @@ def prefixes(commands: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [commands[:number] for number in range(1, len(commands) + 1)]
 
 
-BEGUN = Counter(prefix for page in RUNNABLE for prefix in prefixes(typed(page)))
+BEGUN = Counter(prefix for page in RUNNABLE if not needs(page) for prefix in prefixes(typed(page)))
 """How many pages begin with the same commands: these are done once."""
+SERVED = [pytest.param(page, marks=[pytest.mark.service] if needs(page) else []) for page in RUNNABLE]
 
 
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", SERVED, ids=lambda page: page.stem)
 def test_commands_of_a_page_do_what_it_shows(page: Path, shelf: Shelf, tmp_path: Path):
     before = begins_after(page)
     shared = max((one for one in prefixes(typed(page)) if BEGUN[one] > 1), key=len, default=())
     reader = shelf.reader(max(before, shared, key=len), tmp_path / "desk")
+    with served(needs(page)) as environment:
+        reader.finds(environment)
+        follow(page, reader, shelf, before, shared)
+
+
+def follow(page: Path, reader: Reader, shelf: Shelf, before: tuple[str, ...], shared: tuple[str, ...]) -> None:
     given, status = before, 0
     for step, following in itertools.zip_longest(steps(page), steps(page)[1:]):
         if step.command == "echo $?":

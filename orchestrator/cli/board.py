@@ -136,14 +136,14 @@ def _follower(plans: list[Path], journal: str) -> Follower:
     from orchestrator.cli.history import open_existing
     from orchestrator.cli.recalled import recalled
     from orchestrator.errors import InputInvalid
-    from orchestrator.journal import journal_file
+    from orchestrator.journal import in_database, journal_file
     from orchestrator.planfile import load_plan
 
-    file = journal_file(journal)
-
     def identity() -> object:
+        if in_database(journal):
+            return None  # another one has another history, which its first look finds
         try:
-            found = file.stat()
+            found = journal_file(journal).stat()
         except OSError:
             return None
         return found.st_dev, found.st_ino

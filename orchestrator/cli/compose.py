@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.history import refuse_other_plan, replay
-from orchestrator.cli.options import as_typed
-from orchestrator.cli.selection import who
+from orchestrator.cli.options import DEFAULT_LEASE, as_typed
+from orchestrator.cli.selection import this_runner, who
 from orchestrator.clock import EstateClock, LogOnRefused, lasting
 from orchestrator.conductor import Assignment, Conductor
 from orchestrator.conductor.attending import Attending
 from orchestrator.errors import InputInvalid, PersonNeeded
-from orchestrator.journal import JournalUnusable, journal_file, open_journal
+from orchestrator.journal import JournalUnusable, Lease, beside_journal, open_journal
 from orchestrator.model.call import Read, Ticket, cmdlet
 from orchestrator.model.directory import complaint
 from orchestrator.model.event import Event
@@ -64,7 +63,7 @@ def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
     from orchestrator.lab.jea import Registered
 
     file = loaded.directory / loaded.plan.estate.lab
-    state = Path(f"{journal_file(place).resolve()}.lab")
+    state = Path(f"{beside_journal(place).resolve()}.lab")
     with EmbeddedLab(file, state) as lab:
         spec = load_spec((lab.state / "estate.yaml").read_text(encoding="utf-8"))
         restricted = Registered.of(spec, file)
@@ -121,10 +120,12 @@ def clock_for(
     transport: Transport,
     announce: Callable[[Ticket], None] = lambda _ticket: None,
     ticket_for: Callable[[str], Ticket | None] | None = None,
+    pause: Callable[[float], object] = time.sleep,
 ) -> EstateClock:
     """Return the clock of the pinned domain controller; *announce* hears under which ids it is about to be read.
 
-    *ticket_for* gives the tickets, if not the transport's own way of doing so.
+    *ticket_for* gives the tickets, if not the transport's own way of doing so; *pause* is how it waits, for so many
+    seconds at most.
 
     Reading it also settles whether an estate that the plan calls simulated says so itself.
     """
@@ -160,7 +161,7 @@ def clock_for(
             raise LogOnRefused(said) if refused else Unreadable(said)
         return time
 
-    return EstateClock(read, is_lab=plan.is_lab, here=None if plan.is_lab else lambda: datetime.now(UTC))
+    return EstateClock(read, is_lab=plan.is_lab, pause=pause, here=None if plan.is_lab else lambda: datetime.now(UTC))
 
 
 def outbox_for(loaded: Loaded, place: str, mirror: Path | None = None) -> Outbox:
@@ -188,22 +189,25 @@ def conducting(
     manners: Manners | None = None,
     notifying: bool = True,
     attending: Attending | None = None,
+    lease_for: float = DEFAULT_LEASE,
+    taking: Callable[[Callable[[], Lease]], Lease] = lambda acquire: acquire(),
 ) -> Iterator[Conductor]:
     """Take the journal's lease and put a conductor together; give everything back afterwards.
 
     *terms* says by which rules, or on which estate, it goes instead of those of the plan, whose identity stays;
     *manners* how much is done at once; *notifying* whether the receivers that the plan names are told what happens.
     With *watch* it waits for whatever is due; one that is *attending* stays until everything is at its end.
+    *lease_for* is the lease's time in seconds, where it has one; *taking* is how it is taken, if not at the first try.
 
     Raises:
         JournalHeld: another runner drives.
         MirrorUnusable: the mirror cannot be written, or is not this journal's.
         InputInvalid: the journal's run began with another plan.
     """
-    journal = open_journal(place, create=True, mirror=mirror)
+    journal = open_journal(place, create=True, mirror=mirror, lease=lease_for)
     with contextlib.closing(journal):
         by = who()
-        lease = journal.acquire(f"{by}@{socket.gethostname()} pid {os.getpid()}")
+        lease = taking(lambda: journal.acquire(this_runner()))
         try:
             state, _ = replay(journal, loaded.plan.name)
             refuse_other_plan(state, loaded)
@@ -227,7 +231,7 @@ def conducting(
                     def announce(ticket: Ticket) -> None:
                         conductor.announce(ticket)
 
-                    clock = clock_for(resolved.plan, transport, announce, transport.urgent)
+                    clock = clock_for(resolved.plan, transport, announce, transport.urgent, journal.wait)
                     pool: CallPool[int] = CallPool(transport, traffic.manners.threads)
                     outbox = outbox_for(loaded, place, mirror) if notifying else None
                     conductor = Conductor(

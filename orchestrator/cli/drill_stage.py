@@ -17,7 +17,7 @@ from orchestrator.cli.history import open_existing, refuse_other_plan, replay
 from orchestrator.cli.selection import select
 from orchestrator.engine.drill import rules_of
 from orchestrator.errors import InputInvalid
-from orchestrator.journal import journal_file
+from orchestrator.journal import beside_journal
 from orchestrator.model.drilled import DrillBegan, Origin
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.plan import Estate, Plan
@@ -96,12 +96,12 @@ class Stage:
 
 def stage(loaded: Loaded, place: str) -> Stage:
     """Return where the drills of a plan play: its own estate, its own journal."""
-    return Stage(loaded, place, journal_file(place).parent / "drills", loaded.plan.name)
+    return Stage(loaded, place, beside_journal(place).parent / "drills", loaded.plan.name)
 
 
 def stages_on_lab(loaded: Loaded, place: str) -> Iterator[Stage]:
     """Yield the labs that have stood in for a plan's estate, in their order."""
-    folder, name = journal_file(place).parent / "drills", f"{loaded.plan.name}-lab"
+    folder, name = beside_journal(place).parent / "drills", f"{loaded.plan.name}-lab"
     wanted = re.compile(rf"{re.escape(name)}-(\d+)\.db")
     found = (wanted.fullmatch(file.name) for file in folder.glob("*.db"))
     for number in sorted(int(match[1]) for match in found if match):
@@ -136,7 +136,7 @@ def stage_on_lab(loaded: Loaded, place: str) -> Stage:
             f"{loaded.plan.name} is for a lab already. Nothing was done. `dmsa drill` without `--on lab` drills there."
         )
     number = max((one.number or 0 for one in earlier), default=0) + 1
-    new = _lab(loaded, journal_file(place).parent / "drills", f"{loaded.plan.name}-lab", number)
+    new = _lab(loaded, beside_journal(place).parent / "drills", f"{loaded.plan.name}-lab", number)
     return _built(new, _state_of(place, loaded.plan.name))
 
 

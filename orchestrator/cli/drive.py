@@ -13,12 +13,14 @@ import typer
 from orchestrator.cli.options import (
     DEFAULT_HOSTS_AT_ONCE,
     DEFAULT_JOURNAL,
+    DEFAULT_LEASE,
     DEFAULT_LOGONS_PER_SECOND,
     AcceptPasswordRisk,
     All,
     HostsAtOnce,
     JournalPlace,
     Json,
+    LeaseSeconds,
     LogFormat,
     LogonsPerSecond,
     MirrorPlace,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestrator.conductor import Conductor
+    from orchestrator.journal import Lease
     from orchestrator.model.event import Event
     from orchestrator.model.lifecycle import Phase
     from orchestrator.model.plan import Plan
@@ -57,6 +60,10 @@ def run(
     mirror: MirrorPlace = None,
     hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
     logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
+    stand_by: Annotated[
+        bool, typer.Option("--stand-by", help="With --watch: while another runner drives, wait, and then take over.")
+    ] = False,
+    lease: LeaseSeconds = DEFAULT_LEASE,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -79,11 +86,24 @@ def run(
     from orchestrator.remote.traffic import Manners
 
     configure(verbose, log_format)
+    if stand_by and not watch:
+        raise typer.BadParameter("--stand-by goes with --watch: a runner that takes over also stays")
     loaded = load_plan(plan)
     phase = _phase(until)
     chosen, manners = select(loaded.plan, only), Manners(hosts_at_once, logons_per_second)
     refuse_collisions(loaded, journal, chosen)
-    state, signalled = conduct(loaded, journal, chosen, phase, watch=watch, quiet=json, mirror=mirror, manners=manners)
+    state, signalled = conduct(
+        loaded,
+        journal,
+        chosen,
+        phase,
+        watch=watch,
+        quiet=json,
+        mirror=mirror,
+        manners=manners,
+        stand_by=stand_by,
+        lease=lease,
+    )
     typed = as_typed(plan, journal, mirror)
     if state.digest != loaded.digest and not signalled:
         _amended_meanwhile(loaded, state, plan, typed, as_json=json)
@@ -264,15 +284,18 @@ def conduct(
     terms: Callable[[Plan], Plan] = lambda plan: plan,
     manners: Manners | None = None,
     notifying: bool = True,
+    stand_by: bool = False,
+    lease: float = DEFAULT_LEASE,
 ) -> tuple[RunState, int]:
     """Drive until nothing moves or it is *enough*, showing what happens; return the state and the signal that ended it.
 
     The signal is 0 where none did. *duty* is done instead of driving forward, the rest is as in ``conducting``. With
-    *watch* it waits for whatever is due, and a runner without a duty of its own stays.
+    *watch* it waits for whatever is due, and a runner without a duty of its own stays; with *stand_by* it waits also
+    while another drives.
     """
     from orchestrator.cli.compose import conducting
     from orchestrator.cli.signals import Signals
-    from orchestrator.cli.staying import Attendant, broken_on_the_way, in_spite_of_the_journal
+    from orchestrator.cli.staying import Attendant, broken_on_the_way, in_spite_of_the_journal, standing_by
     from orchestrator.views.progress import watching
 
     signals = Signals()
@@ -287,6 +310,9 @@ def conduct(
     view = watching(terms(loaded.plan), quiet=quiet, chosen=chosen, until=until, command=typed)
     with signals.heard(), view as progress:
         attendant = Attendant(loaded.plan, chosen, until, progress.rest) if watch and duty is None else None
+
+        def taking(acquire: Callable[[], Lease]) -> Lease:
+            return standing_by(acquire, attendant) if stand_by and attendant else acquire()
 
         def drive() -> RunState:
             nonlocal conductor
@@ -303,6 +329,8 @@ def conduct(
                     manners=manners,
                     notifying=notifying,
                     attending=attendant,
+                    lease_for=lease,
+                    taking=taking,
                 ) as conductor,
                 signals.stopping(conductor.stop),
             ):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.cli.recalled import glimpsed_each, recalled
 from orchestrator.errors import InputInvalid
-from orchestrator.journal import Journal, journal_file, open_journal
+from orchestrator.journal import Journal, is_there, open_journal
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
 from orchestrator.planfile import Loaded, plan_of
@@ -34,9 +34,8 @@ def open_existing(place: str, mirror: Path | None = None, *, read_only: bool = F
         MirrorUnusable: the mirror cannot be written, or is not this journal's.
         JournalUnusable: it cannot be opened; also where only what lies beside a journal is left of it.
     """
-    file = journal_file(place)
-    left = any(Path(f"{file}{end}").exists() for end in ("", ".head", "-wal"))
-    return open_journal(place, create=False, mirror=mirror, read_only=read_only) if left else None
+    there = is_there(place)
+    return open_journal(place, create=False, mirror=mirror, read_only=read_only) if there else None
 
 
 def driver_of(place: str) -> str | None:

@@ -1,5 +1,5 @@
 """``journal show``, ``verify``, ``export`` and ``restore``: the history as it was written, whether it still is, a copy
-of it, and a journal from the copy.
+of it, and a journal from the copy. ``create`` and ``upgrade`` are in :mod:`~orchestrator.cli.database`.
 
 The first three only read, and work while a runner writes. ``verify`` exits 0 when every row is what was written, 5 when
 the journal is ours but was damaged or altered, 3 when there is nothing that could be asked (missing, not a journal,
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli.database import create, upgrade
 from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json
 from orchestrator.views.output import say, say_document, say_lines
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="The journal: its history, whether it is what was written, and copies of it.", no_args_is_help=True
 )
+
+app.command()(create)
+app.command()(upgrade)
 
 RunOf = Annotated[
     str | None, typer.Argument(metavar="[PLAN]", help="Only this run: its plan file, or the plan's name.")
@@ -155,12 +159,11 @@ def restore(
 
     Example: dmsa journal restore --from /mnt/second/dmsa.mirror --journal .dmsa/journal.db
     """
-    from orchestrator.journal import journal_file
     from orchestrator.journal import restore as rebuild
     from orchestrator.views.working import working
 
     with working("restoring", quiet=json):
-        restored = rebuild(source, journal_file(journal))
+        restored = rebuild(source, journal)
     if json:
         say_document(_rebuilt(journal, source, restored))
     else:

@@ -15,7 +15,7 @@ JournalPlace: TypeAlias = Annotated[
         "--journal",
         envvar="DMSA_JOURNAL",
         metavar="URL",
-        help="Where the run is written down: a path, or sqlite:///path.",
+        help="Where the run is written down: a path, sqlite:///path, or postgresql://user@host/database.",
     ),
 ]
 DEFAULT_JOURNAL = ".dmsa/journal.db"
@@ -50,6 +50,18 @@ LogonsPerSecond: TypeAlias = Annotated[
         max=1000,
         metavar="N",
         help="How many log-ons to hosts begin in any second, and to each domain controller's own endpoint.",
+    ),
+]
+DEFAULT_LEASE = 15.0
+LeaseSeconds: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--lease",
+        envvar="DMSA_LEASE",
+        min=1,
+        max=300,
+        metavar="SECONDS",
+        help="With a journal in PostgreSQL: after so long without a sign of this runner another may take over.",
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

@@ -151,12 +151,9 @@ def _pair(loaded: Loaded, place: str, id_: str) -> Iterator[tuple[Plan, PsrpTran
         JournalHeld: a runner drives.
         PersonNeeded: the pair is somewhere in a migration.
     """
-    import os
-    import socket
-
     from orchestrator.cli.compose import clock_for, estate_of
     from orchestrator.cli.history import refuse_other_plan, replay
-    from orchestrator.cli.selection import who
+    from orchestrator.cli.selection import this_runner
     from orchestrator.errors import PersonNeeded
     from orchestrator.journal import JournalUnusable, open_journal
     from orchestrator.model.lifecycle import Phase
@@ -164,7 +161,7 @@ def _pair(loaded: Loaded, place: str, id_: str) -> Iterator[tuple[Plan, PsrpTran
     from orchestrator.remote.psrp import PsrpTransport
 
     with contextlib.closing(open_journal(place, create=True)) as journal, contextlib.ExitStack() as afterwards:
-        lease = journal.acquire(f"{who()}@{socket.gethostname()} pid {os.getpid()}")
+        lease = journal.acquire(this_runner())
 
         def release() -> None:
             with contextlib.suppress(JournalUnusable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 from orchestrator.errors import InputInvalid
@@ -51,6 +52,11 @@ def speaker(plan: Plan, as_: str | None) -> str:
     if not as_.strip() or not as_.isprintable():
         raise InputInvalid("--as needs a name. Nothing was done.")
     return as_.strip()
+
+
+def this_runner() -> str:
+    """Return by what name this process holds a journal's lease."""
+    return f"{who()}@{socket.gethostname()} pid {os.getpid()}"
 
 
 def who() -> str:

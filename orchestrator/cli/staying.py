@@ -3,6 +3,8 @@
 A runner acts on nothing that is not on disk. Where the journal's disk is full, or the mirror's share away, it gives the
 journal up in good order, waits, and takes it over again as a new process would: what it had under way is settled by
 looking. That is what whoever restarts a service would do; here it works on every system, and says why.
+
+A runner that stands by does nothing until nobody drives: the other one has ended, or its lease has lapsed.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from typing import TypeVar
 import typer
 
 from orchestrator.cli.notify_socket import NotifySocket
+from orchestrator.cli.selection import this_runner
 from orchestrator.conductor.attending import Attending
-from orchestrator.journal import JournalUnusable
+from orchestrator.errors import OrchestratorError
+from orchestrator.journal import JournalHeld, JournalUnusable, Lease
 from orchestrator.model.lifecycle import Phase
 from orchestrator.model.plan import Plan
 from orchestrator.model.run import RunState
@@ -26,6 +30,8 @@ from orchestrator.views.resting import Resting
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 """Seconds before the journal is tried again: each time twice as long, but not longer than that."""
 LOOK_EVERY = 0.5
+TRY_EVERY = 0.25
+"""Seconds after which a runner that stands by tries again: so much later than it could it takes over."""
 
 Result = TypeVar("Result")
 
@@ -64,6 +70,7 @@ def in_spite_of_the_journal(
             *stopped*.
     """
     waits = 0.0
+    trouble: OrchestratorError
     while True:
         try:
             return drive()
@@ -75,6 +82,11 @@ def in_spite_of_the_journal(
             if not waits:
                 raise
             trouble, waits = still, min(LONGEST_PAUSE, 2 * waits)
+        except JournalHeld as held:
+            # A lease that could not be given back, for the database was gone, lapses soon.
+            if not waits or held.holder != this_runner():
+                raise
+            trouble, waits = held, FIRST_PAUSE
         _say(f"{trouble}. Nothing is sent meanwhile, and it is tried again in {waits:.0f} s.")
         for _ in range(round(waits / LOOK_EVERY)):
             attendant.beats()
@@ -88,6 +100,28 @@ def broken_on_the_way() -> Iterator[None]:
         yield
     except JournalUnusable as trouble:
         raise JournalBroke(trouble) from trouble
+
+
+def standing_by(
+    acquire: Callable[[], Lease], attendant: Attending, pause: Callable[[float], object] = time.sleep
+) -> Lease:
+    """Take the lease as soon as nobody holds it; say once of each holder that he drives.
+
+    Raises:
+        JournalBroke: the journal failed meanwhile.
+        JournalUnusable: at the first try.
+    """
+    told = ""
+    while True:
+        try:
+            with broken_on_the_way() if told else contextlib.nullcontext():
+                return acquire()
+        except JournalHeld as held:
+            if held.holder != told:
+                told = held.holder
+                _say(f"{told} drives; this one stands by, and takes over when that one ends or is not heard of.")
+        attendant.beats()
+        pause(TRY_EVERY)
 
 
 def _say(text: str) -> None:

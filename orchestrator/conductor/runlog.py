@@ -112,8 +112,8 @@ class RunLog:
         self._checkpoints.count(self._run, len(entries))
 
     def spoken_to(self) -> bool:
-        """Whether somebody else has appended since."""
-        return self._journal.head() != self._head
+        """Whether somebody else has appended since, or was seen to have taken the lease."""
+        return self._journal.head() != self._head or self._journal.lost(self._lease)
 
     def hear(self) -> bool:
         """Fold in what operators have appended; say whether there was anything.
@@ -133,13 +133,17 @@ class RunLog:
     def _check_lease(self) -> None:
         """See whether whoever appended was an operator, whose words are heard, or another runner, who is not followed.
 
+        A lease that has lapsed, and that nobody took, is still ours to write under: the journal itself says so.
+
         Raises:
             LeaseLost: a runner.
         """
         now = self._journal.holder()
-        if now != self._lease:
-            current, holder = (now.epoch, now.holder) if now else (self._lease.epoch, None)
-            raise LeaseLost(self._lease.epoch, current, holder)
+        if now is None:
+            with contextlib.suppress(JournalConflict):
+                self._journal.append([], expected=self._head, lease=self._lease)
+        elif now != self._lease:
+            raise LeaseLost(self._lease.epoch, now.epoch, now.holder)
 
     def _keep(self) -> None:
         """Keep a copy of what is on disk, and write the state down, each when many rows have come since the last.

@@ -124,6 +124,10 @@ class MemoryJournal:
             rows, last = row.seq, row.hash
         return Verdict(rows, last, rows)
 
+    def lost(self, lease: Lease) -> bool:  # noqa: ARG002 (none is taken while its holder lives)
+        """See :meth:`Journal.lost <orchestrator.journal.protocol.Journal.lost>`."""
+        return False
+
     def wait(self, seconds: float) -> None:
         """See :meth:`Journal.wait <orchestrator.journal.protocol.Journal.wait>`."""
         time.sleep(seconds)

@@ -82,6 +82,10 @@ class MirroredJournal:
         """See :meth:`Journal.verify <orchestrator.journal.protocol.Journal.verify>`."""
         return self._journal.verify(witness)
 
+    def lost(self, lease: Lease) -> bool:
+        """See :meth:`Journal.lost <orchestrator.journal.protocol.Journal.lost>`."""
+        return self._journal.lost(lease)
+
     def wait(self, seconds: float) -> None:
         """See :meth:`Journal.wait <orchestrator.journal.protocol.Journal.wait>`."""
         self._journal.wait(seconds)

@@ -97,6 +97,10 @@ def database(place: str | Path) -> Server:
             f"this installation of dmsa has no PostgreSQL client ({error})",
             "Nothing was done. `pip install 'dmsa-orchestrator[postgres]'` brings it",
         ) from error
+    if not in_database(place):
+        raise JournalUnusable(
+            place, "it is a file", "Nothing was done. Name a database: postgresql://user@host/database"
+        )
     return Server(str(place))
 
 

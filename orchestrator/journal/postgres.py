@@ -215,6 +215,11 @@ class PostgresJournal:
             self._check_lease(epoch)
         return Verdict(rows, last, witnessed)
 
+    def lost(self, lease: Lease) -> bool:
+        """See :meth:`Journal.lost <orchestrator.journal.protocol.Journal.lost>`."""
+        keeper = self._keeper
+        return keeper is not None and keeper.lost and lease == self._held
+
     def wait(self, seconds: float) -> None:
         """Wait until somebody else has appended, or so many seconds; see
         :meth:`Journal.wait <orchestrator.journal.protocol.Journal.wait>`."""

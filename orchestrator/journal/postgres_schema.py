@@ -7,12 +7,12 @@ of that kind may do with what the migration of the same name made. To extend the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import errors, sql
@@ -89,6 +89,13 @@ class Migration:
         return sha256(self.text.encode()).hexdigest()
 
 
+class Granted(NamedTuple):
+    """A role that is to get what one of its *kind* (:func:`kinds`) needs."""
+
+    kind: str
+    role: str
+
+
 @cache
 def migrations() -> tuple[Migration, ...]:
     """Return every migration that this version knows, in order."""
@@ -105,8 +112,8 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(one.name for one in files("orchestrator.journal").joinpath("grants").iterdir() if one.is_dir()))
 
 
-def create(server: Server, roles: Mapping[str, str] = {}) -> None:
-    """Make the schema in an existing database, whole or not at all, and grant *roles* (kind to name) what they need.
+def create(server: Server, roles: Sequence[Granted] = ()) -> None:
+    """Make the schema in an existing database, whole or not at all, and grant *roles* what they need.
 
     Raises:
         JournalUnusable: there is one, or this role may not make it.
@@ -123,7 +130,7 @@ def create(server: Server, roles: Mapping[str, str] = {}) -> None:
             _apply(server, connection, roles)
 
 
-def upgrade(server: Server, roles: Mapping[str, str] = {}) -> list[str]:
+def upgrade(server: Server, roles: Sequence[Granted] = ()) -> list[str]:
     """Apply what is missing, and grant every role what it needs now; return the names of what was applied.
 
     Raises:
@@ -208,7 +215,7 @@ def _refuse_other_versions(server: Server, applied: Mapping[int, str], *, older:
         )
 
 
-def _apply(server: Server, connection: psycopg.Connection[Any], roles: Mapping[str, str]) -> list[str]:
+def _apply(server: Server, connection: psycopg.Connection[Any], roles: Sequence[Granted]) -> list[str]:
     applied = dict(connection.execute("SELECT number, sha256 FROM dmsa.schema_migrations").fetchall())
     fresh = [one for one in migrations() if one.number not in applied]
     for one in fresh:
@@ -217,7 +224,7 @@ def _apply(server: Server, connection: psycopg.Connection[Any], roles: Mapping[s
             "INSERT INTO dmsa.schema_migrations (number, name, sha256) VALUES (%s, %s, %s)",
             (one.number, one.stem, one.sha256),
         )
-    for kind, role in roles.items():
+    for kind, role in roles:
         _make(server, connection, role)
         connection.execute("INSERT INTO dmsa.roles VALUES (%s, %s) ON CONFLICT DO NOTHING", (kind, role))
     for kind, role in connection.execute("SELECT kind, role FROM dmsa.roles ORDER BY kind, role").fetchall():

@@ -146,6 +146,10 @@ class Journal(Protocol):
         """
         ...
 
+    def lost(self, lease: Lease) -> bool:
+        """Say whether it is known here that somebody else has taken *lease* since; the store is not asked."""
+        ...
+
     def wait(self, seconds: float) -> None:
         """Wait so many seconds, or until somebody may have appended, where the store can tell. For one thread."""
         ...

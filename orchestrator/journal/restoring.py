@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from orchestrator.journal.chain import Record
 from orchestrator.journal.errors import JournalUnusable, MirrorCorrupt, MirrorUnusable
 from orchestrator.journal.highwater import Mark, read_mark, write_mark
 from orchestrator.journal.line import Lines
 from orchestrator.journal.mirror import Standing, Strangers, compared
+from orchestrator.journal.opening import database, in_database, journal_file, open_journal
 from orchestrator.journal.protocol import Journal
-from orchestrator.journal.sqlite import SqliteJournal
 from orchestrator.journal.sqlite_file import beside, create
 
 _ELSEWHERE = "Nothing was written. Name the file that `--mirror` or `dmsa journal export` wrote"
@@ -35,27 +36,41 @@ class Restored:
     witnessed: bool
 
 
-def restore(source: Path, path: Path) -> Restored:
-    """Build at *path* the journal that *source*, a mirror or an export, is a copy of.
+def restore(source: Path, place: str | Path) -> Restored:
+    """Build at *place* the journal that *source*, a mirror or an export, is a copy of.
 
     The whole chain is checked. The end of an append that was cut off is left out: nothing was sent on its account.
+    In a database the journal must have been made, and be empty.
 
     Raises:
-        JournalUnusable: there is a journal at *path*, or what is left of one; or it cannot be made.
+        JournalUnusable: there is a journal at *place*, or what is left of one; or it cannot be made.
         MirrorUnusable: *source* is missing, or cannot be read.
         MirrorCorrupt: *source* is not what was written, or rows are missing from its end.
     """
-    if path.exists():
+    makes = _fill_database if in_database(place) else _make_file
+    if not in_database(place) and (path := journal_file(place)).exists():
         raise JournalUnusable(path, "it is there", "Nothing was written. Move it away first, or name another --journal")
     with _reading(source) as lines:
         witnessed = _read_to_the_end(source, lines)
     with _reading(source) as again:  # everything is known to be good before anything is made
-        if not create(path, islice(again, lines.rows)):
-            raise JournalUnusable(path, "somebody made it just now", "Nothing more was written. `dmsa status` reads it")
-    write_mark(beside(path, ".head"), Mark(lines.rows, lines.last))
-    with closing(SqliteJournal(path)) as journal:
+        makes(place, islice(again, lines.rows), Mark(lines.rows, lines.last))
+    with closing(open_journal(place, create=False)) as journal:
         verdict, runs = journal.verify(), journal.runs()
     return Restored(verdict.rows, verdict.hash, lines.epoch, runs, lines.unfinished, witnessed)
+
+
+def _make_file(place: str | Path, records: Iterator[Record], mark: Mark) -> None:
+    path = journal_file(place)
+    if not create(path, records):
+        raise JournalUnusable(path, "somebody made it just now", "Nothing more was written. `dmsa status` reads it")
+    write_mark(beside(path, ".head"), mark)
+
+
+def _fill_database(place: str | Path, records: Iterator[Record], _mark: Mark) -> None:
+    server = database(place)
+    from orchestrator.journal.postgres_filling import fill
+
+    fill(server, records)
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,10 @@ class SqliteJournal:
             self._check_lease(epoch)
         return Verdict(rows, last, mark if mark is None else min(mark, rows))
 
+    def lost(self, lease: Lease) -> bool:  # noqa: ARG002 (none is taken while its holder lives)
+        """See :meth:`Journal.lost <orchestrator.journal.protocol.Journal.lost>`."""
+        return False
+
     def wait(self, seconds: float) -> None:
         """See :meth:`Journal.wait <orchestrator.journal.protocol.Journal.wait>`."""
         time.sleep(seconds)
