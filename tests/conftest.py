@@ -9,6 +9,8 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from tests.postgres import database, postgres_server  # noqa: F401 (fixtures)
+
 # How long one example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

@@ -57,6 +57,7 @@ ONLY_IN = {
     "pypsrp": {"remote"},
     "requests": {"remote"},
     "sqlite3": {"journal"},
+    "psycopg": {"journal"},
     "psrpcore": {"lab/wire"},
     "aiohttp": {"lab"},
     "typer": {"cli"},

@@ -32,6 +32,7 @@ from orchestrator.conductor.spoken import Spoken
 from orchestrator.errors import OrchestratorError
 from orchestrator.journal import Journal, Lease
 from orchestrator.model.observation import Fault, FaultKind
+from orchestrator.remote.pool import About
 from orchestrator.remote.transport import NOT_SENT, Leave
 
 LEAVES_WITHIN = 10.0
@@ -56,6 +57,10 @@ class Fence:
     def now(self) -> float:
         """Return the seconds that :meth:`leave` counts from."""
         return self._seconds()
+
+    def about(self, migration: str, step: str, intended: Intended) -> About:
+        """Return what a call is for, with what gives it its leave where another process carries it."""
+        return About(migration, step, intended.row, LEAVES_WITHIN - (self._seconds() - intended.since))
 
     def leave(self, endpoint: str, migration: str, intended: Intended) -> Leave:
         """Return what is asked right before a write of a migration to *endpoint* leaves."""

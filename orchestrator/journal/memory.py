@@ -6,6 +6,7 @@ the end of its process is.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -122,6 +123,10 @@ class MemoryJournal:
                 witness(row)
             rows, last = row.seq, row.hash
         return Verdict(rows, last, rows)
+
+    def wait(self, seconds: float) -> None:
+        """See :meth:`Journal.wait <orchestrator.journal.protocol.Journal.wait>`."""
+        time.sleep(seconds)
 
     def close(self) -> None:
         """See :meth:`Journal.close <orchestrator.journal.protocol.Journal.close>`."""

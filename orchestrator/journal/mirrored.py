@@ -82,6 +82,10 @@ class MirroredJournal:
         """See :meth:`Journal.verify <orchestrator.journal.protocol.Journal.verify>`."""
         return self._journal.verify(witness)
 
+    def wait(self, seconds: float) -> None:
+        """See :meth:`Journal.wait <orchestrator.journal.protocol.Journal.wait>`."""
+        self._journal.wait(seconds)
+
     def close(self) -> None:
         """See :meth:`Journal.close <orchestrator.journal.protocol.Journal.close>`."""
         self._journal.close()

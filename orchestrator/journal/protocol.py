@@ -132,7 +132,7 @@ class Journal(Protocol):
         ...
 
     def holder(self) -> Lease | None:
-        """Return the lease of whoever is alive and holds it now."""
+        """Return the lease of whoever is alive and holds it now; where leases have a time, None once that is over."""
         ...
 
     def verify(self, witness: Callable[[Row], object] | None = None) -> Verdict:
@@ -144,6 +144,10 @@ class Journal(Protocol):
         Raises:
             JournalCorrupt: names the first row that is wrong.
         """
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Wait so many seconds, or until somebody may have appended, where the store can tell. For one thread."""
         ...
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ operating system's lock on it), ``.head`` (:mod:`orchestrator.journal.highwater`
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -184,6 +185,10 @@ class SqliteJournal:
                     raise JournalCorrupt(0, f"SQLite reports of {self.path}: {fault}")
             self._check_lease(epoch)
         return Verdict(rows, last, mark if mark is None else min(mark, rows))
+
+    def wait(self, seconds: float) -> None:
+        """See :meth:`Journal.wait <orchestrator.journal.protocol.Journal.wait>`."""
+        time.sleep(seconds)
 
     def close(self) -> None:
         """See :meth:`Journal.close <orchestrator.journal.protocol.Journal.close>`."""

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from orchestrator.model.call import Call, Ticket
 from orchestrator.model.observation import Reply
+from orchestrator.remote.pool import NOTHING, About
 from orchestrator.remote.transport import Leave, Transport
 
 Token = TypeVar("Token", bound=Hashable)
@@ -50,12 +51,14 @@ class InlinePool(Generic[Token]):
         """The calls that were started and never carried; also once the pool is closed."""
         return tuple(self._calls.values())
 
-    def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
+    def start(
+        self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None, _about: About = NOTHING
+    ) -> None:
         """Let a call wait for its turn."""
         self._calls[token] = call, ticket
         self._waiting.append((token, lambda: self._transport.run(call, ticket, leave)))
 
-    def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
+    def end_shell(self, token: Token, endpoint: str, shell: UUID, _about: About = NOTHING) -> None:
         """Let the end of a shell wait for its turn."""
         self._waiting.append((token, lambda: self._transport.discard(endpoint, shell)))
 

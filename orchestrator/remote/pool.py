@@ -23,6 +23,23 @@ from orchestrator.remote.transport import Leave, Transport
 Token = TypeVar("Token", bound=Hashable)
 _Finished: TypeAlias = "queue.SimpleQueue[tuple[Token, Reply | bool | Exception]]"
 
+
+@dataclass(frozen=True)
+class About:
+    """What a call is for, so that somebody else than this process can carry it and give a write its leave.
+
+    ``row``: the journal's last row when its intent was put on disk. ``leaves_within``: seconds from now after which a
+    write may no longer leave.
+    """
+
+    migration: str = ""
+    step: str = ""
+    row: int = 0
+    leaves_within: float = 0.0
+
+
+NOTHING = About()
+
 WORKERS = Manners().threads
 ENDINGS = 32
 
@@ -40,10 +57,12 @@ class Pool(Protocol[Token]):
     def in_flight(self) -> int:
         """How many calls were started and not yet handed out."""
 
-    def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
+    def start(
+        self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None, about: About = NOTHING
+    ) -> None:
         """Run a call; *token* comes back with its reply. *leave* is asked right before a write leaves."""
 
-    def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
+    def end_shell(self, token: Token, endpoint: str, shell: UUID, about: About = NOTHING) -> None:
         """Delete a shell on the far side; *token* comes back with whether that is certain."""
 
     def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
@@ -110,7 +129,9 @@ class CallPool(Generic[Token]):
         """How many calls were started and not yet handed out by :meth:`next_finished`."""
         return self._in_flight
 
-    def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
+    def start(
+        self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None, _about: About = NOTHING
+    ) -> None:
         """Run a call; *token* comes back with its reply. *leave* is asked on the call's thread.
 
         Raises:
@@ -118,7 +139,7 @@ class CallPool(Generic[Token]):
         """
         self._put(self._calls, token, partial(self._transport.run, call, ticket, leave))
 
-    def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
+    def end_shell(self, token: Token, endpoint: str, shell: UUID, _about: About = NOTHING) -> None:
         """Delete a shell on the far side; *token* comes back with whether that is certain.
 
         Raises:

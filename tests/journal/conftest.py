@@ -17,6 +17,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "PATIENCE", 0.0)
 
 
+@pytest.fixture(autouse=True)
+def _somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What lies beside a journal in a database lies in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
@@ -29,17 +35,21 @@ def mirror(tmp_path: Path) -> Path:
     return tmp_path / "second disk" / "journal.jsonl"
 
 
-@pytest.fixture(params=["memory", "sqlite", "mirrored"])
+SERVED = tuple(pytest.param(name, marks=pytest.mark.service) for name in ("postgres", "postgres-mirrored"))
+
+
+@pytest.fixture(params=["memory", "sqlite", "mirrored", *SERVED])
 def opener(request: pytest.FixtureRequest, path: Path, mirror: Path) -> Iterator[Opener]:
     """Each call returns another handle on the same journal, as another process would have it."""
     opened: list[Journal] = []
     first = MemoryJournal()
+    place = request.getfixturevalue("database") if "postgres" in request.param else path
 
     def open_another() -> Journal:
         if request.param == "memory":
             opened.append(first.another())
         else:
-            opened.append(open_journal(path, create=True, mirror=mirror if request.param == "mirrored" else None))
+            opened.append(open_journal(place, create=True, mirror=mirror if "mirrored" in request.param else None))
         return opened[-1]
 
     yield open_another

@@ -145,11 +145,11 @@ def test_creating_what_is_there_changes_nothing(path):
 @pytest.mark.parametrize(
     ("place", "cause"),
     [
-        ("postgresql://alice:secret@db/dmsa", "this version keeps journals in SQLite files"),
-        ("mysql://db", "this version keeps journals in SQLite files"),
-        ("sqlite://journal.db", "this version keeps journals in SQLite files"),
-        ("sqlite:///", "no file is named"),
-        ("", "no file is named"),
+        ("postgresql://alice:secret@db/dmsa", "it has a password in it"),
+        ("mysql://db", "this version keeps journals in SQLite files and PostgreSQL databases"),
+        ("sqlite://journal.db", "this version keeps journals in SQLite files and PostgreSQL databases"),
+        ("sqlite:///", "nothing is named"),
+        ("", "nothing is named"),
     ],
 )
 def test_other_places(place, cause):

@@ -1,6 +1,6 @@
-"""Whatever is done to them in whatever order, the journal on disk and its twin in memory answer alike.
+"""Whatever is done to them in whatever order, a journal on disk, or in a database, and its twin in memory answer alike.
 
-Two of the three handles on the one on disk write a mirror, the third does not: the mirror never has anything but the
+Two of the three handles on that one write a mirror, the third does not: the mirror never has anything but the
 beginning of what an export would print, and all of it after any of the two has written.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.journal import Entry, MemoryJournal, hold_against, line_of, lock, open_journal, restore
+from orchestrator.journal import Entry, MemoryJournal, hold_against, line_of, lock, open_journal, opening, restore
 
 HANDLES = st.integers(0, 2)
 JSON = st.recursive(
@@ -50,14 +51,22 @@ class Twins(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(lock, "PATIENCE", 0.0)
         self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "journal.db"
+        self.patch.setattr(opening, "FOLDER", Path(self.folder.name) / "beside")
+        self.place = self.begun()
         self.mirror = Path(self.folder.name) / "mirror.jsonl"
         self.memory = MemoryJournal()
         self.pairs = [self.opened(number) for number in range(3)]
         self.leases = []
 
+    def begun(self):
+        return Path(self.folder.name) / "journal.db"
+
+    def fit(self, entries):
+        """Return what of such entries the store keeps."""
+        return entries
+
     def opened(self, number):
-        return self.memory.another(), open_journal(self.path, create=True, mirror=self.mirror if number else None)
+        return self.memory.another(), open_journal(self.place, create=True, mirror=self.mirror if number else None)
 
     def printed(self):
         return b"".join(map(line_of, self.memory.read()))
@@ -75,7 +84,7 @@ class Twins(RuleBasedStateMachine):
 
     @rule(number=HANDLES, entries=ENTRIES, behind=st.sampled_from([0, 0, 0, 0, 1, -1]), which=st.integers(0, 3))
     def append(self, number, entries, behind, which):
-        expected = self.memory.head() - behind
+        entries, expected = self.fit(entries), self.memory.head() - behind
         lease = self.leases[-which] if 0 < which <= len(self.leases) else None
         done = self.both(number, lambda journal: journal.append(entries, expected=expected, lease=lease))
         if number and entries and isinstance(done, int):
@@ -91,18 +100,18 @@ class Twins(RuleBasedStateMachine):
         self.both(number, take)
         if found:
             # The two clocks differ; everything compared later goes through the epoch and the holder.
-            memory, sqlite = (found[journal] for journal in self.pairs[number])
+            memory, other = (found[journal] for journal in self.pairs[number])
             self.leases.append(memory)
-            assert self.pairs[number][1].holder() == sqlite
+            assert self.pairs[number][1].holder() == other
 
     @rule(number=HANDLES, which=st.integers(1, 3))
     def release(self, number, which):
         if which <= len(self.leases):
-            memory, sqlite = self.pairs[number]
+            memory, other = self.pairs[number]
             lease = self.leases[-which]
-            held = sqlite.holder()
+            held = other.holder()
             memory.release(lease)
-            sqlite.release(held if held is not None and held.epoch == lease.epoch else lease)
+            other.release(held if held is not None and held.epoch == lease.epoch else lease)
 
     @rule(number=HANDLES)
     def die(self, number):
@@ -150,3 +159,35 @@ Twins.TestCase.settings = settings(
     max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestTwins = Twins.TestCase
+
+
+class ServedTwins(Twins):
+    """The same with a journal in PostgreSQL, which keeps no NUL in a text of its own."""
+
+    server = None
+
+    def begun(self):
+        return self.server.journal()
+
+    def fit(self, entries):
+        return [replace(entry, kind=entry.kind.replace("\0", "0")) for entry in entries]
+
+    def teardown(self):
+        super().teardown()
+        self.server.drop(self.place)
+
+
+ServedTwins.TestCase.settings = settings(
+    max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@pytest.fixture(scope="module")
+def served(postgres_server):
+    ServedTwins.server = postgres_server
+
+
+@pytest.mark.service
+@pytest.mark.usefixtures("served")
+class TestServedTwins(ServedTwins.TestCase):
+    """Collected by pytest."""
