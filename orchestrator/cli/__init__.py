@@ -19,6 +19,7 @@ from orchestrator.cli import (
     approve,
     board,
     by_hand,
+    cluster,
     discover,
     drill,
     drive,
@@ -100,6 +101,7 @@ for _verb in _VERBS:
     app.command()(_verb)
 app.add_typer(journal.app, name="journal")
 app.add_typer(lab.app, name="lab")
+app.add_typer(cluster.app, name="cluster")
 
 
 def main() -> None:

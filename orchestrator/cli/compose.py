@@ -74,6 +74,7 @@ def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
             domain=spec.domain.dns,
             directory=Directory(endpoint=controller, server=controller),
             addresses=lab.addresses,
+            sites=loaded.plan.estate.sites,
             connections=tuple(
                 Connection(
                     match=match,

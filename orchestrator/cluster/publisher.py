@@ -1,12 +1,13 @@
 """Who rings: one thread that says what is to be said, so that nobody waits for a broker.
 
-What is said twice before it could be sent is sent once. What cannot be sent waits for the broker; of too much, the
-oldest is dropped, for whoever rings, rings again.
+What is said twice is sent twice: each ring lets one runner claim one of the jobs that are posted for the same three
+words. What cannot be sent waits for the broker; of too much, the oldest is dropped, for whoever rings, rings again.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeAlias
@@ -16,8 +17,8 @@ from orchestrator.cluster.outage import Outage
 Words: TypeAlias = tuple[str, str, str]
 Send: TypeAlias = Callable[[Words], None]
 
-_MOST = 10_000
-"""Rings that may wait here. More are not needed: one is enough for each step under way."""
+_MOST = 2_000
+"""Rings that may wait here: a second's worth."""
 _IDLE = 30.0
 """Seconds without a ring after which the connection is given back."""
 _TRY_AGAIN_AFTER = 1.0
@@ -33,7 +34,7 @@ class Publisher:
         self, line: Callable[[], AbstractContextManager[Send]], errors: tuple[type[Exception], ...], outage: Outage
     ) -> None:
         self._line, self._errors, self._outage = line, errors, outage
-        self._waiting: dict[Words, None] = {}
+        self._waiting: deque[Words] = deque(maxlen=_MOST)
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -43,9 +44,7 @@ class Publisher:
         with self._changed:
             if self._closed:
                 return
-            if len(self._waiting) >= _MOST:
-                self._waiting.pop(next(iter(self._waiting)))
-            self._waiting[words] = None
+            self._waiting.append(words)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="rings", daemon=True)
                 self._thread.start()
@@ -72,10 +71,13 @@ class Publisher:
 
     def _send_next(self, send: Send) -> None:
         with self._changed:
-            words = next(iter(self._waiting))
-        send(words)
-        with self._changed:
-            self._waiting.pop(words, None)
+            words = self._waiting.popleft()
+        try:
+            send(words)
+        except BaseException:
+            with self._changed:
+                self._waiting.appendleft(words)
+            raise
 
     def _something_to_send(self, patience: float | None) -> bool:
         with self._changed:

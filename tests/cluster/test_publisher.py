@@ -1,4 +1,4 @@
-"""Who rings waits for nobody: what is said twice is sent once, and what cannot be sent now is sent later."""
+"""Who rings waits for nobody: what is said is sent in its order, and what cannot be sent now is sent later."""
 
 from __future__ import annotations
 
@@ -45,18 +45,17 @@ def publisher(line: Line) -> Publisher:
     return Publisher(line, (OSError,), Outage("broker", "ring", str))
 
 
-def test_what_is_said_again_before_it_is_sent_is_sent_once():
+def test_what_is_said_twice_is_sent_twice_and_in_order():
     line = Line()
     line.free.clear()
     rings = publisher(line)
     rings.tell(ring(0))
     assert line.waits.wait(10)
-    for _ in range(3):
-        rings.tell(ring(1))
-        rings.tell(ring(2))
+    for number in (1, 2, 1):
+        rings.tell(ring(number))
     line.free.set()
     rings.close()
-    assert line.sent == [ring(0), ring(1), ring(2)]
+    assert line.sent == [ring(0), ring(1), ring(2), ring(1)]
 
 
 def test_what_cannot_be_sent_is_sent_when_the_line_is_there_again():
@@ -80,12 +79,12 @@ def test_a_line_that_is_held_up_holds_up_nobody_and_the_oldest_of_too_much_is_dr
     line = Line()
     line.free.clear()
     rings = publisher(line)
-    for number in range(10_050):
+    for number in range(2_050):
         rings.tell(ring(number))
     line.free.set()
     rings.close(30)
-    assert len(line.sent) <= 10_001
-    assert line.sent[-1] == ring(10_049)
+    assert len(line.sent) <= 2_001
+    assert line.sent[-1] == ring(2_049)
 
 
 def test_who_closes_does_not_wait_for_a_line_that_is_down():
