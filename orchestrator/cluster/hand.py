@@ -36,10 +36,11 @@ log = structlog.get_logger()
 
 
 class Hand:
-    """Serves one site.
+    """Serves one site for one run.
 
     Args:
-        site: its name.
+        run: the plan's name.
+        site: the site's name.
         sites: which endpoints are whose, by this runner's own plan.
         jobs: the board.
         transport: carries calls to the hosts of the site.
@@ -50,6 +51,7 @@ class Hand:
 
     def __init__(
         self,
+        run: str,
         site: str,
         sites: Sites,
         jobs: Jobs,
@@ -58,7 +60,8 @@ class Hand:
         claims: Claims | None = None,
         pause: Callable[[float], object] = sleep,
     ) -> None:
-        self._site, self._sites, self._jobs, self._transport, self._runner = site, sites, jobs, transport, runner
+        self._run, self.site, self.sites, self._jobs = run, site, sites, jobs
+        self._transport, self.runner = transport, runner
         self.claims = claims or Claims(jobs)
         self._pause = pause
         self._lock = threading.Lock()
@@ -71,11 +74,11 @@ class Hand:
 
     def handle(self, site: str, migration: str, step: str) -> None:
         """Do what is posted for these three; the ring may be late, doubled or wrong. Raises nothing foreseeable."""
-        if site != self._site:
+        if site != self.site:
             log.warning("a ring for another site was heard; nothing was claimed", site=site)
             return
         try:
-            while not self._draining and (claims := self._jobs.claim(site, migration, step, self._runner)):
+            while not self._draining and (claims := self._jobs.claim(self._run, site, migration, step, self.runner)):
                 for claim in claims:
                     with self.claims.having(claim):
                         self._do(claim)
@@ -92,7 +95,7 @@ class Hand:
         try:
             order = order_of(claim.job.call)
         except ParcelUnreadable as unreadable:
-            return Declined("unreadable", f"the runner of site {self._site} cannot read the call: {unreadable}")
+            return Declined("unreadable", f"the runner of site {self.site} cannot read the call: {unreadable}")
         refused = self._refusal(claim, order)
         if refused is not None:
             return refused
@@ -102,9 +105,9 @@ class Hand:
 
     def _refusal(self, claim: Claim, order: Carry | End) -> Declined | None:
         endpoint = order.endpoint if isinstance(order, End) else order.call.endpoint
-        its = self._sites.of(endpoint)
-        if its != self._site or claim.job.site != self._site:
-            why = f"{endpoint}: the runner of site {self._site} was asked, and by its plan that is of site {its}"
+        its = self.sites.of(endpoint)
+        if its != self.site or claim.job.site != self.site:
+            why = f"{endpoint}: the runner of site {self.site} was asked, and by its plan that is of site {its}"
             return Declined(WRONG_SITE, f"{why}; nothing was sent")
         kind = "end" if isinstance(order, End) else "read" if isinstance(order.call, Read) else "write"
         if kind != claim.job.kind:

@@ -122,8 +122,9 @@ class Jobs(Protocol):
 
     # For the runners of a site.
 
-    def claim(self, site: str, migration: str, step: str, runner: str, most: int = 1) -> list[Claim]:
-        """Claim what is posted for these three and not claimed, in the order in which it was posted, so much at most.
+    def claim(self, run: str, site: str, migration: str, step: str, runner: str, most: int = 1) -> list[Claim]:
+        """Claim what *run* has posted for these three and is not claimed, in the order in which it was posted, so much
+        at most.
 
         What was posted under a lease that is no longer held is nobody's.
         """

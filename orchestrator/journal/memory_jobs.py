@@ -34,6 +34,10 @@ class _Posted:
     result: str | None = None
 
 
+def _words(job: Job) -> tuple[str, ...]:
+    return job.run, job.site, job.migration, job.step
+
+
 class MemoryJobs:
     """A :class:`~orchestrator.journal.jobs.Jobs` beside a journal in memory, shared by all who use it.
 
@@ -95,12 +99,12 @@ class MemoryJobs:
         with self._turn:
             self._turn.wait_for(lambda: any(one.result is not None for one in self._posted.values()), seconds)
 
-    def claim(self, site: str, migration: str, step: str, runner: str, most: int = 1) -> list[Claim]:
+    def claim(self, run: str, site: str, migration: str, step: str, runner: str, most: int = 1) -> list[Claim]:
         """See :meth:`Jobs.claim <orchestrator.journal.jobs.Jobs.claim>`."""
         with self._turn:
             holder = self._journal.holder()
-            asked = (site, migration, step)
-            free = (one for one in self._unclaimed() if (one.job.site, one.job.migration, one.job.step) == asked)
+            asked = (run, site, migration, step)
+            free = (one for one in self._unclaimed() if _words(one.job) == asked)
             found = list(islice((one for one in free if one.lease == holder), most))
             for one in found:
                 self._fences += 1

@@ -19,7 +19,7 @@ import psycopg
 
 from orchestrator.journal.errors import JournalUnusable, LeaseLost
 from orchestrator.journal.jobs import LAPSED, LATE, NOT_HELD, PRESENT_FOR, SPOKEN, Back, Claim, Job, Present
-from orchestrator.journal.postgres_schema import recognise, upgrade
+from orchestrator.journal.postgres_schema import Granted, recognise, upgrade
 from orchestrator.journal.postgres_server import Server, explained
 from orchestrator.journal.protocol import Lease
 
@@ -29,7 +29,7 @@ _TAKE_BACK = """
 """
 _CLAIM = """
     SELECT id, run, site, migration, step, kind, call, after_row, leaves_within, fence
-    FROM dmsa.claim_jobs(%s, %s, %s, %s, %s)
+    FROM dmsa.claim_jobs(%s, %s, %s, %s, %s, %s)
 """
 _PRESENT = """
     SELECT site, runner, version, since, seen FROM dmsa.runners
@@ -103,9 +103,9 @@ class PostgresJobs:
                 self._deaf()
                 time.sleep(max(0.0, until - time.monotonic()))
 
-    def claim(self, site: str, migration: str, step: str, runner: str, most: int = 1) -> list[Claim]:
+    def claim(self, run: str, site: str, migration: str, step: str, runner: str, most: int = 1) -> list[Claim]:
         """See :meth:`Jobs.claim <orchestrator.journal.jobs.Jobs.claim>`."""
-        found = self._ask(_CLAIM, site, migration, step, runner, most)
+        found = self._ask(_CLAIM, run, site, migration, step, runner, most)
         return [Claim(Job(*columns), runner, fence) for *columns, fence in found]
 
     def renew(self, claims: Sequence[Claim]) -> list[Claim]:
@@ -169,6 +169,6 @@ def let_serve(server: Server, roles: Mapping[str, str]) -> None:
         JournalUnusable: there is no journal, or this role may not say so.
     """
     for site, role in roles.items():
-        upgrade(server, {"site": role})
+        upgrade(server, [Granted("site", role)])
         with server.connect() as connection, explained(server.url):
             connection.execute("INSERT INTO dmsa.site_role VALUES (%s, %s) ON CONFLICT DO NOTHING", (role, site))

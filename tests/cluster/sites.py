@@ -150,7 +150,9 @@ class FrailHand:
         claims = Claims(jobs, lambda: world.store_seconds)
         transport: Any = FrailTransport(self, inner)
         runner = f"{self.site}-{self.number}"
-        self.hand = Hand(self.site, world.sites, jobs, transport, runner, claims, pause=lambda _seconds: None)
+        self.hand = Hand(
+            world.plan.name, self.site, world.sites, jobs, transport, runner, claims, pause=lambda _seconds: None
+        )
 
     def hears(self, ring: tuple[str, str, str]) -> None:
         """Hear a ring, and carry what there is until it is done, or the process dies or stands still."""

@@ -37,7 +37,7 @@ from orchestrator.model.words import Amended
 from tests.patience import PATIENCE
 
 WORDS = {"reason": "operator", "detail": "wait", "release": "`dmsa release`"}
-EMEA, AMER = "emea", "amer"
+RUN, EMEA, AMER = "plan", "emea", "amer"
 ABOUT = ("dmsa-report", "link")
 
 
@@ -131,7 +131,7 @@ def lease(board: Board) -> Lease:
 
 
 def job(site: str = EMEA, migration: str = ABOUT[0], row: int = 0, **more: object) -> Job:
-    given = {"id": uuid4(), "run": "plan", "step": ABOUT[1], "kind": "write", "call": '"é"', "leaves_within": 10.0}
+    given = {"id": uuid4(), "run": RUN, "step": ABOUT[1], "kind": "write", "call": '"é"', "leaves_within": 10.0}
     return Job(site=site, migration=migration, row=row, **(given | more))
 
 
@@ -145,9 +145,9 @@ class TestClaims:
     def test_what_is_posted_is_claimed_once_and_comes_back(self, jobs, lease):
         posted = job()
         jobs.post([posted], lease)
-        (claim,) = jobs.claim(EMEA, *ABOUT, "r1")
+        (claim,) = jobs.claim(RUN, EMEA, *ABOUT, "r1")
         assert (claim.job, claim.runner) == (posted, "r1")
-        assert jobs.claim(EMEA, *ABOUT, "r2") == []
+        assert jobs.claim(RUN, EMEA, *ABOUT, "r2") == []
         assert jobs.take_back(lease) == []
         assert jobs.commit(claim, '"done"')
         assert [(back.job, back.result) for back in jobs.take_back(lease)] == [(posted, '"done"')]
@@ -158,15 +158,16 @@ class TestClaims:
     )
     def test_other_words_claim_nothing(self, jobs, lease, other):
         jobs.post([job()], lease)
-        assert jobs.claim(*other, "r") == []
-        assert len(jobs.claim(EMEA, *ABOUT, "r")) == 1
+        assert jobs.claim(RUN, *other, "r") == []
+        assert jobs.claim("another plan", EMEA, *ABOUT, "r") == []
+        assert len(jobs.claim(RUN, EMEA, *ABOUT, "r")) == 1
 
     def test_they_are_claimed_in_order_and_no_more_than_asked_for(self, jobs, lease):
         posted = [job() for _ in range(4)]
         jobs.post(posted[:2], lease)
         jobs.post(posted[2:], lease)
-        assert [one.job for one in jobs.claim(EMEA, *ABOUT, "r")] == posted[:1]
-        assert [one.job for one in jobs.claim(EMEA, *ABOUT, "r", most=9)] == posted[1:]
+        assert [one.job for one in jobs.claim(RUN, EMEA, *ABOUT, "r")] == posted[:1]
+        assert [one.job for one in jobs.claim(RUN, EMEA, *ABOUT, "r", most=9)] == posted[1:]
 
     def test_of_many_at_the_same_time_each_job_is_one_s(self, board, lease):
         posted = [job() for _ in range(40)]
@@ -176,7 +177,7 @@ class TestClaims:
         def grab(number: int) -> list[UUID]:
             mine, handle = list[UUID](), board.jobs()
             ready.wait(PATIENCE)
-            while claims := handle.claim(EMEA, *ABOUT, f"r{number}", most=3):
+            while claims := handle.claim(RUN, EMEA, *ABOUT, f"r{number}", most=3):
                 mine += [claim.job.id for claim in claims]
             return mine
 
@@ -186,7 +187,7 @@ class TestClaims:
 
     def test_the_fence_grows_with_each_claim(self, board, jobs, lease):
         jobs.post([job(), job(site=AMER)], lease)
-        first, second = *jobs.claim(EMEA, *ABOUT, "r"), *board.jobs().claim(AMER, *ABOUT, "r")
+        first, second = *jobs.claim(RUN, EMEA, *ABOUT, "r"), *board.jobs().claim(RUN, AMER, *ABOUT, "r")
         assert second.fence > first.fence > 0
 
 
@@ -195,7 +196,7 @@ class TestPatience:
 
     def test_a_claim_counts_as_long_as_it_is_renewed(self, board, jobs, lease):
         jobs.post([job()], lease)
-        claims = jobs.claim(EMEA, *ABOUT, "r")
+        claims = jobs.claim(RUN, EMEA, *ABOUT, "r")
         for _ in range(4):
             board.passes(jobs.patience * 0.7)
             assert jobs.renew(claims) == claims
@@ -205,19 +206,19 @@ class TestPatience:
     def test_what_has_lapsed_comes_back_without_a_result_and_to_nobody_else(self, board, jobs, lease, kind):
         posted = job(kind=kind)
         jobs.post([posted], lease)
-        (claim,) = jobs.claim(EMEA, *ABOUT, "r")
+        (claim,) = jobs.claim(RUN, EMEA, *ABOUT, "r")
         board.passes(jobs.patience + 1)
         assert jobs.renew([claim]) == []
         assert jobs.may_leave(claim) == LAPSED
         assert not jobs.commit(claim, "1")
-        assert jobs.claim(EMEA, *ABOUT, "another") == []
+        assert jobs.claim(RUN, EMEA, *ABOUT, "another") == []
         assert [(back.job, back.result) for back in jobs.take_back(lease)] == [(posted, None)]
         assert not jobs.commit(claim, "1")
         assert jobs.take_back(lease) == []
 
     def test_what_was_handed_in_does_not_lapse(self, board, jobs, lease):
         jobs.post([job()], lease)
-        (claim,) = jobs.claim(EMEA, *ABOUT, "r")
+        (claim,) = jobs.claim(RUN, EMEA, *ABOUT, "r")
         assert jobs.commit(claim, "1")
         assert not jobs.commit(claim, "2")
         assert jobs.renew([claim]) == []
@@ -226,7 +227,7 @@ class TestPatience:
 
     def test_nobody_renews_or_hands_in_what_is_another_s(self, jobs, lease):
         jobs.post([job()], lease)
-        (claim,) = jobs.claim(EMEA, *ABOUT, "r")
+        (claim,) = jobs.claim(RUN, EMEA, *ABOUT, "r")
         forged = type(claim)(claim.job, "thief", claim.fence + 1)
         assert jobs.renew([forged, claim]) == [claim]
         assert jobs.may_leave(forged) == LAPSED
@@ -239,7 +240,7 @@ class TestLeave:
     @pytest.fixture
     def claim(self, board, jobs, lease):
         jobs.post([job(row=board.journal.head())], lease)
-        return jobs.claim(EMEA, *ABOUT, "r")[0]
+        return jobs.claim(RUN, EMEA, *ABOUT, "r")[0]
 
     def test_it_may_while_nothing_is_against_it(self, board, jobs, lease, claim):
         held = Held(migration=ABOUT[0], **WORDS)
@@ -260,7 +261,7 @@ class TestLeave:
     def test_what_was_said_before_the_intent_does_not_count(self, board, jobs, lease):
         said(board.journal, Held(migration=ABOUT[0], **WORDS))
         jobs.post([job(row=board.journal.head())], lease)
-        assert jobs.may_leave(*jobs.claim(EMEA, *ABOUT, "r")) is None
+        assert jobs.may_leave(*jobs.claim(RUN, EMEA, *ABOUT, "r")) is None
 
     def test_not_when_too_long_has_passed(self, board, jobs, claim):
         board.passes(10.5)
@@ -287,13 +288,13 @@ class TestLease:
         with pytest.raises(LeaseLost):
             jobs.post([job()], lease)
         jobs.post([job()], successor)
-        assert len(jobs.claim(EMEA, *ABOUT, "r", most=9)) == 1
+        assert len(jobs.claim(RUN, EMEA, *ABOUT, "r", most=9)) == 1
 
     def test_what_a_predecessor_posted_is_nobody_s_and_is_dropped(self, board, jobs, lease):
         jobs.post([job() for _ in range(3)], lease)
-        (claim,) = jobs.claim(EMEA, *ABOUT, "r")
+        (claim,) = jobs.claim(RUN, EMEA, *ABOUT, "r")
         successor = board.take_over()
-        assert jobs.claim(EMEA, *ABOUT, "r") == []
+        assert jobs.claim(RUN, EMEA, *ABOUT, "r") == []
         assert jobs.unheard(successor, 0.0) == []
         assert jobs.take_back(successor) == []
         assert not jobs.commit(claim, "1")
@@ -302,7 +303,7 @@ class TestLease:
     def test_what_was_released_is_nobody_s(self, board, jobs, lease):
         jobs.post([job()], lease)
         board.journal.release(lease)
-        assert jobs.claim(EMEA, *ABOUT, "r") == []
+        assert jobs.claim(RUN, EMEA, *ABOUT, "r") == []
 
 
 class TestRings:
@@ -312,7 +313,7 @@ class TestRings:
         jobs.post([job(), job(), job(site=AMER)], lease)
         assert jobs.unheard(lease, 1.0) == []
         board.passes(1.5)
-        jobs.claim(AMER, *ABOUT, "r")
+        jobs.claim(RUN, AMER, *ABOUT, "r")
         assert jobs.unheard(lease, 1.0) == [(EMEA, *ABOUT)]
         assert jobs.unheard(lease, 1.0) == []
         board.passes(1.5)
@@ -321,14 +322,14 @@ class TestRings:
     def test_what_nobody_has_claimed_can_be_withdrawn(self, jobs, lease):
         posted = [job() for _ in range(3)]
         jobs.post(posted, lease)
-        (claim,) = jobs.claim(EMEA, *ABOUT, "r")
+        (claim,) = jobs.claim(RUN, EMEA, *ABOUT, "r")
         assert jobs.withdraw([posted[0].id, posted[1].id, uuid4()], lease) == {posted[1].id}
         assert jobs.commit(claim, "1")
-        assert [one.job for one in jobs.claim(EMEA, *ABOUT, "r", most=9)] == [posted[2]]
+        assert [one.job for one in jobs.claim(RUN, EMEA, *ABOUT, "r", most=9)] == [posted[2]]
 
     def test_who_waits_is_told_when_something_was_handed_in(self, board, jobs, lease):
         jobs.post([job()], lease)
-        (claim,) = jobs.claim(EMEA, *ABOUT, "r")
+        (claim,) = jobs.claim(RUN, EMEA, *ABOUT, "r")
         other = board.jobs()
         handing_in = threading.Thread(target=lambda: other.commit(claim, "1"))
         handing_in.start()
@@ -366,7 +367,7 @@ class TestLooking:
         jobs.post([job(), job(site=AMER)], lease)
         found = jobs.oldest()
         assert round((found[AMER] - found[EMEA]).total_seconds()) == 5
-        jobs.claim(EMEA, *ABOUT, "r", most=9)
+        jobs.claim(RUN, EMEA, *ABOUT, "r", most=9)
         assert set(jobs.oldest()) == {AMER}
 
 
@@ -398,7 +399,7 @@ class TestRights:
 
     def test_it_serves_its_own_site(self, hands, driver, lease):
         driver.post([job()], lease)
-        (claim,) = hands.claim(EMEA, *ABOUT, "r")
+        (claim,) = hands.claim(RUN, EMEA, *ABOUT, "r")
         assert hands.renew([claim]) == [claim]
         assert hands.may_leave(claim) is None
         hands.show(EMEA, "r", "1.0")
@@ -409,10 +410,10 @@ class TestRights:
     def test_it_serves_no_other(self, hands, driver, lease):
         driver.post([job(site=AMER)], lease)
         with pytest.raises(JournalUnusable, match=f"role {self.ROLE} does not serve site amer"):
-            hands.claim(AMER, *ABOUT, "r")
+            hands.claim(RUN, AMER, *ABOUT, "r")
         with pytest.raises(JournalUnusable, match="does not serve site amer"):
             hands.show(AMER, "r", "1.0")
-        (claim,) = driver.claim(AMER, *ABOUT, "theirs")
+        (claim,) = driver.claim(RUN, AMER, *ABOUT, "theirs")
         assert hands.renew([claim]) == []
         assert hands.may_leave(claim) == LAPSED
         assert not hands.commit(claim, '"forged"')
@@ -455,7 +456,9 @@ class TestRights:
             trap = "CREATE FUNCTION trap.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS "
             connection.execute(trap + "'BEGIN RAISE division_by_zero; END'")
             connection.execute("SET search_path = trap, pg_catalog")
-            assert connection.execute("SELECT * FROM dmsa.claim_jobs('emea', 'a', 'b', 'r', 1)").fetchall() == []
+            assert (
+                connection.execute("SELECT * FROM dmsa.claim_jobs('plan', 'emea', 'a', 'b', 'r', 1)").fetchall() == []
+            )
 
     def test_every_function_with_its_owner_s_rights_has_a_path_of_its_own(self, database):
         query = "SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'dmsa'::regnamespace"

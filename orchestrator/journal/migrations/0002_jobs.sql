@@ -111,14 +111,14 @@ END
 $$;
 
 -- SKIP LOCKED: of many who hear the same ring, each takes what nobody else is taking just now.
-CREATE FUNCTION dmsa.claim_jobs(of_site text, of_migration text, of_step text, by_runner text, most integer)
+CREATE FUNCTION dmsa.claim_jobs(of_run text, of_site text, of_migration text, of_step text, by_runner text, most integer)
 RETURNS SETOF dmsa.jobs LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM dmsa.refuse_strangers(of_site);
     RETURN QUERY
         WITH free AS (
             SELECT j.id FROM dmsa.jobs AS j
-            WHERE j.site = of_site AND j.migration = of_migration AND j.step = of_step AND j.fence IS NULL
+            WHERE j.run = of_run AND j.site = of_site AND j.migration = of_migration AND j.step = of_step AND j.fence IS NULL
                 AND j.epoch = (SELECT l.epoch FROM dmsa.lease AS l
                                WHERE l.holder IS NOT NULL AND l.until > clock_timestamp())
             ORDER BY j.number LIMIT most FOR UPDATE SKIP LOCKED

@@ -3,7 +3,7 @@ GRANT USAGE ON SCHEMA dmsa TO {role};
 GRANT SELECT ON dmsa.schema_migrations TO {role};
 GRANT EXECUTE ON FUNCTION
     dmsa.job_patience(),
-    dmsa.claim_jobs(text, text, text, text, integer),
+    dmsa.claim_jobs(text, text, text, text, text, integer),
     dmsa.renew_claims(uuid[], bigint[]),
     dmsa.may_leave(uuid, bigint),
     dmsa.hand_in(uuid, bigint, text),
