@@ -75,7 +75,7 @@ class Hand:
     def handle(self, site: str, migration: str, step: str) -> None:
         """Do what is posted for these three; the ring may be late, doubled or wrong. Raises nothing foreseeable."""
         if site != self.site:
-            log.warning("a ring for another site was heard; nothing was claimed", site=site)
+            log.debug("a ring for another site was heard; nothing was claimed", site=site)
             return
         try:
             while not self._draining and (claims := self._jobs.claim(self._run, site, migration, step, self.runner)):

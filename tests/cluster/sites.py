@@ -237,6 +237,7 @@ class SitesWorld(Shelled):
         freezes: float = 0.0,
         loses: float = 0.0,
         unserved: tuple[str, ...] = (),
+        **policy: Any,
     ) -> None:
         self.random = Random(seed)
         self.dies, self.freezes, self.loses = dies, freezes, loses
@@ -249,7 +250,7 @@ class SitesWorld(Shelled):
             for migration in migrations:
                 migration["waivers"] = [*migration.get("waivers", []), WAIVER]
             data["waves"] = [{"name": "only", "at_once": 4, "migrations": migrations}]
-            data["policy"].update(SHORT)
+            data["policy"].update(SHORT, **policy)
 
         super().__init__(change_plan=plan)
         self.sites = Sites(self.plan)

@@ -11,10 +11,9 @@ import pytest
 
 from orchestrator.cluster.definitions import DRIVER, user_of
 from orchestrator.remote.engine import Engine
+from orchestrator.remote.in_process import InProcessEngine
 from tests.cluster.hearing import eventually, hearing
 from tests.rabbit import Rabbit
-
-pytestmark = pytest.mark.service
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,17 @@ def celery(request: pytest.FixtureRequest) -> Iterator[Ends]:
     hears.close()
 
 
-ENGINES: tuple[Callable[[pytest.FixtureRequest], Any], ...] = (celery,)
+@contextmanager
+def in_process(_request: pytest.FixtureRequest) -> Iterator[Ends]:
+    engine = InProcessEngine()
+    yield Ends(engine, engine)
 
 
-@pytest.fixture(params=ENGINES, ids=lambda engine: engine.__name__)
+ENGINES: tuple[Callable[[pytest.FixtureRequest], Any], ...] = (celery, in_process)
+MARKS = {celery: (pytest.mark.service,)}
+
+
+@pytest.fixture(params=[pytest.param(one, marks=MARKS.get(one, ()), id=one.__name__) for one in ENGINES])
 def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
     with request.param(request) as found:
         yield found
