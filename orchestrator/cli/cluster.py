@@ -59,6 +59,23 @@ def status(
     raise typer.Exit(document["exit"])
 
 
+@app.command("try")
+def try_(
+    plan: PlanFile,
+    runners: Annotated[int, typer.Option("--runners", min=1, max=4, metavar="N", help="How many for each site.")] = 1,
+) -> None:
+    """Run a plan with a simulated estate by runners of several sites, all on this machine: for trying out.
+
+    Starts PostgreSQL and RabbitMQ from the installed packages, on loopback and in a temporary folder, the lab, and
+    runners for each site; drives the run, shows it, and takes everything down at its end or on Ctrl-C.
+
+    Example: dmsa cluster try plans/several-sites.yaml
+    """
+    from orchestrator.cli.trying import tried
+
+    raise typer.Exit(tried(plan, runners))
+
+
 def _found(plan: Path, journal: str, broker: str | None) -> Found:
     from orchestrator.cli.options import as_typed
     from orchestrator.errors import InputInvalid

@@ -12,7 +12,7 @@ from typing import Any
 
 RING = "dmsa.ring"
 """The name of the task. It is part of the contract between releases: runners of two releases hear each other."""
-KEPT_FOR = 60
+KEPT_FOR = 15
 """Seconds that the broker keeps a ring that nobody hears. Whoever rang, rings again; so what waits stays few."""
 LARGEST = 4096
 """Octets. Three words of 300 letters each, written as escapes, and what Celery adds, fit."""
