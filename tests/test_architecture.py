@@ -66,6 +66,9 @@ ONLY_IN = {
     "starlette": {"board"},
     "uvicorn": {"board"},
     "prometheus_client": {"views/metrics.py"},
+    "celery": {"cluster/broker.py"},
+    "kombu": {"cluster/broker.py"},
+    "amqp": {"cluster/broker.py"},
 }
 STAIRS = (
     *("conductor", "tenure", "noticing", "rest", "flightdeck", "agenda", "flights", "shells", "fence", "spoken"),

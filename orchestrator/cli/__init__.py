@@ -19,6 +19,7 @@ from orchestrator.cli import (
     approve,
     board,
     by_hand,
+    cluster,
     discover,
     drill,
     drive,
@@ -35,6 +36,7 @@ from orchestrator.cli import (
     probe,
     rehearse,
     report,
+    runner,
     status,
     verify,
     words,
@@ -86,6 +88,7 @@ _VERBS: tuple[Callable[..., None], ...] = (
     drive.undo,
     drive.reset,
     drive.rollback,
+    runner.runner,
     jea.jea,
     lifecycle.lifecycle,
     probe.probe_windows,
@@ -100,6 +103,7 @@ for _verb in _VERBS:
     app.command()(_verb)
 app.add_typer(journal.app, name="journal")
 app.add_typer(lab.app, name="lab")
+app.add_typer(cluster.app, name="cluster")
 
 
 def main() -> None:

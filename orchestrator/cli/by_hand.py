@@ -156,7 +156,8 @@ def _carry_out(
     as_json: bool,
 ) -> None:
     """Have a word carried out by whoever drives, or drive until it is; then say what came of it, and exit."""
-    from orchestrator.cli.drive import conduct, report
+    from orchestrator.cli.drive import conduct
+    from orchestrator.cli.farewell import report
     from orchestrator.errors import Exit
 
     state, signalled = _wait(loaded, place, id_, open_), 0

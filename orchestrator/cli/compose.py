@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.cli.history import refuse_other_plan, replay
 from orchestrator.cli.options import DEFAULT_LEASE, as_typed
+from orchestrator.cli.over_sites import carrying
 from orchestrator.cli.selection import this_runner, who
 from orchestrator.clock import EstateClock, LogOnRefused, lasting
 from orchestrator.conductor import Assignment, Conductor
@@ -32,7 +33,6 @@ from orchestrator.remote.connection import Connections
 from orchestrator.remote.ldap import LdapTransport
 from orchestrator.remote.logons import REFUSED_LOGONS
 from orchestrator.remote.outbox import Outbox
-from orchestrator.remote.pool import CallPool
 from orchestrator.remote.psrp import PsrpTransport
 from orchestrator.remote.routes import Routes, WithSpare
 from orchestrator.remote.traffic import Manners, Traffic
@@ -73,6 +73,7 @@ def estate_of(loaded: Loaded, place: str) -> Iterator[Resolved]:
             domain=spec.domain.dns,
             directory=Directory(endpoint=controller, server=controller),
             addresses=lab.addresses,
+            sites=loaded.plan.estate.sites,
             connections=tuple(
                 Connection(
                     match=match,
@@ -191,6 +192,7 @@ def conducting(
     attending: Attending | None = None,
     lease_for: float = DEFAULT_LEASE,
     taking: Callable[[Callable[[], Lease]], Lease] = lambda acquire: acquire(),
+    broker: str | None = None,
 ) -> Iterator[Conductor]:
     """Take the journal's lease and put a conductor together; give everything back afterwards.
 
@@ -198,6 +200,7 @@ def conducting(
     *manners* how much is done at once; *notifying* whether the receivers that the plan names are told what happens.
     With *watch* it waits for whatever is due; one that is *attending* stays until everything is at its end.
     *lease_for* is the lease's time in seconds, where it has one; *taking* is how it is taken, if not at the first try.
+    *broker* rings the runners of other sites, who then carry the calls to their hosts.
 
     Raises:
         JournalHeld: another runner drives.
@@ -216,7 +219,10 @@ def conducting(
                 traffic = traffic_for(resolved.plan, manners or Manners())
                 spare = transport_for(resolved.plan, connections, traffic)
                 transport = WithSpare(transport_for(resolved.plan, connections, traffic), spare)
-                with contextlib.closing(transport):
+                with (
+                    contextlib.closing(transport),
+                    carrying(resolved.plan, place, broker, lease, transport, traffic.manners) as carries,
+                ):
                     assignment = Assignment(
                         plan=resolved.plan,
                         digest=loaded.digest,
@@ -232,16 +238,15 @@ def conducting(
                         conductor.announce(ticket)
 
                     clock = clock_for(resolved.plan, transport, announce, transport.urgent, journal.wait)
-                    pool: CallPool[int] = CallPool(transport, traffic.manners.threads)
                     outbox = outbox_for(loaded, place, mirror) if notifying else None
                     conductor = Conductor(
                         assignment,
                         journal,
                         lease,
-                        transport,
+                        carries.transport,
                         clock,
                         notice,
-                        pool,
+                        carries.pool,
                         outbox=outbox,
                         attending=attending,
                     )

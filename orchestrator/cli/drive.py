@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.farewell import amended_meanwhile, report
 from orchestrator.cli.options import (
     DEFAULT_HOSTS_AT_ONCE,
     DEFAULT_JOURNAL,
@@ -17,6 +17,7 @@ from orchestrator.cli.options import (
     DEFAULT_LOGONS_PER_SECOND,
     AcceptPasswordRisk,
     All,
+    BrokerPlace,
     HostsAtOnce,
     JournalPlace,
     Json,
@@ -64,6 +65,7 @@ def run(
         bool, typer.Option("--stand-by", help="With --watch: while another runner drives, wait, and then take over.")
     ] = False,
     lease: LeaseSeconds = DEFAULT_LEASE,
+    broker: BrokerPlace = None,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -103,10 +105,11 @@ def run(
         manners=manners,
         stand_by=stand_by,
         lease=lease,
+        broker=broker,
     )
     typed = as_typed(plan, journal, mirror)
     if state.digest != loaded.digest and not signalled:
-        _amended_meanwhile(loaded, state, plan, typed, as_json=json)
+        amended_meanwhile(loaded, state, plan, typed, as_json=json)
     code = exit_of(state, loaded.plan, chosen, phase)
     partly = code == 0 and exit_of(state, loaded.plan) != 0
     end = f"What was selected is done. `dmsa run {typed}` goes on with the rest." if partly else None
@@ -125,6 +128,7 @@ def undo(
     mirror: MirrorPlace = None,
     hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
     logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
+    broker: BrokerPlace = None,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -137,7 +141,7 @@ def undo(
     """
     at_once = (hosts_at_once, logons_per_second)
     _go_back(
-        _WayBack("undo", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, at_once),
+        _WayBack("undo", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, at_once, broker),
         json,
         verbose,
         log_format,
@@ -155,6 +159,7 @@ def reset(
     mirror: MirrorPlace = None,
     hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
     logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
+    broker: BrokerPlace = None,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -167,7 +172,7 @@ def reset(
     """
     at_once = (hosts_at_once, logons_per_second)
     _go_back(
-        _WayBack("reset", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, at_once),
+        _WayBack("reset", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, at_once, broker),
         json,
         verbose,
         log_format,
@@ -185,6 +190,7 @@ def rollback(
     mirror: MirrorPlace = None,
     hosts_at_once: HostsAtOnce = DEFAULT_HOSTS_AT_ONCE,
     logons_per_second: LogonsPerSecond = DEFAULT_LOGONS_PER_SECOND,
+    broker: BrokerPlace = None,
     json: Json = False,
     verbose: Verbose = False,
     log_format: LogFormat = "console",
@@ -197,7 +203,7 @@ def rollback(
     """
     at_once = (hosts_at_once, logons_per_second)
     _go_back(
-        _WayBack("rollback", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, at_once),
+        _WayBack("rollback", plan, only, all_, yes, reason, accept_password_risk, journal, mirror, at_once, broker),
         json,
         verbose,
         log_format,
@@ -218,6 +224,7 @@ class _WayBack:
     journal: str
     mirror: Path | None
     at_once: tuple[int, int]
+    broker: str | None
 
 
 def _go_back(typed: _WayBack, json: bool, verbose: bool, log_format: str) -> None:
@@ -249,11 +256,19 @@ def _go_back(typed: _WayBack, json: bool, verbose: bool, log_format: str) -> Non
             raise typer.Exit(130) from None
     if asked.ids and reached_of(state, asked.ids, way) is Exit.WAITING:
         state, signalled = conduct(
-            loaded, journal, asked.ids, None, watch=False, quiet=json, mirror=mirror, manners=Manners(*typed.at_once)
+            loaded,
+            journal,
+            asked.ids,
+            None,
+            watch=False,
+            quiet=json,
+            mirror=mirror,
+            manners=Manners(*typed.at_once),
+            broker=typed.broker,
         )
     code, again = reached_of(state, asked.ids, way), as_typed(plan, journal, mirror)
     if code is Exit.WAITING and state.digest != loaded.digest and not signalled:
-        _amended_meanwhile(loaded, state, plan, again, as_json=json)
+        amended_meanwhile(loaded, state, plan, again, as_json=json)
     end = way_back_end(state, way, asked.ids, chosen, code)
     report(loaded, state, again, as_json=json, end=end, signalled=signalled)
     raise typer.Exit(128 + signalled if signalled else int(code))
@@ -286,12 +301,13 @@ def conduct(
     notifying: bool = True,
     stand_by: bool = False,
     lease: float = DEFAULT_LEASE,
+    broker: str | None = None,
 ) -> tuple[RunState, int]:
     """Drive until nothing moves or it is *enough*, showing what happens; return the state and the signal that ended it.
 
     The signal is 0 where none did. *duty* is done instead of driving forward, the rest is as in ``conducting``. With
     *watch* it waits for whatever is due, and a runner without a duty of its own stays; with *stand_by* it waits also
-    while another drives.
+    while another drives. *broker* rings the runners of other sites.
     """
     from orchestrator.cli.compose import conducting
     from orchestrator.cli.signals import Signals
@@ -331,6 +347,7 @@ def conduct(
                     attending=attendant,
                     lease_for=lease,
                     taking=taking,
+                    broker=broker,
                 ) as conductor,
                 signals.stopping(conductor.stop),
             ):
@@ -348,38 +365,3 @@ def conduct(
             err=True,
         )
     return state, signals.number
-
-
-def _amended_meanwhile(loaded: Loaded, state: RunState, plan: Path, typed: str, *, as_json: bool) -> NoReturn:
-    """Say why the runner stopped, and end with 7: nothing failed, and what was begun is written down."""
-    if as_json:
-        from orchestrator.planfile import PlanInvalid, load_plan
-
-        with contextlib.suppress(PlanInvalid):  # the file may hold the plan as amended, or something unfinished
-            now = load_plan(plan)
-            loaded = now if now.digest == state.digest else loaded
-        report(loaded, state, typed, as_json=True, signalled=0)
-    typer.echo(
-        f"The plan was amended while this ran (its digest is {(state.digest or '')[:12]} now). The runner stopped in "
-        "good order: what was in the air has ended, or is settled next time. "
-        f"`dmsa run {typed}` goes on with the plan as amended.",
-        err=True,
-    )
-    raise typer.Exit(7)
-
-
-def report(
-    loaded: Loaded, state: RunState, typed: str, *, as_json: bool, end: str | None = None, signalled: int
-) -> None:
-    from orchestrator.views.output import say_document
-    from orchestrator.views.page import say_page
-    from orchestrator.views.status import status_document
-    from orchestrator.views.summary import summary
-
-    document = status_document(state, loaded.plan, loaded.digest, state.last_at)
-    if as_json:
-        say_document(document)
-        return
-    if signalled:
-        end = f"Stopped by {signal.Signals(signalled).name}. `dmsa run {typed}` goes on from here."
-    say_page(summary(document, typed, end=end))

@@ -28,6 +28,16 @@ MirrorPlace: TypeAlias = Annotated[
         help="Write every row to this file too, on a second disk or share; a lost journal is rebuilt from it.",
     ),
 ]
+BrokerPlace: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        envvar="DMSA_BROKER",
+        metavar="URL",
+        help="Who rings the runners of several sites: amqps://user@host/vhost, with the password in "
+        "DMSA_BROKER_PASSWORD_FILE or DMSA_BROKER_PASSWORD.",
+    ),
+]
 DEFAULT_HOSTS_AT_ONCE = 32
 HostsAtOnce: TypeAlias = Annotated[
     int,

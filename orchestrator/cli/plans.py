@@ -41,6 +41,7 @@ class Document(StrEnum):
     RECONCILE = "reconcile"
     NOTICES = "notices"
     REPORT = "report"
+    CLUSTER_STATUS = "cluster-status"
 
 
 def check(
@@ -78,7 +79,7 @@ def schema(
             metavar="[DOCUMENT]",
             help="plan, check, status, runs, snapshot, journal, export, verify, restore, probe, amend, rehearse, "
             "jea, preflight, preview, foretold, verification, certificate, drills, discovery, expect, reconcile, "
-            "notices or report.",
+            "notices, report or cluster-status.",
         ),
     ] = (Document.PLAN),
 ) -> None:
@@ -88,7 +89,7 @@ def schema(
     check, status (also the end of run), status without a plan (runs), status --snapshot, journal show, export (each
     line), verify, restore, probe-windows, amend, rehearse, jea, preflight, preview, preview --against (foretold),
     verify (verification), drill (and its certificate), drill --history, discover (discovery), expect, reconcile,
-    notices or report may rely on.
+    notices, report or cluster status (cluster-status) may rely on.
 
     Example: dmsa schema > plan.schema.json
     """
@@ -101,6 +102,7 @@ def _schema(of: Document) -> dict[str, Any]:
     from orchestrator.views.amendment import amendment_schema
     from orchestrator.views.certificate_schema import certificate_schema, drills_schema
     from orchestrator.views.check_schema import check_schema
+    from orchestrator.views.cluster import cluster_schema
     from orchestrator.views.discovery_schema import discovery_schema
     from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
     from orchestrator.views.jea_schema import jea_schema
@@ -140,6 +142,7 @@ def _schema(of: Document) -> dict[str, Any]:
         Document.RECONCILE: reconciliation_schema,
         Document.NOTICES: notices_schema,
         Document.REPORT: report_schema,
+        Document.CLUSTER_STATUS: cluster_schema,
     }
     return schemas[of]()
 

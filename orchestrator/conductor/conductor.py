@@ -31,7 +31,7 @@ from orchestrator.conductor.agenda import Agenda
 from orchestrator.conductor.attending import Attending
 from orchestrator.conductor.fence import Fence
 from orchestrator.conductor.flightdeck import FlightDeck
-from orchestrator.conductor.flights import Flight, Key
+from orchestrator.conductor.flights import Key
 from orchestrator.conductor.noticing import Noticing, Posts
 from orchestrator.conductor.rest import Rest
 from orchestrator.conductor.runlog import Notice, Overtaken, RunLog
@@ -201,9 +201,7 @@ class Conductor:
             return
         for read in reads:
             self._check(key[0], read)
-        flight = Flight(key, self._deck.stage(key), self._clock.reckoned())
-        flight.todo = list(reads)
-        self._flights.observe(flight)
+        self._flights.observe(self._deck.flight(key, self._clock.reckoned(), reads))
 
     def _who(self) -> RunnerTook:
         job = self._job
@@ -281,13 +279,12 @@ class Conductor:
             case Observe():
                 for read in action.reads:
                     self._check(key[0], read)
-                flight = Flight(key, self._deck.stage(key), at, more=action.more, guarded=action.guarded)
-                flight.todo = list(action.reads)
+                flight = self._deck.flight(key, at, action.reads, more=action.more, guarded=action.guarded)
                 return self._boarded(key, self._flights.observe(flight))
             case Perform():
                 return self._perform(key, case, action)
             case EndShell():
-                self._flights.end_shell(Flight(key, self._deck.stage(key)), action.endpoint, action.shell)
+                self._flights.end_shell(self._deck.flight(key), action.endpoint, action.shell)
                 return True
             case _:
                 raise TypeError(f"no such action: {action!r}")
@@ -328,8 +325,7 @@ class Conductor:
         self._deck.shells.announce(ticket)
         self._log.write(*perform.before, _intent(case, subject, perform, ticket))
         self._deck.unsee(key)
-        flight = Flight(key, self._deck.stage(key), disruptive=perform.disruptive)
-        self._flights.perform(flight, perform.write, ticket)
+        self._flights.perform(self._deck.flight(key, disruptive=perform.disruptive), perform.write, ticket)
         return True
 
     def _boarded(self, key: Key, boarded: bool) -> bool:

@@ -40,8 +40,9 @@ from orchestrator.clock import lasting
 from orchestrator.conductor.spoken import Spoken
 from orchestrator.errors import OrchestratorError
 from orchestrator.journal import Journal, Lease
-from orchestrator.model.observation import Fault, FaultKind
-from orchestrator.remote.transport import NOT_SENT, Leave
+from orchestrator.model.observation import Fault
+from orchestrator.remote.pool import About
+from orchestrator.remote.transport import Leave, not_sent
 
 LEAVES_WITHIN = 10.0
 """Seconds within which a write must leave, counted from before its intent was put on disk."""
@@ -66,6 +67,10 @@ class Fence:
         """Return the seconds that :meth:`leave` counts from."""
         return self._seconds()
 
+    def about(self, migration: str, step: str, intended: Intended) -> About:
+        """Return what a call is for, with what gives it its leave where another process carries it."""
+        return About(migration, step, intended.row, LEAVES_WITHIN - (self._seconds() - intended.since))
+
     def leave(self, endpoint: str, migration: str, intended: Intended) -> Leave:
         """Return what is asked right before a write of a migration to *endpoint* leaves."""
         return lambda: self._against(endpoint, migration, intended)
@@ -75,17 +80,12 @@ class Fence:
             holder = self._journal.holder()
             spoken = self._spoken.after(intended.row, migration)
         except OrchestratorError as error:
-            return _not_sent(endpoint, f"it cannot be seen whether this run still holds the journal ({error})")
+            return not_sent(endpoint, f"it cannot be seen whether this run still holds the journal ({error})")
         if holder != self._lease:
-            return _not_sent(endpoint, "this run no longer holds the journal")
+            return not_sent(endpoint, "this run no longer holds the journal")
         if spoken:
-            return _not_sent(endpoint, "an operator has spoken since it was decided; it is decided anew")
+            return not_sent(endpoint, "an operator has spoken since it was decided; it is decided anew")
         late = self._seconds() - intended.since
         if late > LEAVES_WITHIN:
-            return _not_sent(endpoint, f"{late:.0f} s have passed since it was decided; it is decided anew")
+            return not_sent(endpoint, f"{late:.0f} s have passed since it was decided; it is decided anew")
         return None
-
-
-def _not_sent(endpoint: str, why: str) -> Fault:
-    remedy = "none is needed: nothing of it was sent, and the state is read before it is sent again"
-    return Fault(FaultKind.TRANSIENT, NOT_SENT, f"{endpoint}: the write was not sent, for {why}", remedy)

@@ -7,7 +7,8 @@ flies, the state is replayed, what was read is forgotten, and what has landed is
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from orchestrator.clock import EstateClock
 from orchestrator.conductor.agenda import Agenda
@@ -16,8 +17,9 @@ from orchestrator.conductor.flights import Flight, Flights, Key, Landed
 from orchestrator.conductor.runlog import Overtaken, RunLog
 from orchestrator.conductor.shells import Shells
 from orchestrator.engine.decide import after_end_shell
+from orchestrator.engine.waves import step_of
 from orchestrator.journal import JournalUnusable, LeaseLost
-from orchestrator.model.call import Ticket
+from orchestrator.model.call import Read, Ticket
 from orchestrator.model.case import Case, Seen
 from orchestrator.model.event import AttemptFinished, FaultSeen
 from orchestrator.model.lifecycle import Intention, Phase
@@ -111,6 +113,21 @@ class FlightDeck:
         """Return where the migration of a flight stands."""
         state = self.state[key[0]]
         return state.phase, state.intention
+
+    def flight(
+        self,
+        key: Key,
+        at: datetime | None = None,
+        todo: Iterable[Read] = (),
+        *,
+        more: bool = False,
+        guarded: bool = False,
+        disruptive: bool = False,
+    ) -> Flight:
+        """Return a flight for a subject, from where its migration stands now; it is yet to be boarded."""
+        step = step_of(self.state[key[0]], self._plan)
+        for_what = step.value if step else ""
+        return Flight(key, self.stage(key), at, more, guarded, disruptive, for_what, list(todo))
 
     def collect(self, timeout: float) -> bool:
         """Gather what has ended; wait a moment for the first. Say whether calls were, or are, in the air."""

@@ -19,7 +19,7 @@ from orchestrator.conductor.fence import Fence, Intended
 from orchestrator.model.call import Read, Ticket, Write
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.observation import Reply
-from orchestrator.remote.pool import Pool
+from orchestrator.remote.pool import About, Pool
 from orchestrator.remote.transport import Transport
 
 Key: TypeAlias = tuple[str, str]
@@ -28,7 +28,7 @@ Key: TypeAlias = tuple[str, str]
 
 @dataclass
 class Flight:
-    """What is under way for one subject; ``stage`` is where its migration stood when it took off.
+    """What is under way for one subject; ``stage`` is where its migration stood when it took off, ``step`` what for.
 
     ``at``: the estate time when it was boarded. ``more`` adds to what was seen before. ``guarded``: the guards' probes
     are among the reads. ``disruptive``: a workload or the host restarts.
@@ -40,6 +40,7 @@ class Flight:
     more: bool = False
     guarded: bool = False
     disruptive: bool = False
+    step: str = ""
     todo: list[Read] = field(default_factory=list)
     repeated: list[Read] = field(default_factory=list)
     replies: list[tuple[Read, Reply]] = field(default_factory=list)
@@ -107,7 +108,7 @@ class Flights:
                 flight.todo.append(read)
             else:
                 self._announce(ticket)
-                self._board(_Boarded(flight, self._reads(read, ticket), read, ticket))
+                self._board(_Boarded(flight, self._reads(flight, read, ticket), read, ticket))
         if flight.todo and flight.key in self._busy:
             self._short[flight.key] = flight
         return len(flight.todo) < len(wanted)
@@ -117,13 +118,18 @@ class Flights:
         endpoint = write.endpoint
 
         def start(token: int, intended: Intended) -> None:
-            self._pool.start(token, write, ticket, self._fence.leave(endpoint, flight.key[0], intended))
+            leave = self._fence.leave(endpoint, flight.key[0], intended)
+            self._pool.start(token, write, ticket, leave, self._about(flight, intended))
 
         self._board(_Boarded(flight, start, None, ticket))
 
     def end_shell(self, flight: Flight, endpoint: str, shell: UUID) -> None:
         """Board the end of a shell."""
-        self._board(_Boarded(flight, lambda token, _intended: self._pool.end_shell(token, endpoint, shell)))
+
+        def start(token: int, intended: Intended) -> None:
+            self._pool.end_shell(token, endpoint, shell, self._about(flight, intended))
+
+        self._board(_Boarded(flight, start))
 
     def sweep(self, shells: Mapping[UUID, str], patience: float) -> None:
         """Delete shells that no call of ours needs, all at once; wait so many seconds at most."""
@@ -213,8 +219,11 @@ class Flights:
         """Take no more calls; wait so many seconds for those in the air."""
         self._pool.close(timeout)
 
-    def _reads(self, read: Read, ticket: Ticket) -> Callable[[int, Intended], None]:
-        return lambda token, _intended: self._pool.start(token, read, ticket)
+    def _reads(self, flight: Flight, read: Read, ticket: Ticket) -> Callable[[int, Intended], None]:
+        return lambda token, intended: self._pool.start(token, read, ticket, None, self._about(flight, intended))
+
+    def _about(self, flight: Flight, intended: Intended) -> About:
+        return self._fence.about(flight.key[0], flight.step, intended)
 
     def _board(self, boarded: _Boarded) -> None:
         flight = boarded.flight

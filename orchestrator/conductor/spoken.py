@@ -10,15 +10,7 @@ from __future__ import annotations
 from threading import Lock
 
 from orchestrator.journal import Journal, Row
-from orchestrator.model.event import Held, WayBackAsked
-from orchestrator.model.words import AdoptAsked, Amended, AssertedDone, HostReleased
-
-ABOUT_ONE = frozenset(
-    word.model_fields["kind"].default for word in (Held, WayBackAsked, HostReleased, AssertedDone, AdoptAsked)
-)
-"""Words after which what was decided about a migration is decided anew."""
-ABOUT_ALL = frozenset({Amended.model_fields["kind"].default})
-"""Words after which everything is."""
+from orchestrator.model.decided_anew import ABOUT_ALL, ABOUT_ONE
 
 
 class Spoken:

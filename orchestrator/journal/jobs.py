@@ -52,14 +52,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Back:
-    """A job that has come back. ``result``: JSON text; None where its claim lapsed, so that nothing is known.
-
-    ``claimed``: whether anybody ever had it.
-    """
+    """A job that has come back. ``result``: JSON text; None where its claim lapsed, so that nothing is known."""
 
     job: Job
     result: str | None
-    claimed: bool
 
 
 @dataclass(frozen=True)
@@ -73,12 +69,29 @@ class Present:
     seen: datetime
 
 
+PATIENCE = 15.0
+"""Seconds for which a claim counts unless it is renewed."""
+PRESENT_FOR = 120.0
+"""Seconds for which a runner counts as present after it showed itself."""
+LAPSED, NOT_HELD = "the claim to it has lapsed", "the run that posted it no longer holds the journal"
+SPOKEN, LATE = (
+    "an operator has spoken since it was decided; it is decided anew",
+    "too long has passed since it was decided; it is decided anew",
+)
+"""Why a write may not leave."""
+
+
 class Jobs(Protocol):
-    """The contract. Every method may be called from any thread.
+    """The contract; ``tests/journal/test_jobs.py`` is its test. Every method may be called from any thread.
 
     Raises:
         JournalUnusable: from each of them, where the store cannot be used now.
     """
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a claim counts unless it is renewed."""
+        ...
 
     # For the runner that drives.
 
@@ -109,8 +122,12 @@ class Jobs(Protocol):
 
     # For the runners of a site.
 
-    def claim(self, site: str, migration: str, step: str, runner: str) -> list[Claim]:
-        """Claim what is posted for these three and not claimed."""
+    def claim(self, run: str, site: str, migration: str, step: str, runner: str, most: int = 1) -> list[Claim]:
+        """Claim what *run* has posted for these three and is not claimed, in the order in which it was posted, so much
+        at most.
+
+        What was posted under a lease that is no longer held is nobody's.
+        """
         ...
 
     def renew(self, claims: Sequence[Claim]) -> list[Claim]:

@@ -72,6 +72,7 @@ class MemoryTransport:
         self._issued: dict[UUID, Ticket] = {}
         self._idle: dict[str, list[UUID]] = {}
         self._opened: set[UUID] = set()
+        self._alone: set[UUID] = set()
         self._gone: list[Ticket] = []
         self._ids = ids
         self._lock = threading.Lock()
@@ -84,6 +85,14 @@ class MemoryTransport:
             ticket = Ticket(endpoint, idle.pop() if idle else self._ids(), self._ids())
             self._issued[ticket.pipeline] = ticket
             return ticket
+
+    def honour(self, ticket: Ticket) -> bool:
+        """Take a ticket of another process: its call travels in a shell of its own. Always True, as with a ticket."""
+        with self._lock:
+            self._idle.setdefault(ticket.endpoint, [])
+            self._issued[ticket.pipeline] = ticket
+            self._alone.add(ticket.shell)
+            return True
 
     def give_back(self, ticket: Ticket) -> None:
         """Take a ticket back that was not used."""
@@ -104,7 +113,9 @@ class MemoryTransport:
             refused = leave() if leave is not None and isinstance(call, Write) else None
             reply = self._run(self._request(call, ticket)) if refused is None else Reply(Outcome.FAILED, fault=refused)
             self._opened.add(ticket.shell)
-            if reply.outcome is not Outcome.UNKNOWN:
+            if reply.outcome is not Outcome.UNKNOWN and ticket.shell in self._alone:
+                self._delete(ticket.endpoint, ticket.shell)
+            elif reply.outcome is not Outcome.UNKNOWN:
                 self._idle[ticket.endpoint].append(ticket.shell)
             elif isinstance(call, Read):
                 self._delete(ticket.endpoint, ticket.shell)

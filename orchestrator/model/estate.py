@@ -84,7 +84,7 @@ class Estate(Model):
     """Where the plan applies: a simulated estate file, or a domain and how to reach it."""
 
     lab: Name | None = Field(
-        None, description="File of a simulated estate, relative to the plan; excludes every other key here."
+        None, description="File of a simulated estate, relative to the plan; excludes every other key here but sites."
     )
     simulated: bool = Field(False, description="This estate is a lab behind TCP; refused unless it says so itself.")
     domain: HostName | None = Field(None, description="DNS name of the domain, such as corp.example.")

@@ -200,14 +200,14 @@ class World:
         )
         driving: list[Conductor] = []
         journal = self.handle_for(handle, life, lambda entries, by: self._appended(entries, by, driving))
-        pool: InlinePool[int] = InlinePool(transport, choose, together)
+        calls, pool = self.pool_for(transport, lease, choose, together)
 
         def announce(ticket: Ticket) -> None:
             driving[0].announce(ticket)
 
         clock = self.clock_for(transport, announce)
         seconds, outbox = self.seconds_passed, self.outbox_for(life)
-        driving.append(Conductor(job, journal, lease, transport, clock, pool=pool, seconds=seconds, outbox=outbox))
+        driving.append(Conductor(job, journal, lease, calls, clock, pool=pool, seconds=seconds, outbox=outbox))
         return driving[0], transport, pool
 
     def _let_astray(self, transport: MortalTransport, pool: InlinePool[int]) -> None:
@@ -220,6 +220,10 @@ class World:
     def transport_for(self, inner: MemoryTransport, life: Life) -> MortalTransport:
         """Return what carries a process's calls."""
         return MortalTransport(inner, life, self._shells)
+
+    def pool_for(self, transport: MortalTransport, _lease: Lease, choose: Any, together: int | None) -> tuple[Any, Any]:
+        """Return what a process asks for tickets, and what runs its calls under a lease."""
+        return transport, InlinePool(transport, choose, together)
 
     def handle_for(self, handle: Any, life: Life, appended: Callable[[Sequence[Entry], Lease | None], None]) -> Any:
         """Return the handle on the journal that a process uses."""

@@ -53,8 +53,8 @@ class Endpoint:
     """How many there may be since it had no room, and when that number last changed."""
 
     def session(self, at: float, crowded_for: float, make: Callable[[], Session]) -> Session | None:
-        """Return a session for a call, one that is open if there is one; None while there is none for it."""
-        warm = next((session for session in reversed(self.idle) if session.opened), None)
+        """Return a session for a call, one with a connection if there is one; None while there is none for it."""
+        warm = next((session for session in reversed(self.idle) if session.warm), None)
         if warm is not None:
             self.idle.remove(warm)
             return warm

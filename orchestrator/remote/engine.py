@@ -10,10 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
+
+from orchestrator.errors import Exit, OrchestratorError
 
 Handle: TypeAlias = Callable[[str, str, str], None]
 """Hears a ring: site, migration, step. It may take as long as the work does, and raises nothing."""
+
+
+class EngineUnreachable(OrchestratorError):
+    """What rings cannot be asked now. No work is lost by it: what is to be done is in the journal."""
+
+    exit_code: ClassVar[Exit] = Exit.HELD
 
 
 @dataclass(frozen=True)

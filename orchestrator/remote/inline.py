@@ -12,6 +12,7 @@ from uuid import UUID
 
 from orchestrator.model.call import Call, Ticket
 from orchestrator.model.observation import Reply
+from orchestrator.remote.pool import NOTHING, About
 from orchestrator.remote.transport import Leave, Transport
 
 Token = TypeVar("Token", bound=Hashable)
@@ -38,26 +39,38 @@ class InlinePool(Generic[Token]):
         self._together = together
         self._waiting: list[tuple[Token, Callable[[], Reply | bool]]] = []
         self._calls: dict[Token, tuple[Call, Ticket]] = {}
+        self._elsewhere = 0
         self._ended: deque[tuple[Token, Reply | bool | Exception]] = deque()
 
     @property
     def in_flight(self) -> int:
         """How many calls were started and not yet handed out."""
-        return len(self._waiting) + len(self._ended)
+        return len(self._waiting) + len(self._ended) + self._elsewhere
 
     @property
     def waiting(self) -> tuple[tuple[Call, Ticket], ...]:
         """The calls that were started and never carried; also once the pool is closed."""
         return tuple(self._calls.values())
 
-    def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
+    def start(
+        self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None, _about: About = NOTHING
+    ) -> None:
         """Let a call wait for its turn."""
         self._calls[token] = call, ticket
         self._waiting.append((token, lambda: self._transport.run(call, ticket, leave)))
 
-    def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
+    def end_shell(self, token: Token, endpoint: str, shell: UUID, _about: About = NOTHING) -> None:
         """Let the end of a shell wait for its turn."""
         self._waiting.append((token, lambda: self._transport.discard(endpoint, shell)))
+
+    def expect(self) -> None:
+        """Count a call that somebody else carries, and hands in."""
+        self._elsewhere += 1
+
+    def hand_in(self, token: Token, result: Reply | bool | Exception) -> None:
+        """Let what came of a call that was expected be handed out next."""
+        self._elsewhere -= 1
+        self._ended.append((token, result))
 
     def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
         """Hand out a call that has ended; where none has, carry those whose turn it is.

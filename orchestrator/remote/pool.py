@@ -1,6 +1,6 @@
-"""Calls that run at the same time: the only place where there are threads, but for :mod:`~orchestrator.remote.errands`.
+"""Calls that run at the same time, on threads of the engine in this process (:mod:`~orchestrator.remote.in_process`).
 
-A thread here waits for one host. It never decides anything: what came back, or what was raised, is handed to
+A thread waits for one host. It never decides anything: what came back, or what was raised, is handed to
 whoever asks :meth:`CallPool.next_finished`, in the order in which it finished.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
@@ -17,14 +17,34 @@ from uuid import UUID
 
 from orchestrator.model.call import Call, Ticket
 from orchestrator.model.observation import Reply
+from orchestrator.remote.in_process import InProcessEngine
 from orchestrator.remote.traffic import Manners
 from orchestrator.remote.transport import Leave, Transport
 
 Token = TypeVar("Token", bound=Hashable)
 _Finished: TypeAlias = "queue.SimpleQueue[tuple[Token, Reply | bool | Exception]]"
 
+
+@dataclass(frozen=True)
+class About:
+    """What a call is for, so that somebody else than this process can carry it and give a write its leave.
+
+    ``row``: the journal's last row when its intent was put on disk. ``leaves_within``: seconds from now after which a
+    write may no longer leave.
+    """
+
+    migration: str = ""
+    step: str = ""
+    row: int = 0
+    leaves_within: float = 0.0
+
+
+NOTHING = About()
+
 WORKERS = Manners().threads
 ENDINGS = 32
+CALLS, ENDS = "call", "end"
+"""The two sites of a process: what hangs at its end must not keep the threads that calls need."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +60,12 @@ class Pool(Protocol[Token]):
     def in_flight(self) -> int:
         """How many calls were started and not yet handed out."""
 
-    def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
+    def start(
+        self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None, about: About = NOTHING
+    ) -> None:
         """Run a call; *token* comes back with its reply. *leave* is asked right before a write leaves."""
 
-    def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
+    def end_shell(self, token: Token, endpoint: str, shell: UUID, about: About = NOTHING) -> None:
         """Delete a shell on the far side; *token* comes back with whether that is certain."""
 
     def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
@@ -53,44 +75,40 @@ class Pool(Protocol[Token]):
         """Take no more calls."""
 
 
-class _Lane(Generic[Token]):
-    """Threads for jobs of one sort, as many as there are jobs, but no more than *most*."""
+class Meeting(Pool[Token], Protocol[Token]):
+    """A pool in which calls that somebody else carries are handed out beside its own."""
 
-    def __init__(self, name: str, most: int, finished: _Finished[Token]) -> None:
-        self._name, self._most, self._finished = name, most, finished
-        self.threads: list[threading.Thread] = []
-        self._jobs: queue.SimpleQueue[_Job[Token] | None] = queue.SimpleQueue()
-        self._open, self._lock = 0, threading.Lock()
+    def expect(self) -> None:
+        """Count a call that somebody else carries, and hands in."""
 
-    def put(self, job: _Job[Token]) -> None:
-        """Let a job be done as soon as a thread is free."""
+    def hand_in(self, token: Token, result: Reply | bool | Exception) -> None:
+        """Let what came of a call that was expected be handed out. From any thread."""
+
+
+class _Board(Generic[Token]):
+    """Calls that were started and that no thread has taken yet, under the words that are rung for them."""
+
+    def __init__(self) -> None:
+        self._posted: dict[tuple[str, str, str], deque[_Job[Token]]] = {}
+        self._lock = threading.Lock()
+
+    def post(self, words: tuple[str, str, str], job: _Job[Token]) -> None:
         with self._lock:
-            self._open += 1
-            needed = len(self.threads) < min(self._most, self._open)
-        if needed:
-            name = f"{self._name}-{len(self.threads)}"
-            self.threads.append(threading.Thread(target=self._work, name=name, daemon=True))
-            self.threads[-1].start()
-        self._jobs.put(job)
+            self._posted.setdefault(words, deque()).append(job)
 
-    def close(self) -> None:
-        """Let each thread end after what it does now."""
-        for _ in self.threads:
-            self._jobs.put(None)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                result: Reply | bool | Exception = job.work()
-            except Exception as error:  # noqa: BLE001 - handed to whoever can act on it
-                result = error
-            with self._lock:
-                self._open -= 1
-            self._finished.put((job.token, result))
+    def claim(self, words: tuple[str, str, str]) -> _Job[Token] | None:
+        with self._lock:
+            posted = self._posted.get(words)
+            if not posted:
+                return None
+            job = posted.popleft()
+            if not posted:
+                del self._posted[words]
+            return job
 
 
 class CallPool(Generic[Token]):
-    """Runs calls on daemon threads, so that a host that hangs cannot keep the program from ending.
+    """Runs calls in this process: each is posted on a board, rung for, claimed by a thread and carried.
 
     How many calls there are at a time is for their transport to say, which gives the tickets; *workers* is what there
     are threads for. Ends of shells have threads of their own, *endings* of them: no ticket bounds those, and hosts that
@@ -100,8 +118,10 @@ class CallPool(Generic[Token]):
     def __init__(self, transport: Transport, workers: int = WORKERS, endings: int = ENDINGS) -> None:
         self._transport = transport
         self._finished: _Finished[Token] = queue.SimpleQueue()
-        self._calls = _Lane("call", workers, self._finished)
-        self._ends = _Lane("end", endings, self._finished)
+        self._board: _Board[Token] = _Board()
+        self._engine = InProcessEngine()
+        self._engine.serve(CALLS, workers, self._carry)
+        self._engine.serve(ENDS, endings, self._carry)
         self._in_flight = 0
         self._closed = False
 
@@ -110,27 +130,49 @@ class CallPool(Generic[Token]):
         """How many calls were started and not yet handed out by :meth:`next_finished`."""
         return self._in_flight
 
-    def start(self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
+    def start(
+        self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None, about: About = NOTHING
+    ) -> None:
         """Run a call; *token* comes back with its reply. *leave* is asked on the call's thread.
 
         Raises:
             RuntimeError: the pool is closed.
         """
-        self._put(self._calls, token, partial(self._transport.run, call, ticket, leave))
+        self._put(CALLS, about, _Job(token, partial(self._transport.run, call, ticket, leave)))
 
-    def end_shell(self, token: Token, endpoint: str, shell: UUID) -> None:
+    def end_shell(self, token: Token, endpoint: str, shell: UUID, about: About = NOTHING) -> None:
         """Delete a shell on the far side; *token* comes back with whether that is certain.
 
         Raises:
             RuntimeError: the pool is closed.
         """
-        self._put(self._ends, token, partial(self._transport.discard, endpoint, shell))
+        self._put(ENDS, about, _Job(token, partial(self._transport.discard, endpoint, shell)))
 
-    def _put(self, lane: _Lane[Token], token: Token, work: Callable[[], Reply | bool]) -> None:
+    def _put(self, site: str, about: About, job: _Job[Token]) -> None:
         if self._closed:
             raise RuntimeError("the pool is closed")
         self._in_flight += 1
-        lane.put(_Job(token, work))
+        self._board.post((site, about.migration, about.step), job)
+        self._engine.ring(site, about.migration, about.step)
+
+    def _carry(self, site: str, migration: str, step: str) -> None:
+        """Hear a ring, on a thread of the engine's: claim one call, and hand in what came of it."""
+        job = self._board.claim((site, migration, step))
+        if job is None:
+            return
+        try:
+            result: Reply | bool | Exception = job.work()
+        except Exception as error:  # noqa: BLE001 - handed to whoever can act on it
+            result = error
+        self._finished.put((job.token, result))
+
+    def expect(self) -> None:
+        """Count a call that somebody else carries, and hands in."""
+        self._in_flight += 1
+
+    def hand_in(self, token: Token, result: Reply | bool | Exception) -> None:
+        """Let what came of a call that was expected be handed out as if it had been carried here. From any thread."""
+        self._finished.put((token, result))
 
     def next_finished(self, timeout: float | None) -> tuple[Token, Reply | bool | Exception] | None:
         """Wait for the next call to finish; None if none did in *timeout* seconds, or none is in flight.
@@ -149,10 +191,4 @@ class CallPool(Generic[Token]):
     def close(self, timeout: float) -> bool:
         """Take no more calls and wait for the threads; False if some still wait for their hosts."""
         self._closed = True
-        self._calls.close()
-        self._ends.close()
-        threads = [*self._calls.threads, *self._ends.threads]
-        deadline = time.monotonic() + timeout
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
+        return self._engine.leave(timeout)

@@ -82,6 +82,23 @@ class PsrpTransport:
         self._traffic.leave(pipeline, None)
         return None
 
+    def honour(self, ticket: Ticket) -> bool:
+        """Take a ticket of another process; see :meth:`Carrier.honour <orchestrator.remote.transport.Carrier.honour>`.
+
+        Its shell is opened on a connection that is kept: that costs two requests, and no log-on.
+        """
+        if not self._traffic.admit(ticket.pipeline, ticket.endpoint):
+            return False
+        with self._lock:
+            known = self._endpoints.setdefault(ticket.endpoint.lower(), Endpoint(self._most))
+            session = self._session(known, ticket.endpoint)
+            if session is not None:
+                session.take(ticket.shell)
+                known.lent[ticket.pipeline] = Lent(session, ticket)
+                return True
+        self._traffic.leave(ticket.pipeline, None)
+        return False
+
     def _session(self, known: Endpoint, endpoint: str) -> Session | None:
         """Return a session; a host that hangs gets no other."""
         if known.lent and self._traffic.hangs(endpoint):
@@ -157,12 +174,12 @@ class PsrpTransport:
             self._gone.append(Ticket(endpoint, shell, shell))
 
     def close(self) -> None:
-        """Delete the shells of idle sessions, all at once, so that a host that hangs delays nobody for long.
+        """Close idle sessions and delete their shells, all at once, so that a host that hangs delays nobody for long.
 
         Calls that still run keep their sessions, and their threads.
         """
         with self._lock:
-            sessions = [session for known in self._endpoints.values() for session in known.idle if session.opened]
+            sessions = [session for known in self._endpoints.values() for session in known.idle if session.warm]
             for known in self._endpoints.values():
                 known.idle.clear()
         closing = [threading.Thread(target=session.close, name="closing", daemon=True) for session in sessions]

@@ -98,6 +98,13 @@ class Session:
         self._pipelines, self._most = 0, MOST_PIPELINES
         self._last_used = clock()
         self._leftovers: list[UUID] = []
+        self._alone = False
+        """Whether the shell is for one call."""
+
+    @property
+    def warm(self) -> bool:
+        """Whether there is a connection, so that a call needs no log-on."""
+        return self._wsman is not None
 
     @property
     def opened(self) -> bool:
@@ -114,9 +121,19 @@ class Session:
                 self._renew()
         return self.shell
 
+    def take(self, shell: UUID) -> None:
+        """Let the next call travel in a shell of that id, opened for it alone and deleted right after it."""
+        if self._clock() - self._last_used > LONGEST_IDLE:
+            self._hang_up()
+        if self._pool is not None:
+            self._renew()
+        self.shell, self._alone = shell, True
+
     def carry(self, call: Call, pipeline: UUID, leave: Leave | None = None) -> Reply:
         """Carry out a call that the gate has let through. Remote trouble is in the reply."""
         reply, gone = self._attempt(call, pipeline, leave)
+        if self._alone:
+            self._leave_alone()
         self._last_used = self._clock()
         return replace(reply, again=True) if gone and not isinstance(call, Write) else reply
 
@@ -131,6 +148,13 @@ class Session:
             self._leftovers.append(self.shell)
             self._sweep()
         self._hang_up()
+
+    def _leave_alone(self) -> None:
+        """Delete the shell that was for one call, unless it is gone, or its end is for the engine to decide."""
+        self._alone = False
+        if self._pool is not None:
+            self._renew()
+            self._sweep()
 
     def _attempt(self, call: Call, pipeline: UUID, leave: Leave | None) -> tuple[Reply, bool]:
         """Try once. The second value says that the host had no more use for the shell, which another may have."""

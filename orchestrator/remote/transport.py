@@ -7,13 +7,19 @@ from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from orchestrator.model.call import Call, Ticket
-from orchestrator.model.observation import Fault, Reply
+from orchestrator.model.observation import Fault, FaultKind, Reply
 
 Leave: TypeAlias = Callable[[], Fault | None]
 """Asked right before a write leaves, in the thread that carries it: None, or why it may not."""
 
 NOT_SENT = "not-sent"
 """The code of a fault that a :data:`Leave` gives: nothing of the write has left."""
+
+
+def not_sent(endpoint: str, why: str) -> Fault:
+    """Return the fault of a write that got no leave; *why* is a clause that follows "for"."""
+    remedy = "none is needed: nothing of it was sent, and the state is read before it is sent again"
+    return Fault(FaultKind.TRANSIENT, NOT_SENT, f"{endpoint}: the write was not sent, for {why}", remedy)
 
 
 class Transport(Protocol):
@@ -60,3 +66,15 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Delete the shells of sessions that carry nothing, in bounded time; calls that still run keep theirs."""
+
+
+class Carrier(Transport, Protocol):
+    """A transport that also carries calls under tickets that another process has issued, and written down."""
+
+    def honour(self, ticket: Ticket) -> bool:
+        """Take a ticket of another process, so that :meth:`run` carries the call that it is for.
+
+        Never touches the network. The call will travel in a shell with the ticket's id, opened for it alone and deleted
+        right after it, unless what became of a write is unknown. False: every session to this endpoint is busy; ask
+        again later. A ticket that will not be used is given back with :meth:`give_back`.
+        """

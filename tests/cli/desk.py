@@ -30,6 +30,7 @@ from orchestrator.report.schema import report_schema
 from orchestrator.views.amendment import amendment_schema
 from orchestrator.views.certificate_schema import certificate_schema, drills_schema
 from orchestrator.views.check_schema import check_schema
+from orchestrator.views.cluster import cluster_schema
 from orchestrator.views.discovery_schema import discovery_schema
 from orchestrator.views.expectation_schema import expectation_schema, reconciliation_schema
 from orchestrator.views.jea_schema import jea_schema
@@ -250,6 +251,7 @@ SHAPES = {
     ("discover",): discovery_schema,
     ("notices",): notices_schema,
     ("report",): report_schema,
+    ("cluster", "status"): cluster_schema,
 }
 """The verbs whose ``--json`` has a schema; by an option too, where that decides."""
 

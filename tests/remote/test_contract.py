@@ -22,6 +22,7 @@ from orchestrator.model.plan import Connection, Host, Tls
 from orchestrator.model.plan import Estate as PlannedEstate
 from orchestrator.remote.connection import Connections
 from orchestrator.remote.psrp import PsrpTransport
+from orchestrator.remote.traffic import Traffic
 from orchestrator.remote.transport import Transport
 from tests.patience import PATIENCE
 
@@ -196,6 +197,23 @@ class Contract:
         assert [(one.endpoint, one.shell) for one in side.transport.gone()] == [(HOST, ticket.shell)]
         assert side.transport.gone() == []
 
+    def test_a_ticket_of_another_process_is_honoured_in_a_shell_that_is_gone_afterwards(self, side):
+        for call in (SERVICES, RESTART, SERVICES):
+            ticket = Ticket(HOST, uuid4(), uuid4())
+            assert side.transport.honour(ticket)
+            assert side.transport.run(call, ticket).outcome is Outcome.SUCCEEDED
+            assert side.shells()[-1] == ticket.shell
+            assert ticket.shell in {one.shell for one in side.transport.gone()}
+            with pytest.raises(ValueError, match="ticket"):
+                side.transport.run(call, ticket)
+
+    def test_a_write_under_a_ticket_of_another_process_needs_leave_too(self, side):
+        no = Fault(FaultKind.TRANSIENT, "not-sent", "no longer ours")
+        ticket = Ticket(HOST, uuid4(), uuid4())
+        assert side.transport.honour(ticket)
+        assert side.transport.run(RESTART, ticket, lambda: no) == Reply(Outcome.FAILED, fault=no)
+        assert ticket.shell in {one.shell for one in side.transport.gone()}
+
     def test_closing_deletes_the_shells_that_carry_nothing(self, side):
         tickets = [side.transport.ticket(host) for host in (HOST, DC)]
         for ticket in tickets:
@@ -232,6 +250,26 @@ class TestOverTheWire(Contract):
         transport = PsrpTransport(settings, crowded_for=0)
         yield Side(transport, lambda: recorded(lab.state))
         transport.close()
+
+    def test_tickets_of_another_process_cost_one_log_on_for_all(self, lab, tmp_path):
+        connection = Connection(
+            match="*", auth="basic", username=lab.username, password="${env:PW}", tls=Tls(ca=str(lab.ca))
+        )
+        estate = PlannedEstate(addresses=lab.addresses, connections=(connection,))
+        logged_on: list[str] = []
+
+        class Counted(Traffic):
+            def log_on(self, endpoint: str) -> None:
+                logged_on.append(endpoint)
+
+        settings = Connections(estate, tmp_path, {"PW": lab.password}.get).settings
+        transport = PsrpTransport(settings, traffic=Counted())
+        for call in (SERVICES, SERVICES, RESTART, SERVICES):
+            ticket = Ticket(HOST, uuid4(), uuid4())
+            assert transport.honour(ticket)
+            assert transport.run(call, ticket).outcome is Outcome.SUCCEEDED
+        transport.close()
+        assert logged_on == [HOST]
 
 
 def recorded(state: Path) -> list[UUID]:

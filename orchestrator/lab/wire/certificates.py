@@ -61,7 +61,7 @@ class Authority:
         return Identity(context, certificate.fingerprint(hashes.SHA256()))
 
     def server(self, host: str, address: str) -> tuple[bytes, bytes]:
-        """Return certificate and key of another server, as PEM."""
+        """Return certificate and key, in PEM, for a server that takes them from files."""
         names = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address(address))]
         _, chain, key = self._signed(host, names, ExtendedKeyUsageOID.SERVER_AUTH)
         return chain, key

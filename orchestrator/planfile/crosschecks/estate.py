@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase, translate
 
 from orchestrator.model.plan import Connection, Estate, Plan
+from orchestrator.model.sites import DIRECTORY
 from orchestrator.planfile.crosschecks.finding import Finding, migrations_of
 from orchestrator.planfile.problem import Loc
 
@@ -22,8 +23,8 @@ _WITHOUT_JEA = "microsoft.powershell"
 
 
 def lab_alone(plan: Plan) -> Iterator[Finding]:
-    """A simulated estate file says everything itself."""
-    others = plan.estate.model_fields_set - {"lab"}
+    """A simulated estate file says everything itself, but not which runner serves which of its hosts."""
+    others = plan.estate.model_fields_set - {"lab", "sites"}
     if plan.estate.lab is None:
         return
     for key in Estate.model_fields:
@@ -85,7 +86,7 @@ def _patterns(estate: Estate) -> Iterator[tuple[Loc, str]]:
 
 
 def host_unreachable(plan: Plan) -> Iterator[Finding]:
-    """Every host that is spoken to has a connection, and a site to be served from."""
+    """Every host that is spoken to has a connection, and a site to be served from; the directory has its own."""
     estate = plan.estate
     if next(patterns(plan), None) is not None:
         return
@@ -96,7 +97,7 @@ def host_unreachable(plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 loc, f"no connection matches {host}", 'add one, such as match: "*"', ("estate", "connections")
             )
-        if estate.sites and not served.fits(host):
+        if estate.sites and loc[0] != "estate" and not served.fits(host):
             yield Finding(loc, f"no site serves {host}", 'add one, such as match: ["*"]', ("estate", "sites"))
 
 
@@ -137,9 +138,12 @@ def witness(plan: Plan) -> Iterator[Finding]:
 
 
 def site_twice(plan: Plan) -> Iterator[Finding]:
-    """A runner names its site."""
+    """A runner names its site; `directory` is the domain controllers' and has no entry."""
     seen: set[str] = set()
     for index, site in enumerate(plan.estate.sites):
+        if site.name.casefold() == DIRECTORY:
+            hint = "choose another name"
+            yield Finding(("estate", "sites", index, "name"), f"{site.name} is the domain controllers' own site", hint)
         if site.name.casefold() in seen:
             yield Finding(("estate", "sites", index, "name"), f"there are two sites {site.name}", "merge them")
         seen.add(site.name.casefold())
