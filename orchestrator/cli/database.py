@@ -10,6 +10,7 @@ from orchestrator.views.output import say
 
 if TYPE_CHECKING:
     from orchestrator.journal.postgres_schema import Granted
+    from orchestrator.journal.postgres_server import Server
 
 Database: TypeAlias = Annotated[
     str,
@@ -27,9 +28,19 @@ ReaderRole: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--reader-role", metavar="NAME", help="May only look: status, report, board; made where missing."),
 ]
+SiteRole: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--site-role",
+        metavar="SITE=NAME",
+        help="May serve that site and nothing else: claim and hand in its calls; made where missing.",
+    ),
+]
 
 
-def create(journal: Database, runner_role: RunnerRole = None, reader_role: ReaderRole = None) -> None:
+def create(
+    journal: Database, runner_role: RunnerRole = None, reader_role: ReaderRole = None, site_role: SiteRole = None
+) -> None:
     """Begin a journal in a PostgreSQL database that is there, as whoever will own it. Nothing is overwritten.
 
     Roles get what they need and nothing that changes or removes a row, and timeouts, so that a runner that is cut off
@@ -42,12 +53,15 @@ def create(journal: Database, runner_role: RunnerRole = None, reader_role: Reade
     server = database(journal)
     from orchestrator.journal.postgres_schema import create as make
 
-    roles = _roles(runner_role, reader_role)
+    roles, sites = _roles(runner_role, reader_role), _sites(site_role)
     make(server, roles)
-    say(f"{journal}: an empty journal{_told(roles)}")
+    _let_serve(server, sites)
+    say(f"{journal}: an empty journal{_told(roles, sites)}")
 
 
-def upgrade(journal: Database, runner_role: RunnerRole = None, reader_role: ReaderRole = None) -> None:
+def upgrade(
+    journal: Database, runner_role: RunnerRole = None, reader_role: ReaderRole = None, site_role: SiteRole = None
+) -> None:
     """Bring the schema of a journal in PostgreSQL up to this version, and grant every role what it needs now.
 
     Runners of an older version refuse a journal that is newer than they are: end them first.
@@ -59,10 +73,11 @@ def upgrade(journal: Database, runner_role: RunnerRole = None, reader_role: Read
     server = database(journal)
     from orchestrator.journal.postgres_schema import upgrade as bring_up
 
-    roles = _roles(runner_role, reader_role)
+    roles, sites = _roles(runner_role, reader_role), _sites(site_role)
     applied = bring_up(server, roles)
+    _let_serve(server, sites)
     done = f"applied {', '.join(applied)}" if applied else "up to date"
-    say(f"{journal}: {done}{_told(roles)}")
+    say(f"{journal}: {done}{_told(roles, sites)}")
 
 
 def _roles(runners: list[str] | None, readers: list[str] | None) -> list[Granted]:
@@ -71,6 +86,25 @@ def _roles(runners: list[str] | None, readers: list[str] | None) -> list[Granted
     return [*(Granted("runner", name) for name in runners or ()), *(Granted("reader", name) for name in readers or ())]
 
 
-def _told(roles: list[Granted]) -> str:
+def _sites(given: list[str] | None) -> list[tuple[str, str]]:
+    """Return sites with the names of their roles."""
+    found = []
+    for words in given or ():
+        site, equals, role = words.rpartition("=")
+        if not (site and equals and role):
+            raise typer.BadParameter(f"--site-role {words}: it is written SITE=NAME, such as emea=dmsa_emea")
+        found.append((site, role))
+    return found
+
+
+def _let_serve(server: Server, sites: list[tuple[str, str]]) -> None:
+    if sites:
+        from orchestrator.journal.postgres_jobs import let_serve
+
+        let_serve(server, sites)
+
+
+def _told(roles: list[Granted], sites: list[tuple[str, str]]) -> str:
     may = {"runner": "may drive and speak", "reader": "may look"}
-    return "".join(f"; {one.role} {may[one.kind]}" for one in roles)
+    said = [f"; {one.role} {may[one.kind]}" for one in roles]
+    return "".join([*said, *(f"; {role} may serve site {site}" for site, role in sites)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import Any, LiteralString, TypeAlias
@@ -162,13 +162,14 @@ class PostgresJobs:
         self._ear = None
 
 
-def let_serve(server: Server, roles: Mapping[str, str]) -> None:
+def let_serve(server: Server, roles: Iterable[tuple[str, str]]) -> None:
     """Let roles serve sites, and nothing else: *roles* are sites with the name of their role, made where missing.
 
     Raises:
         JournalUnusable: there is no journal, or this role may not say so.
     """
-    for site, role in roles.items():
-        upgrade(server, [Granted("site", role)])
-        with server.connect() as connection, explained(server.url):
+    roles = list(roles)
+    upgrade(server, [Granted("site", role) for _, role in roles])
+    with server.connect() as connection, explained(server.url):
+        for site, role in roles:
             connection.execute("INSERT INTO dmsa.site_role VALUES (%s, %s) ON CONFLICT DO NOTHING", (role, site))

@@ -15,7 +15,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from orchestrator.cli import app
 from orchestrator.journal import (
     Entry,
     Journal,
@@ -29,7 +31,7 @@ from orchestrator.journal import (
 from orchestrator.journal.jobs import LAPSED, LATE, NOT_HELD, SPOKEN, Job, Jobs
 from orchestrator.journal.memory_jobs import MemoryJobs
 from orchestrator.journal.opening import database as database_of
-from orchestrator.journal.postgres_jobs import PostgresJobs, let_serve
+from orchestrator.journal.postgres_jobs import PostgresJobs
 from orchestrator.journal.postgres_schema import migrations
 from orchestrator.model.decided_anew import ABOUT_ALL, ABOUT_ONE
 from orchestrator.model.event import VERSION, Event, Held, Released, to_body
@@ -379,7 +381,11 @@ class TestRights:
 
     @pytest.fixture
     def place(self, database: str) -> str:
-        let_serve(database_of(database), {EMEA: self.ROLE, AMER: "hands_of_amer"})
+        words = ["journal", "upgrade", "--journal", database]
+        words += [word for one in (f"{EMEA}={self.ROLE}", f"{AMER}=hands_of_amer") for word in ("--site-role", one)]
+        done = CliRunner().invoke(app, words)
+        said = f"{self.ROLE} may serve site emea; hands_of_amer may serve site amer\n"
+        assert done.output.endswith(said), done.output
         return database.replace("//owner@", f"//{self.ROLE}@")
 
     @pytest.fixture
