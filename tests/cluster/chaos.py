@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.cli.desk import assert_once_each
+from tests.cluster.hearing import eventually
 from tests.cluster.several import DIRECTORY, PROGRAM, SITES, THRICE, Cluster
 
 FROZEN_FOR = 20.0
@@ -78,7 +79,8 @@ def chaos(cluster: Cluster, told: Callable[[str], None] = lambda _line: None) ->
     for name in ("emea-1", "emea-2", "apac-1", "apac-2"):
         cluster.start(name)
     cluster.start(f"{DIRECTORY}-1", program=THRICE)
-    cluster.start(f"{DIRECTORY}-2", program=THRICE)
+    eventually(cluster.is_driven)
+    cluster.start(f"{DIRECTORY}-2", program=THRICE)  # stands by
     for event in EVENTS:
         cluster.until_arrived(event.cmdlet, max(1, round(event.part * cluster.migrations)))
         told(f"{time.monotonic() - began:6.1f} s  {event.name}")

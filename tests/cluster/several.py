@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cluster.definitions import DRIVER, user_of
+from orchestrator.journal import open_journal
 from orchestrator.lab.embedded import EmbeddedLab
 from tests.cli.desk import hasten
 from tests.cluster.hearing import eventually
@@ -152,6 +153,11 @@ class Cluster:
             return self.arrived(cmdlet) >= times
 
         eventually(there, 600)
+
+    def is_driven(self) -> bool:
+        """Whether somebody holds the journal's lease."""
+        with contextlib.closing(open_journal(self.journal, create=False, read_only=True)) as journal:
+            return journal.holder() is not None
 
     def callers(self) -> set[tuple[str, str]]:
         """Return who has opened shells at the hosts of which site, by the record of the hosts themselves."""
