@@ -1,9 +1,9 @@
 """A cluster of two sites on loopback, with a real PostgreSQL, a real RabbitMQ and the lab over the wire.
 
-    python -m tests.bench.cluster [--migrations 200]    everything that may befall it (tests/cluster/chaos.py), in one run
+    python -m tests.bench.cluster [--migrations 200]    everything that may befall it, in one run
     python -m tests.bench.cluster --steps 2000          jobs posted, rung for, claimed and handed in, that do nothing
 
-The first says how long it took and when what happened; it fails if not all is completed, once each, and by the right
+What may befall it is in tests/cluster/chaos.py. The first says how long it took and when what happened; it fails if not all is completed, once each, and by the right
 site. The second says how many durable steps there are in a second: one row on the board, one ring, one claim, one
 result, each on disk before it counts; 8 slots, and one step after another.
 """
@@ -87,9 +87,8 @@ def _measure(many: int, url: str, engine: CeleryEngine) -> None:
         began = time.perf_counter()
         _through(many, jobs, lease, engine)
         took = time.perf_counter() - began
-        print(
-            f"one after another: {each * 1e3:.1f} ms a step; {SLOTS} slots: {many / took:.0f} steps/s ({many} in {took:.1f} s)"
-        )
+        print(f"one after another: {each * 1e3:.1f} ms a step")
+        print(f"{SLOTS} slots: {many / took:.0f} steps/s ({many} in {took:.1f} s)")
         engine.close()
 
 

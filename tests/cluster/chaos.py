@@ -85,7 +85,7 @@ def chaos(cluster: Cluster, told: Callable[[str], None] = lambda _line: None) ->
         cluster.until_arrived(event.cmdlet, max(1, round(event.part * cluster.migrations)))
         told(f"{time.monotonic() - began:6.1f} s  {event.name}")
         event.happens(cluster)
-    code = cluster.runners[f"{DIRECTORY}-2"].wait(1200)
+    code = cluster.runners[f"{DIRECTORY}-2"].wait(3600)
     took = time.monotonic() - began
     assert code == 0, cluster.said(f"{DIRECTORY}-2")
     settle(cluster)

@@ -152,7 +152,7 @@ class Cluster:
             assert self.runners, "nobody runs"
             return self.arrived(cmdlet) >= times
 
-        eventually(there, 600)
+        eventually(there, 3600)
 
     def is_driven(self) -> bool:
         """Whether somebody holds the journal's lease."""

@@ -17,5 +17,5 @@ from tests.rabbit import needed
 @pytest.mark.service
 def test_a_cluster_to_which_everything_happens_does_everything_once(tmp_path: Path):
     needed()
-    with cluster(tmp_path / "cluster", 12) as found:
+    with cluster(tmp_path / "cluster", 8) as found:
         chaos(found)
