@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from orchestrator.planfile import Loaded
     from orchestrator.remote.traffic import Manners
 
-DEFAULT_SLOTS = 8
+DEFAULT_SLOTS = 32
+"""As many as hosts are called at the same time."""
 
 
 def runner(

@@ -28,6 +28,9 @@ from orchestrator.remote.transport import Leave
 
 TAKEN_WITHIN = 10.0
 """Seconds after which a call that no runner has taken is withdrawn; for a write, never later than it may leave."""
+GIVEN_UP_AFTER = 1800.0
+"""Seconds after which a call counts as lost although nobody says so: its job may have gone with the board. Twice what
+the longest call may take; a write that has not left by then never will."""
 RINGS_AGAIN = 1.0
 """Seconds after which a ring that nobody has heard is rung again."""
 
@@ -76,6 +79,8 @@ class PostingPool:
         self._lock = threading.Lock()
         self._under_way: dict[UUID, _Posted] = {}
         self._outgoing: list[Job] = []
+        self._quiet: list[Job] = []
+        """Ends of shells that nobody waits for."""
         self._broken: Exception | None = None
         self._closed = False
 
@@ -160,7 +165,8 @@ class PostingPool:
         jobs, lease = self._board.jobs, self._board.lease
         for back in jobs.take_back(lease):
             self._take_in(back)
-        self._withdraw_unclaimed()
+        self._clear()
+        self._post_quiet()
         for site, migration, step in jobs.unheard(lease, RINGS_AGAIN):
             self._board.engine.ring(site, migration, step)
 
@@ -191,13 +197,25 @@ class PostingPool:
         """Have a read's shell deleted that may still be open; in vain is good enough."""
         about = About(job.migration, job.step, job.row)
         with self._lock:
-            self._outgoing.append(self._begin("end", None, End(ticket.endpoint, ticket.shell), about))
+            self._quiet.append(self._begin("end", None, End(ticket.endpoint, ticket.shell), about))
 
-    def _withdraw_unclaimed(self) -> None:
+    def _post_quiet(self) -> None:
+        with self._lock:
+            quiet, self._quiet = self._quiet, []
+        if quiet:
+            self._board.jobs.post(quiet, self._board.lease)
+            for job in quiet:
+                self._board.engine.ring(job.site, job.migration, job.step)
+
+    def _clear(self) -> None:
+        """Withdraw what nobody has taken in time, and give up what nobody will ever hand in."""
         at = self._seconds()
         with self._lock:
             overdue = {id_: one for id_, one in self._under_way.items() if at - one.since >= _patience(one.job)}
         withdrawn = self._board.jobs.withdraw(list(overdue), self._board.lease) if overdue else set()
+        for id_, one in overdue.items():
+            if id_ not in withdrawn and at - one.since >= GIVEN_UP_AFTER:
+                self._take_in(Back(one.job, None))
         for id_ in withdrawn:
             with self._lock:
                 posted = self._under_way.pop(id_)
