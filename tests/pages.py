@@ -123,6 +123,7 @@ REASONS: dict[str, Callable[[Block], bool]] = {
     "read by": _named,
     "for cron": lambda block: bool(re.match(r"(?:[*\d/,-]+ ){5}\S", block.text)),
     "a form": lambda block: bool(re.search(r"\b[A-Z]{4,}\b", block.text)),
+    "for psql": lambda block: block.language == "sql",
     "makes a virtual environment": lambda block: "-m venv" in block.text,
 }
 """Why a block is not run, and what must be so where that is said."""

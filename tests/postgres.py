@@ -61,13 +61,16 @@ def require_postgres() -> Path:
 
 
 class PostgresServer:
-    """A server in a folder of its own, answering on ``port`` of loopback while the context lasts."""
+    """A server in a folder of its own, answering on ``port`` of loopback while the context lasts.
 
-    def __init__(self, *extra: str) -> None:
+    *extra* are lines of its configuration; *place* is where its folder is: in memory unless told, for speed.
+    """
+
+    def __init__(self, *extra: str, place: Path | None = None) -> None:
         self._programs = require_postgres()
         self._user = _unprivileged()
         memory = Path("/dev/shm")
-        place = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+        place = place or (memory if memory.is_dir() and os.access(memory, os.W_OK) else None)
         self.folder = Path(tempfile.mkdtemp(prefix="dmsa-postgres-", dir=place))
         self.data = self.folder / "data"
         self._extra = extra
@@ -223,9 +226,9 @@ def _children(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running(*extra: str) -> Iterator[PostgresServer]:
-    """Run a server of its own, with lines of configuration."""
-    with PostgresServer(*extra) as server:
+def running(*extra: str, place: Path | None = None) -> Iterator[PostgresServer]:
+    """Run a server of its own; see :class:`PostgresServer`."""
+    with PostgresServer(*extra, place=place) as server:
         yield server
 
 

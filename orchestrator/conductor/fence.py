@@ -13,6 +13,15 @@ before (b), so (b) ended it: a write that leaves later finds no shell and is ref
 has had the settling time, and (d) sees what it did. So no write lands after its successor has looked, wherever the
 runner was frozen.
 
+Where the lease has a time (a journal in a database), (a) is possible without the runner's doing: its time is over. The
+order of things is the same, for (a), (3) and every renewal go through one row of the store, one after the other, and
+only the store's clock is asked. *Frozen*: whoever wakes after (a) finds another lease at (3); who wakes before it, but
+after the time was over, finds none, sends nothing, and may renew it. *Cut off from the store*: (3) cannot be asked, and
+nothing leaves; an answer that comes late is a runner that freezes between (3) and (4). *A clock of the store that
+jumps*, by itself or because another server took over, ends a lease too early or too late: the first is a runner that is
+replaced while it lives, which (b) to (d) are for, and the second delays the successor. How long a lease counts decides
+when somebody takes over, never what may be sent.
+
 The lease proves that only as long as both look at the same journal. Where the successor works on a copy (a journal that
 was restored elsewhere), the age of the intent stands in: the copy holds (1), so (d) is later than (1) by ``settle`` at
 least, which is longer than :data:`LEAVES_WITHIN`; a write that leaves in time lands before the look. What stays open is

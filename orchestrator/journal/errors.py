@@ -27,12 +27,14 @@ class JournalHeld(OrchestratorError):
 
     exit_code = Exit.JOURNAL_HELD
 
-    def __init__(self, holder: str, since: datetime | None) -> None:
-        self.holder, self.since = holder, since
+    def __init__(self, holder: str, since: datetime | None, until: datetime | None = None) -> None:
+        """*until* is when the lease is over unless it is renewed, where leases have a time."""
+        self.holder, self.since, self.until = holder, since, until
         when = "" if since is None else f" since {since:%Y-%m-%d %H:%M:%S} UTC"
+        lapses = "" if until is None else f"; if it has died, the lease is over at {until:%H:%M:%S} UTC"
         super().__init__(
             f"the journal is held by {holder}{when}. Nothing was written. "
-            "Wait until that run ends, or end it there; `dmsa status` can be read meanwhile"
+            f"Wait until that run ends, or end it there{lapses}; `dmsa status` can be read meanwhile"
         )
 
 

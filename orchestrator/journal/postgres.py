@@ -69,6 +69,7 @@ _RUNS = """
 """
 """From name to name along the index: the time it takes depends on the runs, not on the rows."""
 _APPEND = "SELECT head, epoch, holder, done FROM dmsa.append(%s, %s, %s, %s, %s, %s, %s, %s)"
+_TAKE = "SELECT epoch, holder, since, until, taken FROM dmsa.take_lease(%s, %s)"
 _HOLDER = "SELECT epoch, holder, since FROM dmsa.lease WHERE holder IS NOT NULL AND until > clock_timestamp()"
 
 
@@ -92,6 +93,7 @@ class PostgresJournal:
         self.server = server
         self._seconds, self._read_only = lease, read_only
         self._turn = Lock()
+        self._over = False
         self._held: Lease | None = None
         self._keeper: LeaseKeeper | None = None
         self._ear: psycopg.Connection[Any] | None = None
@@ -176,11 +178,9 @@ class PostgresJournal:
     def acquire(self, holder: str) -> Lease:
         """See :meth:`Journal.acquire <orchestrator.journal.protocol.Journal.acquire>`."""
         with self._talking():
-            epoch, held_by, since, taken = self._row(
-                "SELECT epoch, holder, since, taken FROM dmsa.take_lease(%s, %s)", holder, self._seconds
-            )
+            epoch, held_by, since, until, taken = self._row(_TAKE, holder, self._seconds)
             if not taken:
-                raise JournalHeld(held_by, since)
+                raise JournalHeld(held_by, since, until)
             self._stop_keeping()
             self._held = Lease(epoch, holder, since)
             self._keeper = LeaseKeeper(self.server, epoch, self._seconds)
@@ -237,7 +237,7 @@ class PostgresJournal:
     def close(self) -> None:
         """See :meth:`Journal.close <orchestrator.journal.protocol.Journal.close>`."""
         with self._turn:
-            held = self._held
+            held, self._over = self._held, True
             self._stop_keeping()
             self._deaf()
             with contextlib.suppress(psycopg.Error), self._database as database:
@@ -248,6 +248,8 @@ class PostgresJournal:
     def _talking(self) -> Iterator[None]:
         """One thread at a time; a connection that was lost is made anew before the next statement, never in one."""
         with self._turn, explained(self.server.url):
+            if self._over:
+                raise JournalUnusable(self.server.url, "it was closed here", "Open it again")
             if self._database.closed:
                 self._database = self.server.connect(read_only=self._read_only)
             yield

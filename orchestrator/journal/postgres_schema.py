@@ -40,7 +40,7 @@ TIMEOUTS: Mapping[str, str] = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "20s",
+    "tcp_user_timeout": "20000",
     "synchronous_commit": "on",
 }
 """Of a role that is granted anything here, so that a runner that freezes or is cut off keeps no lock for long."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import psycopg
 from psycopg import errors, pq
@@ -127,7 +127,7 @@ def _has_a_secret(url: str) -> bool:
     words = url.partition("://")[2]
     userinfo, at, _ = words.rpartition("@")
     in_userinfo = bool(at) and ":" in userinfo.partition("?")[0].partition("/")[0]
-    return in_userinfo or any(key.lower() in _SECRET for key, _ in parse_qsl(urlsplit(url).query))
+    return in_userinfo or any(key.lower() in _SECRET for key, _ in parse_qsl(url.partition("?")[2]))
 
 
 def _without_userinfo(url: str) -> str:
@@ -189,7 +189,7 @@ def _as_ours(place: str, error: psycopg.Error, remedy: str) -> JournalUnusable |
             return JournalUnusable(
                 place,
                 f"this role may not do that ({said})",
-                "Nothing was written. Its owner grants it: `dmsa journal upgrade --runner-role NAME`, or --reader-role",
+                "Nothing was written. Let its owner do it, or grant it: `dmsa journal upgrade --runner-role NAME`",
             )
         case psycopg.IntegrityError():
             return JournalCorrupt(0, f"its own rules refused a row: {said}")

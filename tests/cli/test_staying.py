@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cli.notify_socket import BEATS_EVERY, NotifySocket
-from orchestrator.cli.staying import FIRST_PAUSE, LONGEST_PAUSE, broken_on_the_way, in_spite_of_the_journal
+from orchestrator.cli.selection import this_runner
+from orchestrator.cli.staying import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    TRY_EVERY,
+    JournalBroke,
+    broken_on_the_way,
+    in_spite_of_the_journal,
+    standing_by,
+)
 from orchestrator.conductor.attending import Attending
-from orchestrator.journal import JournalHeld, JournalUnusable
+from orchestrator.journal import JournalHeld, JournalUnusable, Lease
 
 FULL = JournalUnusable("j.db", "the disk is full", "Make room")
 
@@ -79,6 +89,40 @@ def test_nor_is_it_tried_again_once_it_was_told_to_stop_or_another_drives():
         driven(FULL, "done", stopped=True)
     with pytest.raises(JournalHeld):
         driven(FULL, JournalHeld("ann", None), "done")
+
+
+def test_a_lease_of_its_own_that_it_could_not_give_back_is_waited_for():
+    result, pauses, _ = driven(FULL, JournalHeld(this_runner(), None), "done")
+    assert (result, sum(pauses)) == ("done", 2 * FIRST_PAUSE)
+    with pytest.raises(JournalHeld):
+        driven(JournalHeld(this_runner(), None))
+
+
+def stood_by(*ends: Exception | Lease) -> tuple[Lease, list[float], int]:
+    left, pauses, beats = iter(ends), [], Beats()
+
+    def acquire() -> Lease:
+        end = next(left)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    return standing_by(acquire, beats, pauses.append), pauses, beats.count
+
+
+def test_one_that_stands_by_tries_until_nobody_drives_and_names_each_driver_once(capsys):
+    lease = Lease(3, "me", datetime.now(UTC))
+    assert stood_by(lease) == (lease, [], 0)
+    ann, bob = JournalHeld("ann", None), JournalHeld("bob", None)
+    assert stood_by(ann, ann, bob, ann, lease) == (lease, [TRY_EVERY] * 4, 4)
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["ann", "bob", "ann"]
+
+
+def test_a_journal_that_fails_while_it_stands_by_is_tried_again_and_at_its_beginning_it_is_not():
+    with pytest.raises(JournalUnusable):
+        stood_by(not_opened())
+    with pytest.raises(JournalBroke):
+        stood_by(JournalHeld("ann", None), not_opened())
 
 
 @pytest.fixture

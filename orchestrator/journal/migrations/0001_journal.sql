@@ -154,10 +154,8 @@ $$;
 
 CREATE FUNCTION dmsa.take_lease(
     name text, seconds double precision,
-    OUT epoch bigint, OUT holder text, OUT since timestamptz, OUT taken boolean
+    OUT epoch bigint, OUT holder text, OUT since timestamptz, OUT until timestamptz, OUT taken boolean
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    until timestamptz;
 BEGIN
     IF seconds NOT BETWEEN 0.1 AND 3600 THEN
         RAISE EXCEPTION 'a lease of % s', seconds USING ERRCODE = 'invalid_parameter_value';
@@ -167,7 +165,7 @@ BEGIN
     IF taken THEN
         UPDATE dmsa.lease AS l SET epoch = l.epoch + 1, holder = name, since = clock_timestamp(),
             until = clock_timestamp() + make_interval(secs => seconds)
-        RETURNING l.epoch, l.holder, l.since INTO epoch, holder, since;
+        RETURNING l.epoch, l.holder, l.since, l.until INTO epoch, holder, since, until;
     END IF;
 END
 $$;
