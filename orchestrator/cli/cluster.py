@@ -78,19 +78,15 @@ def try_(
 
 def _found(plan: Path, journal: str, broker: str | None) -> Found:
     from orchestrator.cli.options import as_typed
-    from orchestrator.errors import InputInvalid
-    from orchestrator.journal import in_database, open_journal
+    from orchestrator.cli.over_sites import refuse_a_file
+    from orchestrator.journal import open_journal
     from orchestrator.journal.opening import database
     from orchestrator.model.sites import Sites
     from orchestrator.planfile import load_plan
     from orchestrator.views.cluster import Found
 
     loaded = load_plan(plan)
-    if not in_database(journal):
-        raise InputInvalid(
-            f"the journal {journal} is a file, which the runners of one machine share. Nothing was done. Several "
-            "sites share a database: --journal postgresql://user@host/database."
-        )
+    refuse_a_file(journal)
     from orchestrator.journal.postgres_jobs import PostgresJobs
 
     sites = Sites(loaded.plan)

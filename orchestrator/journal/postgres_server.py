@@ -43,6 +43,7 @@ _SETTLED = """
            set_config('default_transaction_read_only',
                CASE WHEN %(read_only)s THEN 'on' ELSE current_setting('default_transaction_read_only') END, false),
            set_config('TimeZone', 'UTC', false),
+           set_config('search_path', 'pg_catalog', false),
            set_config('lock_timeout', '5s', false),
            set_config('statement_timeout', '30s', false),
            set_config('idle_in_transaction_session_timeout', '5s', false),
