@@ -4,8 +4,8 @@
     python -m tests.bench.cluster --steps 2000          jobs posted, rung for, claimed and handed in, that do nothing
 
 What may befall it is in tests/cluster/chaos.py. The first says how long it took and when what happened; it fails if not
-all is completed, once each, and by the right site. The second says how many durable steps there are in a second: one row on the board, one ring, one claim, one
-result, each on disk before it counts; 8 slots, and one step after another.
+all is completed, once each, and by the right site. The second says how many durable steps there are in a second: one
+row on the board, one ring, one claim, one result, each on disk before it counts; 8 slots, and one step after another.
 """
 
 from __future__ import annotations
