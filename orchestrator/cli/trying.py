@@ -77,7 +77,7 @@ def tried(plan: Path, runners: int) -> int:
         _wait_until_all_listen(cluster, runners)
         say(f"PostgreSQL, RabbitMQ, the lab and runners of {', '.join(cluster.sites)} are there, {runners} each.")
         driver = stack.enter_context(_process(cluster, DRIVER, ("run", *cluster.words(DRIVER)), None))
-        with signals.stopping(driver.terminate):
+        with signals.stopping(lambda: driver.send_signal(signals.number)):
             code = driver.wait()
     say("All of it was taken down.")
     return code if code >= 0 else 128 - code

@@ -3,9 +3,10 @@
     python -m tests.bench.cluster [--migrations 200]    everything that may befall it, in one run
     python -m tests.bench.cluster --steps 2000          jobs posted, rung for, claimed and handed in, that do nothing
 
-What may befall it is in tests/cluster/chaos.py. The first says how long it took and when what happened; it fails if not
-all is completed, once each, and by the right site. The second says how many durable steps there are in a second: one
-row on the board, one ring, one claim, one result, each on disk before it counts; 8 slots, and one step after another.
+What may befall it is in tests/cluster/chaos.py. The first says how long it took and when what happened; it fails if
+not all is completed, once each, and by the right site. The second says how many durable steps there are in a second:
+one row on the board, one ring, one claim, one result, each on disk before it counts; 8 slots, and one step after
+another.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def hear(journal: str, broker: str, ended: Event) -> None:
     with closing(PostgresJobs(database(journal))) as jobs:
 
         def handle(site: str, migration: str, step: str) -> None:
-            for claim in jobs.claim(site, migration, step, "bench"):
+            for claim in jobs.claim("bench", site, migration, step, "bench"):
                 jobs.commit(claim, "{}")
 
         engine = CeleryEngine(broker, PASSWORDS[user_of("emea")], name="bench")
