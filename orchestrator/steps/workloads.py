@@ -180,7 +180,7 @@ def _service(host: str, name: str, found: HostSeen, seen: Seen, since: datetime)
     restart = Perform(
         Write(host, cmdlet("Restart-Service", Name=service.name, Force=True, PassThru=True)), disruptive=True
     )
-    if not service.running or found.local_time <= since:  # what runs by then began before
+    if not service.running:
         return restart
     began = found.processes.get(service.pid)
     if began is None:
