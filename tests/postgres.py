@@ -13,7 +13,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +24,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from orchestrator.cluster.ports import free_ports
 from orchestrator.journal import postgres_schema as schema
 from orchestrator.journal.postgres_schema import create, rules
 from orchestrator.journal.postgres_server import Server
@@ -102,7 +102,7 @@ class PostgresServer:
         """Start it, on the port it had before if it had one; returns when it answers."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            self.port = self.port or _free_port()
+            self.port = self.port or free_ports(1)[0]
             self._spawn()
             while self._process is not None and self._process.poll() is None:
                 with contextlib.suppress(psycopg.OperationalError), self.admin():
@@ -211,12 +211,6 @@ def _unprivileged() -> str | None:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_name
     return without("needs a user beside root: PostgreSQL does not run as root")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _children(pid: int) -> list[int]:

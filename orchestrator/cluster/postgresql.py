@@ -10,13 +10,13 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from orchestrator.cluster.ports import free_ports
 from orchestrator.errors import OrchestratorError, PersonNeeded
 
 USER = "owner"
@@ -38,8 +38,7 @@ class LocalPostgres:
         self._programs = need_postgres()
         self._user = _whom_it_runs_as()
         self._folder, self._password, self._patience = folder.resolve(), password, patience
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = int(free.getsockname()[1])
+        (self._port,) = free_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

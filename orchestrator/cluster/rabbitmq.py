@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from orchestrator.cluster.definitions import definitions
+from orchestrator.cluster.ports import free_ports
 from orchestrator.errors import OrchestratorError, PersonNeeded
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
@@ -50,7 +51,7 @@ class LocalRabbitMQ:
     ) -> None:
         need_rabbitmq()
         self.folder = folder.resolve()
-        self.port, self.tls_port, self._distribution, self._epmd_port = _free_ports(4)
+        self.port, self.tls_port, self._distribution, self._epmd_port = free_ports(4)
         self._patience = patience
         self._processes: list[subprocess.Popen[bytes]] = []
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -205,15 +206,6 @@ def need_rabbitmq() -> None:
             "RabbitMQ is not installed here. Nothing was started. On Debian: apt install rabbitmq-server; its service "
             "is not needed (systemctl disable --now rabbitmq-server epmd)."
         )
-
-
-def _free_ports(number: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [int(one.getsockname()[1]) for one in taken]
-    for one in taken:
-        one.close()
-    return ports
 
 
 def _hash(password: str) -> str:
