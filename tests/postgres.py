@@ -60,6 +60,10 @@ def require_postgres() -> Path:
     return where
 
 
+_ROOM = 1 << 30
+"""Bytes that must be free in memory for a server to be there: containers often have 64 MiB."""
+
+
 class PostgresServer:
     """A server in a folder of its own, answering on ``port`` of loopback while the context lasts.
 
@@ -70,7 +74,8 @@ class PostgresServer:
         self._programs = require_postgres()
         self._user = _unprivileged()
         memory = Path("/dev/shm")
-        place = place or (memory if memory.is_dir() and os.access(memory, os.W_OK) else None)
+        roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM
+        place = place or (memory if roomy else None)
         self.folder = Path(tempfile.mkdtemp(prefix="dmsa-postgres-", dir=place))
         self.data = self.folder / "data"
         self._extra = extra
