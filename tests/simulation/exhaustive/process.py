@@ -28,6 +28,7 @@ from orchestrator.journal.memory import MemoryJournal, _Store
 from orchestrator.model.call import Call, Read, Ticket, Write
 from orchestrator.model.observation import Outcome, Reply
 from orchestrator.model.run import RunState
+from orchestrator.remote.pool import NOTHING, About
 from orchestrator.remote.transport import Leave
 
 UNHEARD = ""
@@ -86,11 +87,13 @@ class HeldPool:
         """How many calls were started and not yet handed out."""
         return len(self.waiting) + len(self.ended)
 
-    def start(self, token: int, call: Call, ticket: Ticket, leave: Leave | None = None) -> None:
+    def start(
+        self, token: int, call: Call, ticket: Ticket, leave: Leave | None = None, _about: About = NOTHING
+    ) -> None:
         """Let a call wait."""
         self.waiting = (*self.waiting, Waiting(token, self.air[token][0], call, ticket, leave))
 
-    def end_shell(self, token: int, endpoint: str, shell: UUID) -> None:
+    def end_shell(self, token: int, endpoint: str, shell: UUID, _about: About = NOTHING) -> None:
         """Let the end of a shell wait; one that a take-over deletes is gone at once, or its host says nothing."""
         if token in self.air:
             ticket = Ticket(endpoint, shell, shell)
