@@ -109,7 +109,7 @@ def is_there(place: str | Path) -> bool:
     if in_database(place):
         return True
     path = journal_file(place)
-    return any(one.exists() for one in (path, beside(path, ".head"), beside(path, "-wal")))
+    return path.exists() or beside(path, ".head").exists() or beside(path, "-wal").exists()
 
 
 def beside_journal(place: str | Path) -> Path:

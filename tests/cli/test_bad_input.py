@@ -56,8 +56,9 @@ def test_a_plan_that_asks_for_deletion_meets_the_safety_rule(desk):
         (("lab", "show", "--state", "nowhere"), 3, "nowhere is no lab's state directory"),
         (("lab", "serve", "nowhere.yaml", "--state", "lab"), 3, "nowhere.yaml cannot be used"),
         (("lab", "serve", "plan.yaml", "--state", "lab"), 3, "plan.yaml: the estate file is invalid"),
-        (("run", "plan.yaml", "--journal", "postgresql://me:secret@db/x"), 3, "this version keeps journals in SQLite"),
-        (("status", "plan.yaml", "--journal", "postgresql://me:secret@db/x"), 3, "journal postgresql://…:"),
+        (("run", "plan.yaml", "--journal", "oracle://me:secret@db/x"), 3, "journal oracle://…:"),
+        (("run", "plan.yaml", "--journal", "postgresql://me:secret@db/x"), 3, "it has a password in it"),
+        (("status", "plan.yaml", "--journal", "postgresql://me:secret@db/x"), 3, "journal postgresql://…@db/x:"),
         (("run", "plan.yaml", "--journal", "."), 3, "journal .: it is not a file"),
     ],
 )
