@@ -98,7 +98,7 @@ def mortal(fate: Fate) -> None:
     writing = threading.local()
     open_journal: Callable[..., Any] = compose.open_journal
     transport_for: Callable[..., Any] = compose.transport_for
-    begin = PowerShell.begin_invoke
+    begin = PowerShell._invoke
 
     def begun(powershell: PowerShell, *args: Any, **options: Any) -> Any:
         result = begin(powershell, *args, **options)
@@ -108,7 +108,7 @@ def mortal(fate: Fate) -> None:
 
     compose.open_journal = lambda *args, **options: MortalJournal(open_journal(*args, **options), fate)  # type: ignore[assignment, return-value]
     compose.transport_for = lambda *args: MortalTransport(transport_for(*args), fate, writing)  # type: ignore[assignment, return-value]
-    PowerShell.begin_invoke = begun
+    PowerShell._invoke = begun
 
 
 def main() -> None:
