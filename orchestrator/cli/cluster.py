@@ -79,21 +79,19 @@ def try_(
 def _found(plan: Path, journal: str, broker: str | None) -> Found:
     from orchestrator.cli.options import as_typed
     from orchestrator.cli.over_sites import refuse_a_file
-    from orchestrator.journal import open_journal
-    from orchestrator.journal.opening import database
+    from orchestrator.journal import open_jobs, open_journal
     from orchestrator.model.sites import Sites
     from orchestrator.planfile import load_plan
     from orchestrator.views.cluster import Found
 
     loaded = load_plan(plan)
     refuse_a_file(journal)
-    from orchestrator.journal.postgres_jobs import PostgresJobs
 
     sites = Sites(loaded.plan)
     health, unheard = _asked(broker, sites.names) if broker else (None, None)
     with (
         closing(open_journal(journal, create=False, read_only=True)) as opened,
-        closing(PostgresJobs(database(journal))) as jobs,
+        closing(open_jobs(journal)) as jobs,
     ):
         return Found(
             plan=loaded.plan.name,

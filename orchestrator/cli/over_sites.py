@@ -10,8 +10,7 @@ from orchestrator.cli.ringing import engine_at
 from orchestrator.cli.selection import this_runner
 from orchestrator.clock import lasting
 from orchestrator.errors import InputInvalid
-from orchestrator.journal import Lease, in_database
-from orchestrator.journal.opening import database
+from orchestrator.journal import Lease, in_database, open_jobs
 from orchestrator.model.plan import Plan
 from orchestrator.model.sites import Sites
 from orchestrator.remote.pool import CallPool, Pool
@@ -45,11 +44,10 @@ def carrying(
     from orchestrator.cluster.abroad import Abroad
     from orchestrator.cluster.posting import Board, PostingPool
     from orchestrator.cluster.pump import pumped
-    from orchestrator.journal.postgres_jobs import PostgresJobs
 
     with (
         contextlib.closing(engine_at(broker, this_runner())) as engine,
-        contextlib.closing(PostgresJobs(database(place))) as jobs,
+        contextlib.closing(open_jobs(place)) as jobs,
     ):
         abroad = Abroad(home, Sites(plan), manners, clock=lasting)
         pool = PostingPool(here, abroad, Board(plan.name, jobs, lease, engine), seconds=lasting)

@@ -97,8 +97,7 @@ def _serve(loaded: Loaded, sites: Sites, site: str, slots: int, place: str, brok
     from orchestrator.cluster.hand import Hand
     from orchestrator.cluster.serving import serve
     from orchestrator.errors import InputInvalid
-    from orchestrator.journal.opening import database
-    from orchestrator.journal.postgres_jobs import PostgresJobs
+    from orchestrator.journal import open_jobs
     from orchestrator.remote.connection import Connections
     from orchestrator.remote.psrp import PsrpTransport
     from orchestrator.remote.traffic import Traffic
@@ -119,7 +118,7 @@ def _serve(loaded: Loaded, sites: Sites, site: str, slots: int, place: str, brok
     with (
         signals.heard(),
         contextlib.closing(PsrpTransport(connections.settings, clock=lasting, traffic=Traffic(manners))) as transport,
-        contextlib.closing(PostgresJobs(database(place))) as jobs,
+        contextlib.closing(open_jobs(place)) as jobs,
         contextlib.closing(engine_at(broker, f"{this_runner()} site {site}")) as engine,
     ):
         hand = Hand(plan.name, site, sites, jobs, transport, this_runner())

@@ -25,6 +25,7 @@ from orchestrator.cluster.definitions import DRIVER, user_of
 from orchestrator.cluster.postgresql import LocalPostgres, need_postgres
 from orchestrator.cluster.rabbitmq import LocalRabbitMQ, need_rabbitmq
 from orchestrator.errors import InputInvalid, OrchestratorError
+from orchestrator.journal.opening import database
 from orchestrator.model.plan import Estate
 from orchestrator.model.sites import Sites
 from orchestrator.planfile import Loaded, load_plan
@@ -58,7 +59,8 @@ def tried(plan: Path, runners: int) -> int:
 
     Raises:
         InputInvalid: the plan has no simulated estate.
-        PersonNeeded: PostgreSQL, RabbitMQ or an extra is not installed.
+        JournalUnusable: the extra ``postgres`` is not installed.
+        PersonNeeded: PostgreSQL, RabbitMQ or Celery is not installed.
         OrchestratorError: something did not start.
     """
     loaded = load_plan(plan)
@@ -67,6 +69,7 @@ def tried(plan: Path, runners: int) -> int:
             f"{plan} has a real estate, and this is for trying out: it takes a plan with estate.lab. Nothing was "
             "started."
         )
+    database("postgresql:///")  # no use in starting anything where its client is missing
     need_postgres()
     need_rabbitmq()
     with Signals().heard() as signals, contextlib.ExitStack() as stack:
@@ -94,11 +97,11 @@ def _started(loaded: Loaded) -> Iterator[_Cluster]:
         lab = stack.enter_context(estate_of(loaded, str(folder / "here")))
         file = folder / "plan.yaml"
         file.write_text(_reached(loaded.path, lab.plan.estate), encoding="utf-8")
-        database = stack.enter_context(LocalPostgres(folder / "postgresql", password))
+        postgres = stack.enter_context(LocalPostgres(folder / "postgresql", password))
         broker = stack.enter_context(LocalRabbitMQ(folder / "rabbitmq", sites, passwords))
-        cluster = _Cluster(folder, file, sites, database.url, broker, passwords, password)
+        cluster = _Cluster(folder, file, sites, postgres.url, broker, passwords, password)
         done = subprocess.run(  # noqa: S603 - this interpreter, this package
-            [sys.executable, "-m", "orchestrator", "journal", "create", "--journal", database.url],
+            [sys.executable, "-m", "orchestrator", "journal", "create", "--journal", postgres.url],
             env=cluster.environment(DRIVER), capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:

@@ -19,7 +19,7 @@ from orchestrator.journal.errors import (
 from orchestrator.journal.export import write_export
 from orchestrator.journal.line import line_of
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.journal.opening import beside_journal, in_database, is_there, journal_file, open_journal
+from orchestrator.journal.opening import beside_journal, in_database, is_there, journal_file, open_jobs, open_journal
 from orchestrator.journal.protocol import Entry, Journal, Lease, Row, Verdict
 from orchestrator.journal.restoring import Reflection, Restored, hold_against, restore
 
@@ -47,6 +47,7 @@ __all__ = [
     "is_there",
     "journal_file",
     "line_of",
+    "open_jobs",
     "open_journal",
     "restore",
     "write_export",

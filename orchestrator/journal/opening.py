@@ -15,6 +15,7 @@ from orchestrator.journal.sqlite_file import beside
 from orchestrator.journal.sqlite_file import create as create_file
 
 if TYPE_CHECKING:
+    from orchestrator.journal.postgres_jobs import PostgresJobs
     from orchestrator.journal.postgres_server import Server
 
 LEASE = 15.0
@@ -102,6 +103,18 @@ def database(place: str | Path) -> Server:
             place, "it is a file", "Nothing was done. Name a database: postgresql://user@host/database"
         )
     return Server(str(place))
+
+
+def open_jobs(place: str | Path) -> PostgresJobs:
+    """Open the board of jobs in the database that *place* names.
+
+    Raises:
+        JournalUnusable: as :func:`database`; or it cannot be reached, or has no journal of this version.
+    """
+    server = database(place)
+    from orchestrator.journal.postgres_jobs import PostgresJobs
+
+    return PostgresJobs(server)
 
 
 def is_there(place: str | Path) -> bool:
