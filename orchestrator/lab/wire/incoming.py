@@ -6,7 +6,8 @@ values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -76,35 +77,64 @@ def _object(raw: PSObject) -> object:
     return LabObject(tuple(meta.type_names), adapted | extended, meta.to_string, frozenset(extended))
 
 
-def statements(pipeline: PowerShell | GetMetadata, fed: Iterable[object] = ()) -> tuple[tuple[Command, ...], ...]:
-    """Return the statements of *pipeline*, each a tuple of commands joined by pipes.
+@dataclass(frozen=True)
+class Asked:
+    """One command as it was sent: its text, and its parameters in order, those without name among them."""
 
-    Objects *fed* to the pipeline appear as the parameter ``InputObject`` of its first command. A request for
-    command metadata is the ``Get-Command`` that Windows makes of it (MS-PSRP 3.2.5.4.2).
+    text: str
+    parameters: tuple[tuple[str | None, object], ...]
+    is_script: bool = False
+    ends_statement: bool = False
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A pipeline as its first message says it: its commands, and whether it takes no input."""
+
+    no_input: bool
+    commands: tuple[Asked, ...]
+
+
+def begun(pipeline: PowerShell | GetMetadata) -> Begun:
+    """Return *pipeline*, as psrpcore read it.
+
+    A request for command metadata is the ``Get-Command`` that Windows makes of it (MS-PSRP 3.2.5.4.2).
     """
     if isinstance(pipeline, GetMetadata):
-        return ((Command("Get-Command", {"Name": value(pipeline.name)}),),)
+        return Begun(True, (Asked("Get-Command", (("Name", value(pipeline.name)),)),))
+    return Begun(bool(pipeline.no_input), tuple(map(_asked, pipeline.commands)))
+
+
+def _asked(raw: Any) -> Asked:
+    parameters = tuple((None if name is None else str(name), value(given)) for name, given in raw.parameters)
+    return Asked(str(raw.command_text), parameters, bool(raw.is_script), bool(raw.end_of_statement))
+
+
+def statements(commands: Iterable[Asked], fed: Sequence[object] = ()) -> tuple[tuple[Command, ...], ...]:
+    """Return the statements that *commands* make up, each a tuple of commands joined by pipes.
+
+    Objects *fed* to the pipeline appear as the parameter ``InputObject`` of its first command.
+    """
     found: list[tuple[Command, ...]] = []
     joined: list[Command] = []
-    given = list(fed)
-    for each in pipeline.commands:
-        extra = {"InputObject": given} if given and not found and not joined else {}
+    for each in commands:
+        extra = {"InputObject": list(fed)} if fed and not found and not joined else {}
         joined.append(_command(each, extra))
-        if each.end_of_statement:
+        if each.ends_statement:
             found.append(tuple(joined))
             joined = []
     return (*found, tuple(joined)) if joined else tuple(found)
 
 
-def _command(raw: Any, extra: Mapping[str, object]) -> Command:
+def _command(asked: Asked, extra: Mapping[str, object]) -> Command:
     bound: dict[str, object] = {}
-    for position, (name, given) in enumerate(raw.parameters):
-        key = str(position) if name is None else str(name).removeprefix("-").removesuffix(":")
+    for position, (name, given) in enumerate(asked.parameters):
+        key = str(position) if name is None else name.removeprefix("-").removesuffix(":")
         # PowerShell refuses a parameter given twice; under a name that no cmdlet has, so will every engine.
-        bound[key if key not in bound else f"{key} ({position})"] = value(given)
+        bound[key if key not in bound else f"{key} ({position})"] = given
     bound.update(extra)
-    is_script = bool(raw.is_script) or any(_holds_script(each) for each in bound.values())
-    return Command(str(raw.command_text), bound, is_script)
+    is_script = asked.is_script or any(_holds_script(each) for each in bound.values())
+    return Command(asked.text, bound, is_script)
 
 
 def _holds_script(given: object) -> bool:

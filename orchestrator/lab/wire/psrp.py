@@ -43,6 +43,8 @@ from psrpcore.types import (
     serialize,
 )
 
+from orchestrator.lab.wire import begun, incoming
+
 _NOBODY = UUID(int=0)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TO_CLIENT = 1
@@ -154,6 +156,15 @@ class Pool(ServerRunspacePool):
         self.prepare_message(ApplicationPrivateData(ApplicationPrivateData=self.application_private_data))
         self.state = RunspacePoolState.Opened
 
+    def _process_message(self, message: Any) -> PSRPEvent[Any, Any]:
+        """Read a message; what begins a pipeline, in the lab's own way where that knows its shape."""
+        if message.message_type is PSRPMessageType.CreatePipeline:
+            found: Any = begun.read(message.data)  # carried by psrpcore's event, in place of its own object
+            if found is not None:
+                ids = message.runspace_pool_id, message.pipeline_id
+                return CreatePipelineEvent.create(message.message_type, found, *ids)
+        return super()._process_message(message)
+
     def _process_CreatePipeline(self, event: CreatePipelineEvent) -> None:  # noqa: N802
         """Leave it to the shell: a pipeline here is one as soon as its Command arrived."""
 
@@ -181,8 +192,14 @@ class Pool(ServerRunspacePool):
         self.runspace_availability_response(event.ci, self.max_runspaces)
 
 
+def begun_by(event: CreatePipelineEvent | GetCommandMetadataEvent) -> incoming.Begun:
+    """Return what an event of :meth:`Pool.feed` begins."""
+    found = event._ps_object  # psrpcore offers no other way to the message
+    return found if isinstance(found, incoming.Begun) else incoming.begun(event.pipeline)
+
+
 def _spell_call_id(event: PSRPEvent[Any, Any]) -> None:
-    message = event._ps_object  # psrpcore offers no other way to the message
+    message = event._ps_object
     if not hasattr(message, "ci"):
         add_note_property(message, "ci", message.CI)
 

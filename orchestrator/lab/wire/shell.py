@@ -17,9 +17,7 @@ from psrpcore import (
     CreatePipelineEvent,
     EndOfPipelineInputEvent,
     GetCommandMetadataEvent,
-    GetMetadata,
     PipelineInputEvent,
-    PowerShell,
     PSRPEvent,
 )
 from psrpcore.types import PSInvocationState, PSRPMessageType
@@ -27,7 +25,7 @@ from psrpcore.types import PSInvocationState, PSRPMessageType
 from orchestrator.lab.command import Command, LabError, Request
 from orchestrator.lab.wire import clixml, incoming, records
 from orchestrator.lab.wire.outbox import Outbox
-from orchestrator.lab.wire.psrp import Pool, pipeline_of, reading
+from orchestrator.lab.wire.psrp import Pool, begun_by, pipeline_of, reading
 
 _REMEMBERED = 8
 """How many answered Receives can be asked for again; a client repeats the last one of a pipeline, if any."""
@@ -45,21 +43,16 @@ class Pipeline:
     command: str
     id: UUID
     outbox: Outbox = field(default_factory=Outbox)
-    asked: PowerShell | GetMetadata | None = None
+    begun: incoming.Begun | None = None
     fed: list[object] = field(default_factory=list)
     whole: bool = False
     request: Request | None = None
     over: bool = False
 
     def statements(self) -> tuple[tuple[Command, ...], ...]:
-        """Return what it is to run; it must be whole.
-
-        Raises:
-            Malformed: it cannot be read.
-        """
-        assert self.asked is not None
-        with reading():
-            return incoming.statements(self.asked, self.fed)
+        """Return what it is to run; it must be whole."""
+        assert self.begun is not None
+        return incoming.statements(self.begun.commands, self.fed)
 
 
 class Shell:
@@ -158,12 +151,12 @@ class Shell:
     def _note(pipeline: Pipeline, event: PSRPEvent[Any, Any]) -> None:
         match event:
             case CreatePipelineEvent() | GetCommandMetadataEvent():
-                pipeline.asked = event.pipeline
-                pipeline.whole = not isinstance(pipeline.asked, PowerShell) or bool(pipeline.asked.no_input)
+                pipeline.begun = begun_by(event)
+                pipeline.whole = pipeline.begun.no_input
             case PipelineInputEvent():
                 pipeline.fed.append(incoming.value(event.data))
             case EndOfPipelineInputEvent():
-                pipeline.whole = pipeline.asked is not None
+                pipeline.whole = pipeline.begun is not None
 
     def finish(self, pipeline: Pipeline, messages: Iterable[Message]) -> None:
         """Give *pipeline* its last messages, unless it was stopped or dropped meanwhile."""
