@@ -227,12 +227,11 @@ def test_twenty_pipelines_at_once_each_get_their_own_answer(far):
 
     far.engine.does = echo
     pools = [far.pool(far.client(host)) for host in ("dc01.corp.example", "app01.corp.example") for _ in range(5)]
-
-    def ask(number):
-        return far.invoke(("Get-Thing", {"N": number}), pool=pools[number // 2]).output
-
-    with ThreadPoolExecutor(20) as threads:
-        assert list(threads.map(ask, range(20))) == [[number] for number in range(20)]
+    # Begun and read by one thread: pypsrp keeps the references of what it writes or reads in the pool, for all threads.
+    begun = [PowerShell(pools[number // 2]).add_cmdlet("Get-Thing").add_parameter("N", number) for number in range(20)]
+    for pipeline in begun:
+        pipeline.begin_invoke()
+    assert [pipeline.end_invoke() for pipeline in begun] == [[number] for number in range(20)]
     assert far.engine.open_calls == 0
 
 
