@@ -82,7 +82,7 @@ def tried(plan: Path, runners: int) -> int:
         driver = stack.enter_context(_process(cluster, DRIVER, ("run", *cluster.words(DRIVER)), None))
         with signals.stopping(lambda: driver.send_signal(signals.number)):
             code = driver.wait()
-    say("All of it was taken down.")
+    say("All of it was taken down; the commands named above have nothing left to work on.")
     return code if code >= 0 else 128 - code
 
 
