@@ -159,6 +159,13 @@ class Cluster:
         with contextlib.closing(open_journal(self.journal, create=False, read_only=True)) as journal:
             return journal.holder() is not None
 
+    def outcomes(self) -> list[tuple[str, str | None]]:
+        """Return the cmdlet of each write of the one migration, in order, with what came of it; None: nothing yet."""
+        with contextlib.closing(open_journal(self.journal, create=False, read_only=True)) as journal:
+            rows = list(journal.read())
+        ends = iter([row.body["outcome"] for row in rows if row.kind == "attempt-finished"])
+        return [(row.body["cmdlet"], next(ends, None)) for row in rows if row.kind == "attempt-started"]
+
     def callers(self) -> set[tuple[str, str]]:
         """Return who has opened shells at the hosts of which site, by the record of the hosts themselves."""
         rows = map(json.loads, (self.lab.state / "visits.jsonl").read_text().splitlines())
@@ -170,11 +177,11 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, migrations: int) -> Iterator[Cluster]:
-    """Start everything but the runners."""
+def cluster(folder: Path, migrations: int, *weather: dict[str, Any]) -> Iterator[Cluster]:
+    """Start everything but the runners, on an estate under this weather."""
     folder.mkdir(parents=True, exist_ok=True)
     estate = folder / "estate.yaml"
-    estate.write_text(json.dumps(estate_of(migrations)))
+    estate.write_text(json.dumps({**estate_of(migrations), "weather": list(weather)}))
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(PostgresServer())
         rabbit = stack.enter_context(Rabbit(folder / "rabbitmq"))
