@@ -13,7 +13,6 @@ import os
 import pwd
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +24,8 @@ import pytest
 from psycopg import sql
 
 from orchestrator.cluster.ports import free_ports
+from orchestrator.cluster.postgresql import Instance
+from orchestrator.errors import OrchestratorError
 from orchestrator.journal import postgres_schema as schema
 from orchestrator.journal.postgres_schema import create, rules
 from orchestrator.journal.postgres_server import Server
@@ -34,8 +35,6 @@ from tests.services import require, without
 OWNER = "owner"
 TEMPLATE = "dmsa_template"
 _CONFIGURATION = """
-listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
 shared_buffers = 16MB
 max_connections = 60
 wal_level = minimal
@@ -71,25 +70,22 @@ class PostgresServer:
     """
 
     def __init__(self, *extra: str, place: Path | None = None) -> None:
-        self._programs = require_postgres()
-        self._user = _unprivileged()
+        programs, user = require_postgres(), _unprivileged()
         memory = Path("/dev/shm")
         roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM
         place = place or (memory if roomy else None)
-        self.folder = Path(tempfile.mkdtemp(prefix="dmsa-postgres-", dir=place))
+        self._instance = Instance(programs, user, Path(tempfile.mkdtemp(prefix="dmsa-postgres-", dir=place)))
+        self.folder = self._instance.folder
         self.data = self.folder / "data"
         self._extra = extra
         self._numbers = itertools.count(1)
-        self._process: subprocess.Popen[bytes] | None = None
-        self.port = 0
-        if self._user is not None:
-            shutil.chown(self.folder, self._user)
+        (self.port,) = free_ports(1)
+        self._instance.give(self.folder)
 
     def __enter__(self) -> Self:
         try:
-            options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-            self._run("initdb", "-D", str(self.data), *options)
-            self.write("postgresql.conf", _CONFIGURATION + "\n".join(self._extra), mode="a")
+            configuration = _CONFIGURATION + "\n".join(self._extra)
+            self._instance.make("--username=postgres", "--auth=trust", "--no-sync", configuration=configuration)
             self.write("pg_hba.conf", _ENTRANCE)
             self.start()
             with self.admin() as admin:
@@ -104,30 +100,27 @@ class PostgresServer:
         self.close()
 
     def start(self) -> None:
-        """Start it, on the port it had before if it had one; returns when it answers."""
+        """Start it, on the port it had before; returns when it answers."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            self.port = self.port or free_ports(1)[0]
-            self._spawn()
-            while self._process is not None and self._process.poll() is None:
-                with contextlib.suppress(psycopg.OperationalError), self.admin():
-                    return
-                assert time.monotonic() < deadline, f"it does not answer:\n{self.log()}"
-                os.sched_yield()
-            # What a killed server left in shared memory keeps the next one out for a moment.
-            assert time.monotonic() < deadline, f"it does not start:\n{self.log()}"
+            try:
+                return self._instance.start(self.port)
+            except OrchestratorError:
+                # What a killed server left in shared memory keeps the next one out for a moment.
+                if time.monotonic() > deadline:
+                    raise
 
     def stop(self) -> None:
         """End it in good order; sessions are ended (PostgreSQL, "18.5 Shutting Down the Server", fast)."""
-        self._end(signal.SIGINT)
+        self._instance.end()
 
     def kill(self) -> None:
         """End it at once, all its processes, as a power loss would."""
-        if self._process is not None:
-            for pid in (self._process.pid, *_children(self._process.pid)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        self._end(signal.SIGKILL)
+        first = self._instance.process
+        for pid in (first, *_children(first)) if first is not None else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._instance.end(signal.SIGKILL)
 
     def restart(self) -> None:
         """Kill it and start it again; it recovers what it had confirmed."""
@@ -136,7 +129,7 @@ class PostgresServer:
 
     def close(self) -> None:
         """End it and remove everything."""
-        self._end(signal.SIGINT)
+        self._instance.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def admin(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
@@ -176,36 +169,12 @@ class PostgresServer:
         with path.open(mode) as file:
             file.write(text)
         path.chmod(rights)
-        if self._user is not None:
-            shutil.chown(path, self._user)
+        self._instance.give(path)
         return path
 
     def log(self) -> str:
         """Return the end of what it has written of itself."""
-        return (self.folder / "log").read_text(errors="replace")[-4000:]
-
-    def _spawn(self) -> None:
-        command = [str(self._programs / "postgres"), "-D", str(self.data), "-p", str(self.port)]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, **self._as_user()
-            )
-
-    def _run(self, program: str, *words: str) -> None:
-        command = [str(self._programs / program), *words]
-        ended = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, check=False, **self._as_user())
-        assert ended.returncode == 0, f"{program}: {ended.stdout}{ended.stderr}"
-
-    def _as_user(self) -> dict[str, object]:
-        return {"user": self._user, "extra_groups": []} if self._user is not None else {}
-
-    def _end(self, number: int) -> None:
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.send_signal(number)
-        self._process.wait(PATIENCE)
-        self._process = None
+        return self._instance.log()
 
 
 def _unprivileged() -> str | None:
