@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any
 
-from orchestrator.model.event import GuardSaid, GuardsAsked
+from orchestrator.model.event import GuardsAsked
 from orchestrator.model.guard_ids import GUARDS
+from orchestrator.report.shelf import Shelf, Shelved, packed
 
 VERDICTS = ("pass", "refuse", "unknown")
 
 
-class Answers:
-    """Every answer of a run's guards. Most are given many times, in the same words: each is kept once."""
+class Answers(Shelved):
+    """Every answer of a run's guards, in the order of their numbers; ``migrations`` is to how many of them each was
+    given. Most are given many times, in the same words: each is put aside once.
+    """
 
-    def __init__(self) -> None:
-        self._number: dict[GuardSaid, int] = {}
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__(shelf)
+        self._number: dict[bytes, int] = {}
         self._given: Counter[tuple[str, str]] = Counter()
-        self._of: dict[int, set[str]] = {}
+        self._waived: list[int] = []
+        self._of = array("L")
 
     def taken(self, event: GuardsAsked) -> list[int]:
         """Take in what guards said; return the numbers of their answers."""
         numbers = []
-        for said in event.answers:
-            number = self._number.setdefault(said, len(self._number))
-            numbers.append(number)
-            self._given[said.guard, "waived" if said.waived else said.verdict] += 1
-            self._of.setdefault(number, set()).add(event.migration)
-        return numbers
-
-    def document(self) -> list[dict[str, Any]]:
-        """Return the answers in the order of their numbers; ``migrations`` is to how many of them each was given."""
-        return [
-            {
+        for one in event.answers:
+            said = {
                 "guard": one.guard,
                 "subject": one.subject,
                 "verdict": one.verdict,
                 "waived": one.waived,
                 "evidence": one.evidence,
                 "remedy": one.remedy,
-                "migrations": len(self._of[number]),
             }
-            for one, number in self._number.items()
-        ]
+            self._given[one.guard, "waived" if one.waived else one.verdict] += 1
+            key = blake2b(packed(said), digest_size=16).digest()
+            number = self._number.setdefault(key, len(self))
+            if number == len(self):
+                self.append(said)
+                self._of.append(0)
+                if one.waived:
+                    self._waived.append(number)
+            numbers.append(number)
+        return numbers
+
+    def given(self, numbers: Iterable[int]) -> None:
+        """Count the answers that were given to one migration, each of them once."""
+        for number in set(numbers):
+            self._of[number] += 1
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """Return an answer by its number."""
+        return {**super().__getitem__(number), "migrations": self._of[number]}
+
+    def waived(self) -> list[dict[str, Any]]:
+        """Return those that people decided to do without."""
+        return [self[number] for number in self._waived]
+
+    def guards(self) -> set[str]:
+        """Return the guards that gave any."""
+        return {guard for guard, _ in self._given}
 
     def table(self) -> list[dict[str, Any]]:
         """Return how often each guard gave which answer, in the order of the catalogue of guards."""
