@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -68,13 +68,25 @@ def page(document: Mapping[str, Any], command: str) -> Iterator[bytes]:
             shown_by=SHOWN,
         )
     )
-    while some := "".join(islice(pieces, PIECES)):
-        yield some.encode("utf-8")
+    yield from _together(pieces)
     yield b"\n"
 
 
-PIECES = 500
-"""How many pieces of a page are written at once. One of them may be a whole migration."""
+TOGETHER = 1 << 16
+"""How many letters of a page are written at once, at least."""
+
+
+def _together(pieces: Iterator[str]) -> Iterator[bytes]:
+    """Yield many small pieces as fewer, longer ones; one of them may be a whole migration."""
+    waiting: list[str] = []
+    letters = 0
+    for piece in pieces:
+        waiting.append(piece)
+        letters += len(piece)
+        if letters >= TOGETHER:
+            yield "".join(waiting).encode("utf-8")
+            waiting, letters = [], 0
+    yield "".join(waiting).encode("utf-8")
 
 
 KEPT = 4_000
