@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
-from collections.abc import Iterator
 
 from orchestrator.errors import InputInvalid
 
@@ -22,8 +20,10 @@ class Scratch:
 
     def __init__(self) -> None:
         """Make the file, empty."""
-        with _told():
+        try:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - whoever made this closes it
+        except OSError as error:
+            raise _told(error) from error
         self._written, self._waiting = 0, bytearray()
 
     def put(self, piece: bytes) -> int:
@@ -39,12 +39,14 @@ class Scratch:
         """Return the piece at a place, as it was put there; it stays."""
         if place >= self._written:
             self._write()
-        with _told():
+        try:
             self._file.seek(place)
             found = self._file.read(_LOOKS_AT)
             end = _LENGTH + int.from_bytes(found[:_LENGTH], "big")
             while len(found) < end:
                 found += self._file.read(end - len(found))
+        except OSError as error:
+            raise _told(error) from error
         return found[_LENGTH:end]
 
     def close(self) -> None:
@@ -52,21 +54,19 @@ class Scratch:
         self._file.close()
 
     def _write(self) -> None:
-        with _told():
+        left = memoryview(bytes(self._waiting))
+        try:
             self._file.seek(self._written)
-            left = memoryview(bytes(self._waiting))
             while left:
                 left = left[self._file.write(left) :]
+        except OSError as error:
+            raise _told(error) from error
         self._written += len(self._waiting)
         self._waiting.clear()
 
 
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputInvalid(
-            f"what is put aside meanwhile does not go into the folder for temporary files: {error.strerror or error}. "
-            "Nothing was written. TMPDIR names another folder; it takes about twice as much as the journal has."
-        ) from error
+def _told(error: OSError) -> InputInvalid:
+    return InputInvalid(
+        f"what is put aside meanwhile does not go into the folder for temporary files: {error.strerror or error}. "
+        "Nothing was written. TMPDIR names another folder; it takes about twice as much as the journal has."
+    )

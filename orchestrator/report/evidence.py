@@ -10,9 +10,10 @@ from typing import Any
 
 from orchestrator.model.event import GuardsAsked
 from orchestrator.model.guard_ids import GUARDS
-from orchestrator.report.shelf import Shelf, Shelved, packed
+from orchestrator.report.shelf import Shelf, Shelved
 
 VERDICTS = ("pass", "refuse", "unknown")
+_SAID = ("guard", "subject", "verdict", "waived", "evidence", "remedy")
 
 
 class Answers(Shelved):
@@ -31,19 +32,12 @@ class Answers(Shelved):
         """Take in what guards said; return the numbers of their answers."""
         numbers = []
         for one in event.answers:
-            said = {
-                "guard": one.guard,
-                "subject": one.subject,
-                "verdict": one.verdict,
-                "waived": one.waived,
-                "evidence": one.evidence,
-                "remedy": one.remedy,
-            }
             self._given[one.guard, "waived" if one.waived else one.verdict] += 1
-            key = blake2b(packed(said), digest_size=16).digest()
+            said = (one.guard, one.subject, one.verdict, one.waived, one.evidence, one.remedy)
+            key = blake2b(repr(said).encode("utf-8"), digest_size=16).digest()
             number = self._number.setdefault(key, len(self))
             if number == len(self):
-                self.append(said)
+                self.append(dict(zip(_SAID, said, strict=True)))
                 self._of.append(0)
                 if one.waived:
                     self._waived.append(number)
