@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.engine.outcome import exit_of
 from orchestrator.model.plan import Migration, Plan, Wave, Window
+from orchestrator.report.evidence import Given
 from orchestrator.report.glance import glance
 from orchestrator.report.hosts_allowed import together
 from orchestrator.report.migrations import migrations_of
@@ -53,8 +54,8 @@ def report_document(reading: Reading, plan: Plan, digest: str, checked: Checked)
     """
     run = reading.state
     standing = Standing(run, plan, run.last_at)
-    totals, migrations = Totals(), Shelved(reading.shelf)
-    for one in migrations_of(reading, plan, standing):
+    totals, given, migrations = Totals(), Given(reading.answers), Shelved(reading.shelf)
+    for one in migrations_of(reading, plan, standing, given):
         totals.take_in(one)
         migrations.append(one)
     ids = [migration.id for migration in plan.migrations()]
@@ -80,7 +81,7 @@ def report_document(reading: Reading, plan: Plan, digest: str, checked: Checked)
         "waves": [_wave(reading, plan, wave, standing.wave(wave), totals) for wave in plan.waves],
         "ledger": together(reading.curves, ids, sum(len(one.hosts) for one in plan.migrations())),
         "guards": reading.answers.table(),
-        "answers": reading.answers,
+        "answers": given,
         "waivers": list(_waivers(reading, plan)),
         "restarts": {"planned": _planned(plan, ids), "p95": p95_of(reading.restarts)},
         "changes": totals.shown,

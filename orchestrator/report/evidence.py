@@ -16,17 +16,15 @@ VERDICTS = ("pass", "refuse", "unknown")
 _SAID = ("guard", "subject", "verdict", "waived", "evidence", "remedy")
 
 
-class Answers(Shelved):
-    """Every answer of a run's guards, in the order of their numbers; ``migrations`` is to how many of them each was
-    given. Most are given many times, in the same words: each is put aside once.
-    """
+class Answers:
+    """Every answer of a run's guards. Most are given many times, in the same words: each is put aside once."""
 
     def __init__(self, shelf: Shelf) -> None:
-        super().__init__(shelf)
+        self.said = Shelved(shelf)
+        """The answers in the order of their numbers."""
         self._number: dict[bytes, int] = {}
         self._given: Counter[tuple[str, str]] = Counter()
         self._waived: list[int] = []
-        self._of = array("L")
 
     def taken(self, event: GuardsAsked) -> list[int]:
         """Take in what guards said; return the numbers of their answers."""
@@ -35,27 +33,17 @@ class Answers(Shelved):
             self._given[one.guard, "waived" if one.waived else one.verdict] += 1
             said = (one.guard, one.subject, one.verdict, one.waived, one.evidence, one.remedy)
             key = blake2b(repr(said).encode("utf-8"), digest_size=16).digest()
-            number = self._number.setdefault(key, len(self))
-            if number == len(self):
-                self.append(dict(zip(_SAID, said, strict=True)))
-                self._of.append(0)
+            number = self._number.setdefault(key, len(self.said))
+            if number == len(self.said):
+                self.said.append(dict(zip(_SAID, said, strict=True)))
                 if one.waived:
                     self._waived.append(number)
             numbers.append(number)
         return numbers
 
-    def given(self, numbers: Iterable[int]) -> None:
-        """Count the answers that were given to one migration, each of them once."""
-        for number in set(numbers):
-            self._of[number] += 1
-
-    def __getitem__(self, number: int) -> dict[str, Any]:
-        """Return an answer by its number."""
-        return {**super().__getitem__(number), "migrations": self._of[number]}
-
     def waived(self) -> list[dict[str, Any]]:
         """Return those that people decided to do without."""
-        return [self[number] for number in self._waived]
+        return [self.said[number] for number in self._waived]
 
     def guards(self) -> set[str]:
         """Return the guards that gave any."""
@@ -74,3 +62,20 @@ class Answers(Shelved):
             }
             for guard in known
         ]
+
+
+class Given(Shelved):
+    """The answers, each with ``migrations``: to how many of those that were counted it was given."""
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__(answers.said.shelf, answers.said.places)
+        self._of = array("L", bytes(array("L").itemsize * len(self)))
+
+    def count(self, numbers: Iterable[int]) -> None:
+        """Count one migration, with the numbers of all that it was given."""
+        for number in set(numbers):
+            self._of[number] += 1
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        """Return an answer by its number."""
+        return {**super().__getitem__(number), "migrations": self._of[number]}

@@ -10,6 +10,7 @@ from orchestrator.model.plan import Migration, Plan, Wave
 from orchestrator.report.before_after import snapshots_of
 from orchestrator.report.changes import as_written_to, changes_of
 from orchestrator.report.chapters import Chapter, Chapters
+from orchestrator.report.evidence import Given
 from orchestrator.report.glance import mark_of
 from orchestrator.report.reading import WRITES, Reading
 from orchestrator.report.restart_times import Measured, restarts_of
@@ -17,15 +18,22 @@ from orchestrator.views.moment import iso
 from orchestrator.views.status import Standing
 
 
-def migrations_of(reading: Reading, plan: Plan, standing: Standing) -> Iterator[dict[str, Any]]:
-    """Yield the migrations of a plan in its order, and count to how many each answer of a guard was given."""
+def migrations_of(reading: Reading, plan: Plan, standing: Standing, given: Given) -> Iterator[dict[str, Any]]:
+    """Yield the migrations of a plan in its order.
+
+    Args:
+        reading: what the run's rows tell, all of them.
+        plan: the plan that the run goes by.
+        standing: where everything stands.
+        given: counts to how many migrations each answer of a guard was given; also to those that the plan has no more.
+    """
     restarts: dict[str, list[Measured]] = {}
     for one in reading.restarts:
         restarts.setdefault(one.migration, []).append(one)
     written = as_written_to(plan, reading.server)
     for wave in plan.waves:
         for migration in wave.migrations:
-            history, told = _told(reading, migration.id)
+            history, told = _told(reading, migration.id, given)
             yield {
                 **_stands(reading, wave, migration, standing),
                 "began": iso(history[0].began) if history else None,
@@ -38,11 +46,11 @@ def migrations_of(reading: Reading, plan: Plan, standing: Standing) -> Iterator[
             }
     planned = {migration.id for migration in plan.migrations()}
     for id_ in reading.own_rows:
-        if id_ not in planned:  # it was taken out of the plan since; what guards said of it is among the answers
-            _told(reading, id_)
+        if id_ not in planned:
+            _told(reading, id_, given)
 
 
-def _told(reading: Reading, id_: str) -> tuple[list[Chapter], list[Told]]:
+def _told(reading: Reading, id_: str, given: Given) -> tuple[list[Chapter], list[Told]]:
     """Return the history of a migration, and its events that tell of writes."""
     chapters, answers = Chapters(), set[int]()
     told: list[Told] = []
@@ -51,7 +59,7 @@ def _told(reading: Reading, id_: str) -> tuple[list[Chapter], list[Told]]:
         answers.update(one.answers)
         if isinstance(one.event, WRITES):
             told.append((one.event, one.known_at))
-    reading.answers.given(answers)
+    given.count(answers)
     return chapters.told, told
 
 

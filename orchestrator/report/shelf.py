@@ -44,21 +44,22 @@ def packed(data: Any) -> bytes:
 class Shelved:
     """A list of JSON data, of which nothing is kept: each item is made anew whenever it is asked for."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self._places = array("Q")
+    def __init__(self, shelf: Shelf, places: array[int] | None = None) -> None:
+        """Begin a list, or take the one that has its items at these places."""
+        self.shelf = shelf
+        self.places = array("Q") if places is None else places
 
     def append(self, item: dict[str, Any]) -> None:
         """Put an item at the end."""
-        self._places.append(self._shelf.put(packed(item)))
+        self.places.append(self.shelf.put(packed(item)))
 
     def __len__(self) -> int:
         """Return how many items there are."""
-        return len(self._places)
+        return len(self.places)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         """Return an item; what is done to it is done to nothing else."""
-        item: dict[str, Any] = json.loads(self._shelf.get(self._places[number]))
+        item: dict[str, Any] = json.loads(self.shelf.get(self.places[number]))
         return item
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

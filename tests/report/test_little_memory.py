@@ -68,6 +68,7 @@ class AtOnce:
         self.chapters: dict[str, Chapters] = {}
         self.earlier: dict[str, list[Any]] = {}
         self.answers: dict[e.GuardSaid, set[str]] = {}
+        self._number: dict[e.GuardSaid, int] = {}
         for row in rows:
             known = self.state.migrations.get(row.body.get("migration", ""))
             event: Any = fold_in(self.state, row)
@@ -87,7 +88,7 @@ class AtOnce:
     def _numbers(self, event: e.GuardsAsked) -> Iterator[int]:
         for said in event.answers:
             self.answers.setdefault(said, set()).add(event.migration)
-            yield list(self.answers).index(said)
+            yield self._number.setdefault(said, len(self._number))
 
     def writes(self, ids: list[str]) -> dict[str, list[dict[str, Any]]]:
         known, plan = history(self.told), plan_of(self.state.plan or {})
