@@ -68,5 +68,5 @@ class Scratch:
 def _told(error: OSError) -> InputInvalid:
     return InputInvalid(
         f"what is put aside meanwhile does not go into the folder for temporary files: {error.strerror or error}. "
-        "Nothing was written. TMPDIR names another folder; it takes about twice as much as the journal has."
+        "Nothing was written. TMPDIR names another folder; it takes about a quarter more than the journal."
     )
