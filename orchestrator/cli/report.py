@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json as json_text
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from orchestrator.cli.options import DEFAULT_JOURNAL, JournalPlace, Json, PlanFi
 from orchestrator.errors import InputInvalid
 
 if TYPE_CHECKING:
+    from orchestrator.cli.scratch import Scratch
     from orchestrator.planfile import Loaded
     from orchestrator.views.working import Work
 
@@ -45,22 +46,23 @@ def report(
 
     Example: dmsa report plans/quickstart.yaml -o report.html
     """
-    from orchestrator.cli.recalled import without_collector
+    from orchestrator.cli.scratch import Scratch
     from orchestrator.planfile import load_plan
     from orchestrator.views.output import say_lines
     from orchestrator.views.working import working
 
     form = _form(output, format_, as_json=json)
     loaded = load_plan(plan)
-    with without_collector(), working("reading rows", quiet=json) as work:
-        document = _document(loaded, journal, work)
+    with contextlib.closing(Scratch()) as scratch, working("reading rows", quiet=json) as work:
+        document = _document(loaded, journal, work, scratch)
         work.now("writing the report")
-        content = _written(document, form, as_typed(plan, journal))
-    if output is None or output == _STDOUT:
-        say_lines([content])
-        return
-    _keep(output, content)
-    typer.echo(f"{output} written.", err=True)
+        pieces = _written(document, form, as_typed(plan, journal))
+        if output is None or output == _STDOUT:
+            say_lines(pieces)
+        else:
+            _keep(output, pieces)
+    if output is not None and output != _STDOUT:
+        typer.echo(f"{output} written.", err=True)
 
 
 def _form(output: Path | None, asked: str | None, *, as_json: bool) -> str:
@@ -84,31 +86,35 @@ def _form(output: Path | None, asked: str | None, *, as_json: bool) -> str:
     return form
 
 
-def _document(loaded: Loaded, place: str, work: Work) -> dict[str, Any]:
+def _document(loaded: Loaded, place: str, work: Work, scratch: Scratch) -> dict[str, Any]:
     from orchestrator.cli.history import open_existing, refuse_other_plan
     from orchestrator.cli.journal import told_of
+    from orchestrator.cli.recalled import without_collector
     from orchestrator.report.document import Checked, report_document
     from orchestrator.report.reading import Reading
 
     opened = open_existing(place)
     if opened is None:
         raise InputInvalid(f"there is no journal at {place}, so nothing has happened that a report could tell. {_RUN}")
-    reading = Reading(loaded.plan.name)
-    with contextlib.closing(opened):
+    reading = Reading(loaded.plan.name, scratch)
+    with contextlib.closing(opened), without_collector():
         verdict = opened.verify(told_of(reading.take_in, work, opened.head()))
     if not reading.rows:
         raise InputInvalid(f"the journal {place} has no run of {loaded.plan.name}. {_RUN}")
     refuse_other_plan(reading.state, loaded)
     checked = Checked(verdict.rows, verdict.hash, verdict.witnessed)
+    work.now("going through the migrations")
     return report_document(reading, loaded.plan, loaded.digest, checked)
 
 
 _RUN = "Nothing was written. `dmsa run` begins a run; --journal names another journal."
 
 
-def _written(document: dict[str, Any], form: str, command: str) -> bytes:
+def _written(document: dict[str, Any], form: str, command: str) -> Iterator[bytes]:
     if form == "json":
-        return json_text.dumps(document, indent=1).encode("ascii") + b"\n"
+        from orchestrator.report.as_json import as_json
+
+        return as_json(document)
     if form == "csv":
         from orchestrator.report.flat import flat
 
@@ -118,7 +124,7 @@ def _written(document: dict[str, Any], form: str, command: str) -> bytes:
     return page(document, command)
 
 
-def _keep(file: Path, content: bytes) -> None:
+def _keep(file: Path, pieces: Iterable[bytes]) -> None:
     """Put the report in the place of what was there, whole, and on disk before this returns.
 
     Raises:
@@ -127,13 +133,15 @@ def _keep(file: Path, content: bytes) -> None:
     building = file.with_name(f".{file.name}.building")
     try:
         with building.open("wb") as out:
-            out.write(content)
+            out.writelines(pieces)
             out.flush()
             os.fsync(out.fileno())
         building.replace(file)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             building.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise InputInvalid(
             f"{file} cannot be written: {error.strerror or error}. What was there is as it was. Name another file."
         ) from error

@@ -4,7 +4,7 @@
 events against it.
 """
 
-from orchestrator.expectation.expected import expected
+from orchestrator.expectation.expected import expected, expected_of_sent
 from orchestrator.expectation.finding import IDS, Finding, Reconciled
 from orchestrator.expectation.forms import EventUnreadable, TimeForm, rows_of
 from orchestrator.expectation.history import Told
@@ -25,6 +25,7 @@ __all__ = [
     "TimeForm",
     "Told",
     "expected",
+    "expected_of_sent",
     "reconcile",
     "rows_of",
     "understood",

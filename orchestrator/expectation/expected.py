@@ -44,8 +44,15 @@ def expected(plan: Plan, ids: Sequence[str], run: RunState | None, told: History
     return [one for id_ in ids for one in _of(plan, run[id_] if run is not None else MigrationState(id=id_), told)]
 
 
-def _of(plan: Plan, state: MigrationState, told: History) -> Iterator[Expectation]:
+def expected_of_sent(plan: Plan, state: MigrationState, told: History) -> Iterator[Expectation]:
+    """Yield what is expected of the writes that one migration has sent, by the journal; nothing of those ahead."""
     leaves = Leaves(plan, state, pair_known(plan, plan.migration(state.id), state))
-    writes = Writes(plan, state, told)
-    for sent in (*writes.done(), *writes.ahead()):
+    for sent in Writes(plan, state, told).done():
+        yield from leaves.of(sent)
+
+
+def _of(plan: Plan, state: MigrationState, told: History) -> Iterator[Expectation]:
+    yield from expected_of_sent(plan, state, told)
+    leaves = Leaves(plan, state, pair_known(plan, plan.migration(state.id), state))
+    for sent in Writes(plan, state, told).ahead():
         yield from leaves.of(sent)

@@ -7,55 +7,47 @@ value. A journal cannot show that nothing else was changed, nor by whom; exporte
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.expectation import Expectation, expected
-from orchestrator.expectation.history import Attempt, Told, history
+from orchestrator.expectation import Expectation, Told, expected_of_sent
+from orchestrator.expectation.history import Attempt, history
 from orchestrator.model.dn import domain_dn
 from orchestrator.model.host import ENABLED
 from orchestrator.model.plan import Directory, Plan
-from orchestrator.model.run import RunState
-from orchestrator.report.traced import SHOWN, followed, shown_by
+from orchestrator.model.state import MigrationState
+from orchestrator.report.traced import followed, shown_by
 from orchestrator.views.moment import iso
 
 
-def changes_of(plan: Plan, ids: Sequence[str], run: RunState, told: Sequence[Told]) -> dict[str, list[dict[str, Any]]]:
-    """Return for each migration its writes in order, with what each was expected to change and what showed it.
+def changes_of(plan: Plan, state: MigrationState, told: Sequence[Told]) -> list[dict[str, Any]]:
+    """Return the writes of a migration in order, with what each was expected to change and what showed it.
+
+    Args:
+        plan: the plan that the run goes by, as :func:`as_written_to` returns it.
+        state: where the migration stands.
+        told: its events that tell of writes.
+    """
+    known = history(told)
+    after = dict(zip(map(id, known.attempts), followed(told), strict=True))
+    found = {id(one): _write(one) for one in known.attempts}
+    for each in expected_of_sent(plan, state, known):
+        attempt = each.frame.attempt
+        if attempt is not None and each.by == "operator" and each.log == "Security" and _is_change(each):
+            shown = shown_by(each, attempt, after[id(attempt)], state)
+            found[id(attempt)]["changes"].append(_change(each, shown))
+    return list(found.values())
+
+
+def as_written_to(plan: Plan, server: str) -> Plan:
+    """Return the plan with its domain and domain controller, where it does not name them.
 
     Args:
         plan: the plan that the run goes by.
-        ids: the migrations.
-        run: where everything stands.
-        told: the events that tell of writes.
+        server: the domain controller that the run's first write to the directory named; empty without one.
     """
-    known = history(told)
-    resolved = _resolved(plan, known.attempts)
-    after = dict(zip(map(id, known.attempts), followed(told), strict=True))
-    found: dict[str, dict[int, dict[str, Any]]] = {id_: {} for id_ in ids}
-    for one in known.attempts:
-        if one.migration in found:
-            found[one.migration][id(one)] = _write(one)
-    for each in expected(resolved, ids, run, known):
-        attempt = each.frame.attempt
-        if each.done and attempt is not None and each.by == "operator" and each.log == "Security" and _is_change(each):
-            shown = shown_by(each, attempt, after[id(attempt)], run[each.migration])
-            found[each.migration][id(attempt)]["changes"].append(_change(each, shown))
-    return {id_: list(writes.values()) for id_, writes in found.items()}
-
-
-def counted(writes: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return how many expected changes were shown by what; those that are expected for sure alone."""
-    found = Counter(change["shown"] for write in writes for change in write["changes"] if change["sure"])
-    return {name: found[name] for name in SHOWN}
-
-
-def _resolved(plan: Plan, attempts: Iterable[Attempt]) -> Plan:
-    """Return the plan with its domain and domain controller, as the writes name them where the plan does not."""
     if plan.estate.directory is not None and plan.estate.domain is not None:
         return plan
-    server = next((str(one.parameters["Server"]) for one in attempts if one.parameters.get("Server")), "")
     directory = plan.estate.directory or (Directory(endpoint=server, server=server) if server else None)
     domain = plan.estate.domain or next(map(_domain, (one.account for one in plan.migrations())), "")
     return plan.model_copy(

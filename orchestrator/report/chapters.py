@@ -6,7 +6,7 @@ A chapter is everything between two moves. Its entries are the journal's rows in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -33,7 +33,6 @@ from orchestrator.model.event import (
     WayBackAsked,
 )
 from orchestrator.model.words import AdoptAsked, AssertedDone, HostReleased, WaiverApproved, WaiverWithdrawn
-from orchestrator.report.evidence import Answers
 from orchestrator.views.drill_legs import seconds_between
 from orchestrator.views.moment import iso
 from orchestrator.views.sentence import sentence
@@ -66,6 +65,8 @@ KINDS: Mapping[type, str] = {
     SteadyStateSeen: "drill",
 }
 """What each event is called in a report. Readings of the ledger are drawn as a curve and are no entries."""
+FOLLOWED = frozenset({*KINDS, AttemptFinished, ShellEnded, AttemptSettled})
+"""What makes an entry, or says more of one."""
 OUTCOMES = ("succeeded", "failed", "unknown", "open")
 """How a write ended; ``open``: by the journal it has not ended yet."""
 
@@ -99,14 +100,21 @@ class Chapter:
 class Chapters:
     """The history of one migration. Changed by :meth:`take_in` alone."""
 
-    def __init__(self, answers: Answers) -> None:
-        self._answers = answers
+    def __init__(self) -> None:
         self._open: dict[str, tuple[Entry, datetime | None]] = {}
         self._waits: dict[tuple[str, str], Entry] = {}
         self.told: list[Chapter] = []
 
-    def take_in(self, event: Event, seq: int, at: datetime | None, attempt: int) -> None:
-        """Follow one event; *attempt* is the migration's number with it."""
+    def take_in(self, event: Event, seq: int, at: datetime | None, attempt: int, answers: Sequence[int] = ()) -> None:
+        """Follow one event.
+
+        Args:
+            event: what happened; of a kind that is not in :data:`FOLLOWED` it changes nothing.
+            seq: the number of its row.
+            at: estate time.
+            attempt: the migration's number with it.
+            answers: the numbers of what guards said with it.
+        """
         match event:
             case AttemptFinished():
                 self._ended(event, at)
@@ -116,19 +124,17 @@ class Chapters:
                 self._noted(event.subject, "settled", at)
                 self._open.pop(event.subject, None)
             case _ if type(event) in KINDS:
-                self._entered(event, seq, at, attempt)
+                self._entered(event, seq, at, attempt, answers)
 
-    def _entered(self, event: Event, seq: int, at: datetime | None, attempt: int) -> None:
+    def _entered(self, event: Event, seq: int, at: datetime | None, attempt: int, answers: Sequence[int]) -> None:
         if isinstance(event, WaitBegan) and self._waits_on(event, at):
             return
         chapter = self._chapter(attempt, at)
-        entry = _entry(event, seq, at)
+        entry = _entry(event, seq, at) | {"answers": list(answers)}
         chapter.entries.append(entry)
         match event:
             case AttemptStarted():
                 self._open[event.subject] = (entry, at)
-            case GuardsAsked():
-                entry["answers"] = self._answers.taken(event)
             case WaitBegan():
                 self._waits[event.subject, event.waiting_for] = entry
             case Moved():

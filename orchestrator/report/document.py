@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.engine.outcome import exit_of
 from orchestrator.model.plan import Migration, Plan, Wave, Window
-from orchestrator.report.before_after import snapshots_of
-from orchestrator.report.changes import changes_of, counted
-from orchestrator.report.glance import glance, mark_of
+from orchestrator.report.evidence import Given
+from orchestrator.report.glance import glance
 from orchestrator.report.hosts_allowed import together
+from orchestrator.report.migrations import migrations_of
 from orchestrator.report.reading import Reading
-from orchestrator.report.restart_times import p95_of, restarts_of
+from orchestrator.report.restart_times import p95_of
+from orchestrator.report.shelf import Shelved
+from orchestrator.report.totals import Totals
 from orchestrator.report.unverified import Facts, not_verified
 from orchestrator.views.approvals import migration_waivers
 from orchestrator.views.certificate import Drill, slowest, verdict
 from orchestrator.views.drill_legs import seconds_between
 from orchestrator.views.moment import iso
-from orchestrator.views.status import status_document
+from orchestrator.views.status import Standing
 
 FORM = 1
 """The number of this form."""
@@ -40,6 +43,9 @@ class Checked:
 def report_document(reading: Reading, plan: Plan, digest: str, checked: Checked) -> dict[str, Any]:
     """Return the document; its shape is in :mod:`orchestrator.report.schema`.
 
+    What grows with the migrations, ``answers`` and ``migrations``, is in it as lists that hold nothing
+    (:class:`orchestrator.report.shelf.Shelved`); :func:`in_full` returns the same as JSON data.
+
     Args:
         reading: what the run's rows tell, all of them.
         plan: the plan that the run goes by.
@@ -47,13 +53,13 @@ def report_document(reading: Reading, plan: Plan, digest: str, checked: Checked)
         checked: how the journal was checked.
     """
     run = reading.state
-    status = status_document(run, plan, digest, run.last_at)
+    standing = Standing(run, plan, run.last_at)
+    totals, given, migrations = Totals(), Given(reading.answers), Shelved(reading.shelf)
+    for one in migrations_of(reading, plan, standing, given):
+        totals.take_in(one)
+        migrations.append(one)
     ids = [migration.id for migration in plan.migrations()]
-    writes = changes_of(plan, ids, run, reading.told)
-    migrations = list(_migrations(reading, plan, status, writes))
-    by_id = {one["dmsa"]: one for one in migrations}
     hosts = {host.name.casefold() for migration in plan.migrations() for host in migration.hosts}
-    facts = Facts(reading, plan, ids, checked.witnessed, by_id)
     return {
         "report": FORM,
         "plan": plan.name,
@@ -61,7 +67,7 @@ def report_document(reading: Reading, plan: Plan, digest: str, checked: Checked)
         "change": plan.change,
         "owner": plan.owner,
         "digest": digest,
-        "exit": status["exit"],
+        "exit": int(exit_of(run, plan)),
         "estate": _estate(reading, plan),
         "journal": {
             "rows": checked.rows,
@@ -69,23 +75,26 @@ def report_document(reading: Reading, plan: Plan, digest: str, checked: Checked)
             "witnessed": checked.witnessed,
             "of_this_run": reading.rows,
         },
-        "summary": glance(reading, migrations, len(hosts)),
+        "summary": glance(reading, totals, len(hosts)),
         "runners": reading.runners,
         "words": reading.words,
-        "waves": [
-            _wave(reading, plan, wave, known, by_id) for wave, known in zip(plan.waves, status["waves"], strict=True)
-        ],
+        "waves": [_wave(reading, plan, wave, standing.wave(wave), totals) for wave in plan.waves],
         "ledger": together(reading.curves, ids, sum(len(one.hosts) for one in plan.migrations())),
         "guards": reading.answers.table(),
-        "answers": reading.answers.document(),
+        "answers": given,
         "waivers": list(_waivers(reading, plan)),
         "restarts": {"planned": _planned(plan, ids), "p95": p95_of(reading.restarts)},
-        "changes": counted(write for one in migrations for write in one["writes"]),
+        "changes": totals.shown,
         "drills": [_drill(one) for one in reading.drills],
         "ways_back": [one.document() for one in reading.ways_back],
-        "not_verified": not_verified(facts),
+        "not_verified": not_verified(Facts(reading, plan, ids, checked.witnessed, totals)),
         "migrations": migrations,
     }
+
+
+def in_full(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document as JSON data, all of it in memory."""
+    return {name: list(value) if isinstance(value, Shelved) else value for name, value in document.items()}
 
 
 def _estate(reading: Reading, plan: Plan) -> dict[str, Any]:
@@ -100,43 +109,13 @@ def _estate(reading: Reading, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _migrations(
-    reading: Reading, plan: Plan, status: dict[str, Any], writes: dict[str, list[dict[str, Any]]]
-) -> Iterator[dict[str, Any]]:
-    restarts: dict[str, list[Any]] = {}
-    for one in reading.restarts:
-        restarts.setdefault(one.migration, []).append(one)
-    for wave, known in zip(plan.waves, status["waves"], strict=True):
-        for migration, stands in zip(wave.migrations, known["migrations"], strict=True):
-            id_ = migration.id
-            chapters = reading.chapters.get(id_)
-            curve = reading.curves.get(id_)
-            state = reading.state[id_]
-            snapshots = (snapshots_of(each) for each in (*reading.earlier.get(id_, ()), state))
-            told = chapters.told if chapters else []
-            planned = plan.policy_of(id_).restart_takes
-            yield {
-                "wave": wave.name,
-                "mark": mark_of(stands, begun=state.snapshot is not None or bool(reading.earlier.get(id_))),
-                **stands,
-                "began": iso(told[0].began) if told else None,
-                "since": iso(state.since),
-                "history": [chapter.document() for chapter in told],
-                "writes": writes[id_],
-                "snapshots": [one for one in snapshots if one is not None],
-                "curve": curve.document() if curve else None,
-                "restarts": restarts_of(restarts.get(id_, ()), planned),
-            }
-
-
-def _wave(
-    reading: Reading, plan: Plan, wave: Wave, known: dict[str, Any], by_id: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
+def _wave(reading: Reading, plan: Plan, wave: Wave, known: dict[str, Any], totals: Totals) -> dict[str, Any]:
     ids = [migration.id for migration in wave.migrations]
-    marks = [by_id[id_]["mark"] for id_ in ids]
+    stands = [totals.stands[id_] for id_ in ids]
+    marks = [one.mark for one in stands]
     both = wave.windows
-    began = [by_id[id_]["began"] for id_ in ids if by_id[id_]["began"]]
-    ends = [by_id[id_]["since"] for id_ in ids if by_id[id_]["since"]]
+    began = [one.began for one in stands if one.began]
+    ends = [one.since for one in stands if one.since]
     return {
         "name": wave.name,
         "state": known["state"],
@@ -210,7 +189,7 @@ def _planned(plan: Plan, ids: Sequence[str]) -> int:
 
 def _waivers(reading: Reading, plan: Plan) -> Iterator[dict[str, Any]]:
     """Yield every waiver of the plan, who gave it, and what the guard had said when it counted."""
-    answers = [one for one in reading.answers.document() if one["waived"]]
+    answers = reading.answers.waived()
     for migration in plan.migrations():
         for one in migration_waivers(reading.state, plan, migration.id, reading.state.last_at):
             used = [each for each in answers if each["guard"] == one["guard"] and _concerns(each, migration)]

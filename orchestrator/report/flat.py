@@ -18,14 +18,20 @@ COLUMNS = (
 ``outcome`` its verdict (``waived`` where people did without), and ``evidence`` what it saw."""
 
 
-def flat(document: Mapping[str, Any]) -> bytes:
-    """Return the table as CSV (RFC 4180, UTF-8) that a spreadsheet shows and does not run."""
+def flat(document: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield the table, piece by piece, as CSV (RFC 4180, UTF-8) that a spreadsheet shows and does not run."""
     lines = _Lines()
     out = csv.writer(lines, lineterminator="\r\n")
     out.writerow(COLUMNS)
     for row in _rows(document):
         out.writerow([harmless(_text(row.get(name))) for name in COLUMNS])
-    return "".join(lines.written).encode("utf-8")
+        if len(lines.written) >= TOGETHER:
+            yield lines.taken()
+    yield lines.taken()
+
+
+TOGETHER = 1_000
+"""How many lines are written at once."""
 
 
 def _rows(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -58,6 +64,11 @@ class _Lines:
 
     def write(self, text: str) -> None:
         self.written.append(text)
+
+    def taken(self) -> bytes:
+        """Return what was written since, and keep nothing of it."""
+        text, self.written = "".join(self.written), []
+        return text.encode("utf-8")
 
 
 def _text(value: Any) -> str:

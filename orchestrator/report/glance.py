@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.report.reading import Reading
 from orchestrator.report.restart_times import p95_of, seconds
+from orchestrator.report.totals import Totals
 from orchestrator.views.moment import iso
 
 MARKS = ("failed", "held", "waits", "moving", "back", "planned", "done")
@@ -43,23 +43,23 @@ def mark_of(migration: Mapping[str, Any], *, begun: bool) -> str:
     return "waits" if migration["waiting"] else "moving"
 
 
-def glance(reading: Reading, migrations: Sequence[Mapping[str, Any]], hosts: int) -> dict[str, Any]:
+def glance(reading: Reading, totals: Totals, hosts: int) -> dict[str, Any]:
     """Return the summary of a report.
 
     Args:
         reading: what the rows tell.
-        migrations: as the report has them, each with its mark.
+        totals: what its migrations come to together.
         hosts: how many hosts the plan names.
     """
-    counts = Counter(one["mark"] for one in migrations)
+    counts = totals.marks
     restored = [one.document() for one in reading.ways_back if one.ended is not None]
     times = [one["seconds"] for one in restored if one["seconds"] is not None]
     took = [one.took for one in reading.restarts]
     return {
-        "headline": headline(counts, len(migrations)),
+        "headline": headline(counts, len(totals.stands)),
         "mark": next((mark for mark in MARKS if counts[mark]), "done"),
         "counts": {mark: counts[mark] for mark in MARKS},
-        "migrations": len(migrations),
+        "migrations": len(totals.stands),
         "hosts": hosts,
         "began": iso(reading.first_at),
         "last": iso(reading.state.last_at),
@@ -70,11 +70,9 @@ def glance(reading: Reading, migrations: Sequence[Mapping[str, Any]], hosts: int
         },
         "restore": {"measured": len(times), "longest": max(times, default=None)},
         "drivers": list(dict.fromkeys(one["by"] for one in reading.runners)),
-        "writes": sum(len(one["writes"]) for one in migrations),
-        "unknown_outcomes": sum(
-            entry["outcome"] == "unknown" for one in migrations for entry in _entries(one) if entry["kind"] == "write"
-        ),
-        "retries": sum(entry["kind"] == "retry" for one in migrations for entry in _entries(one)),
+        "writes": totals.writes,
+        "unknown_outcomes": totals.unknown_outcomes,
+        "retries": totals.retries,
     }
 
 
@@ -89,10 +87,6 @@ def headline(counts: Mapping[str, int], total: int) -> str:
         f"{counts[mark]:,} {_WORDS[mark][counts[mark] != 1]}" for mark in MARKS if mark != "done" and counts[mark]
     ]
     return "; ".join((first, *others)) + "."
-
-
-def _entries(migration: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    return (entry for chapter in migration["history"] for entry in chapter["entries"])
 
 
 __all__ = ["MARKS", "glance", "headline", "mark_of"]

@@ -5,8 +5,9 @@ What must be computed is computed here and in the rooms beside it; the template 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,7 +15,7 @@ from markupsafe import Markup
 
 from orchestrator.report.drawings import ledger_curve, restart_bars, wave_timeline
 from orchestrator.report.once import Once
-from orchestrator.report.passages import Passages
+from orchestrator.report.passages import Changed, Passages, Said
 from orchestrator.report.shown import clock, coded, shown, spoken
 from orchestrator.views.summary import advice, anew
 
@@ -39,26 +40,26 @@ SHOWN = {
 }
 
 
-def page(document: Mapping[str, Any], command: str) -> bytes:
-    """Return the page of a report.
+def page(document: Mapping[str, Any], command: str) -> Iterator[bytes]:
+    """Yield the page of a report, piece by piece; no more than one migration is held at a time.
 
     Args:
         document: as :func:`orchestrator.report.document.report_document` made it.
         command: the plan (and journal) as a person would give them to the next command.
     """
-    passages = [Passages(one, number, document["answers"]) for number, one in enumerate(document["migrations"])]
-    found = (
+    gone_through = _GoneThrough(document)
+    pieces = (
         _environment()
         .get_template("report.html")
-        .render(
+        .generate(
             d=document,
             command=command,
-            passages=passages,
-            by_wave=_by_wave(document["migrations"]),
-            answers=Once((said, one.number) for one in passages for said in one.said()),
-            lists=Once((changed, one.number) for one in passages for changed in one.changed()),
-            values=Once((value, use) for use, value in enumerate(v for one in passages for v in one.values())),
-            needing=[one for one in document["migrations"] if one["mark"] in {"held", "failed"}],
+            passages=gone_through.passages,
+            by_wave=gone_through.by_wave,
+            answers=gone_through.answers,
+            lists=gone_through.lists,
+            values=gone_through.values,
+            needing=gone_through.needing,
             asked=[(wave, gate) for wave in document["waves"] for gate in wave["approvals"] if gate["next"]],
             bars=_bars(document),
             timeline=wave_timeline(document["waves"], key="waves"),
@@ -67,14 +68,64 @@ def page(document: Mapping[str, Any], command: str) -> bytes:
             shown_by=SHOWN,
         )
     )
-    return (found + "\n").encode("utf-8")
+    yield from _together(pieces)
+    yield b"\n"
 
 
-def _by_wave(migrations: Iterable[Mapping[str, Any]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for number, one in enumerate(migrations):
-        found.setdefault(one["wave"], []).append(number)
-    return found
+TOGETHER = 1 << 16
+"""How many letters of a page are written at once, at least."""
+
+
+def _together(pieces: Iterator[str]) -> Iterator[bytes]:
+    """Yield many small pieces as fewer, longer ones; one of them may be a whole migration."""
+    waiting: list[str] = []
+    letters = 0
+    for piece in pieces:
+        waiting.append(piece)
+        letters += len(piece)
+        if letters >= TOGETHER:
+            yield "".join(waiting).encode("utf-8")
+            waiting, letters = [], 0
+    yield "".join(waiting).encode("utf-8")
+
+
+KEPT = 4_000
+"""How many answers are kept for the next migrations: most are given to neighbours, too."""
+
+
+class _AllPassages:
+    """The passages of every migration, each made anew when it is asked for."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._migrations = document["migrations"]
+        self._answer = lru_cache(KEPT)(document["answers"].__getitem__)
+
+    def __getitem__(self, number: int) -> Passages:
+        return Passages(self._migrations[number], number, self._answer)
+
+    def __iter__(self) -> Iterator[Passages]:
+        return (self[number] for number in range(len(self._migrations)))
+
+
+class _GoneThrough:
+    """What must be known of all migrations before the first is written."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.passages = _AllPassages(document)
+        self.by_wave: dict[str, list[int]] = {}
+        self.needing: list[dict[str, Any]] = []
+        self.answers, self.lists, self.values = Once[Said](), Once[Changed](), Once[str]()
+        uses = count()
+        for one in self.passages:
+            self.by_wave.setdefault(one.one["wave"], []).append(one.number)
+            if one.one["mark"] in {"held", "failed"}:
+                self.needing.append({name: one.one[name] for name in ("mark", "dmsa", "held", "phase")})
+            for said in one.said():
+                self.answers.take_in(said, one.number)
+            for changed in one.changed():
+                self.lists.take_in(changed, one.number)
+            for value in one.values():
+                self.values.take_in(value, next(uses))
 
 
 def _bars(document: Mapping[str, Any]) -> Markup:

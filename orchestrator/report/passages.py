@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -76,16 +76,17 @@ class HostLine(NamedTuple):
 class Passages:
     """One migration, for a page."""
 
-    def __init__(self, one: Mapping[str, Any], number: int, answers: list[Mapping[str, Any]]) -> None:
+    def __init__(self, one: Mapping[str, Any], number: int, answer: Callable[[int], Mapping[str, Any]]) -> None:
         self.one, self.number, self.own = one, number, OwnWords(one)
+        asked = {number: answer(number) for number in dict.fromkeys(self._asked())}
         self._said = {
             number: Said(
                 said["guard"], self.own.role(said["subject"]), said["verdict"], said["waived"],
                 self.own.of(said["evidence"]),
             )
-            for number, said in ((number, answers[number]) for number in self._asked())
+            for number, said in asked.items()
         }  # fmt: skip
-        self._subjects = {number: str(answers[number]["subject"]) for number in self._said}
+        self._subjects = {number: str(said["subject"]) for number, said in asked.items()}
         self.writes = [(write, self._changed(write)) for write in one["writes"]]
 
     def _asked(self) -> Iterator[int]:

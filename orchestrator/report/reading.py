@@ -1,7 +1,8 @@
 """What a run's rows tell a report: a fold of them, shown row by row.
 
 It goes on from the fold that every verb goes by (:class:`orchestrator.model.run.RunState`), and keeps beside it what
-that forgets: every step, answer, write and word.
+that forgets and the report says of the run as a whole. Every step, answer and write is put aside
+(:mod:`orchestrator.report.aside`): of ten thousand migrations they are far more than should be held at once.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from orchestrator.expectation.history import Told
 from orchestrator.journal import Row
 from orchestrator.model.before import Compared, HostSnapshotTaken, SnapshotRepeated, SnapshotTaken
 from orchestrator.model.drilled import DrillBegan, DrillEnded
-from orchestrator.model.driven import RunBegan, RunnerLeft, RunnerTook
+from orchestrator.model.driven import CallRefused, RunBegan, RunnerLeft, RunnerTook
 from orchestrator.model.event import (
     AttemptFinished,
     AttemptSettled,
     AttemptStarted,
     Event,
+    GuardsAsked,
     Held,
     LedgerRead,
     Moved,
@@ -42,16 +43,19 @@ from orchestrator.model.words import (
     WaiverApproved,
     WaiverWithdrawn,
 )
-from orchestrator.report.chapters import Chapters
+from orchestrator.report.aside import Rows
+from orchestrator.report.before_after import snapshots_of
+from orchestrator.report.chapters import FOLLOWED
 from orchestrator.report.evidence import Answers
 from orchestrator.report.hosts_allowed import Curve
 from orchestrator.report.restart_times import Measured, after, before
+from orchestrator.report.shelf import InMemory, Shelf, Shelved
 from orchestrator.views.certificate import Drill
 from orchestrator.views.drill_legs import seconds_between
 from orchestrator.views.moment import iso
 from orchestrator.views.sentence import sentence
 
-_WRITES = (
+WRITES = (
     *(AttemptStarted, AttemptFinished, AttemptSettled, SubjectDone, Moved),
     *(SnapshotTaken, SnapshotRepeated, Compared),
 )
@@ -60,6 +64,9 @@ _WORDS = (
     *(RunBegan, Amended, Approved, WaiverApproved, ApprovalWithdrawn, WaiverWithdrawn, HostReleased, AssertedDone),
     *(AdoptAsked, Released, WayBackAsked, DrillBegan),
 )
+
+_BACK = frozenset({Phase.ROLLED_BACK, Phase.UNLINKED, Phase.REOPENED})
+"""Where a way back may end."""
 
 
 @dataclass
@@ -74,8 +81,6 @@ class WayBack:
     automatic: bool
     accepted_risk: bool
     ended: datetime | None = None
-    under_way: bool = True
-    """Until it is at its end, another word takes its place, or it is turned round."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON data; ``seconds`` is the time to restore."""
@@ -96,23 +101,26 @@ class Reading:
     """The rows of one run, as far as they were shown. Changed by :meth:`take_in` alone."""
 
     run: str
+    shelf: Shelf = field(default_factory=InMemory)
+    """Where is put aside what is told of one migration alone."""
     state: RunState = field(init=False)
+    own_rows: Rows = field(init=False)
+    """The rows that tell of one migration."""
+    answers: Answers = field(init=False)
     rows: int = 0
     """How many rows of this run there were."""
     timeless: int = 0
     """How many of them have no time, because nobody could read it."""
     first_at: datetime | None = None
-    told: list[Told] = field(default_factory=list)
-    """The events that tell of writes."""
-    chapters: dict[str, Chapters] = field(default_factory=dict)
-    answers: Answers = field(default_factory=Answers)
+    server: str = ""
+    """The domain controller that the first write to the directory named."""
     curves: dict[str, Curve] = field(default_factory=dict)
     restarts: list[Measured] = field(default_factory=list)
     runners: list[dict[str, Any]] = field(default_factory=list)
     words: list[dict[str, Any]] = field(default_factory=list)
     """What people said, in order; a hold by a person too."""
-    earlier: dict[str, list[MigrationState]] = field(default_factory=dict)
-    """Each migration at the end of its earlier attempts, whose snapshots the next one replaced."""
+    earlier: dict[str, Shelved] = field(default_factory=dict)
+    """The snapshots of each migration's earlier attempts, which those of the next one replaced."""
     joined: dict[str, list[str]] = field(default_factory=dict)
     """Hosts whose snapshot was taken later than the migration's."""
     ways_back: list[WayBack] = field(default_factory=list)
@@ -122,7 +130,12 @@ class Reading:
 
     def __post_init__(self) -> None:
         self.state = RunState(self.run)
+        self.own_rows = Rows(self.shelf)
+        self.answers = Answers(self.shelf)
         self._drill: Drill | None = None
+        self._wrote_at: datetime | None = None
+        self._going_back: dict[str, WayBack] = {}
+        self._refused: dict[str, list[str]] = {}
 
     def take_in(self, row: Row) -> None:
         """Take in a row; those of other runs count for what they say of shared hosts and accounts.
@@ -156,7 +169,6 @@ class Reading:
         return event
 
     def _follow(self, event: Event, row: Row, known: MigrationState | None) -> None:
-        id_ = getattr(event, "migration", None)
         self._heard(event, row)
         match event:
             case LedgerRead():
@@ -169,15 +181,27 @@ class Reading:
                 self._goes_forward(known)
             case Moved():
                 self._moved(event, row.at)
-        if id_ is not None:
-            chapters = self.chapters.setdefault(id_, Chapters(self.answers))
-            chapters.take_in(event, row.seq, row.at, self._attempt(event, known))
+            case CallRefused():
+                self._refused.setdefault(event.migration, []).append(sentence(event))
+            case AttemptStarted():
+                self.server = self.server or str(event.parameters.get("Server") or "")
+        self._put_aside(event, row, known)
+
+    def _put_aside(self, event: Event, row: Row, known: MigrationState | None) -> None:
+        id_ = getattr(event, "migration", None)
+        if id_ is None:
+            return
+        self.own_rows.heard_of(id_)
+        if type(event) not in FOLLOWED:
+            return
+        if isinstance(event, WRITES):
+            self._wrote_at = row.at or self._wrote_at
+        answers = self.answers.taken(event) if isinstance(event, GuardsAsked) else ()
+        self.own_rows.put(id_, row, known_at=self._wrote_at, attempt=self._attempt(event, known), answers=answers)
 
     def _heard(self, event: Event, row: Row) -> None:
-        """Note writes, words, and who drives."""
-        if isinstance(event, _WRITES):
-            self.told.append((event, row.at))
-        elif isinstance(event, _WORDS) or (isinstance(event, Held) and event.by is not None):
+        """Note words, and who drives."""
+        if isinstance(event, _WORDS) or (isinstance(event, Held) and event.by is not None):
             self.words.append(_word(event, row))
         elif isinstance(event, RunnerTook):
             self.runners.append(_runner(event, row))
@@ -190,20 +214,19 @@ class Reading:
         return now if known is None or isinstance(event, Moved | Released) else known.attempt
 
     def _goes_back(self, event: WayBackAsked, at: datetime | None, known: MigrationState | None) -> None:
-        self._over(event.migration)
         phase = known.phase if known else Phase.PLANNED
         said = (event.migration, event.way.value, event.by, phase, at)
-        self.ways_back.append(WayBack(*said, event.automatic, event.accept_password_risk))
+        one = WayBack(*said, event.automatic, event.accept_password_risk)
+        self.ways_back.append(one)
+        self._going_back[event.migration] = one  # in the place of another, which then has no end
 
     def _goes_forward(self, known: MigrationState) -> None:
-        self._over(known.id)
+        self._going_back.pop(known.id, None)
         if self.state[known.id].attempt != known.attempt:
-            self.earlier.setdefault(known.id, []).append(known)
-
-    def _over(self, id_: str) -> None:
-        for one in self.ways_back:
-            if one.migration == id_:
-                one.under_way = False
+            earlier = self.earlier.setdefault(known.id, Shelved(self.shelf))
+            snapshots = snapshots_of(known)
+            if snapshots is not None:
+                earlier.append(snapshots)
 
     def _moved(self, event: Moved, at: datetime | None) -> None:
         moments = self.admitted.setdefault(event.migration, {})
@@ -211,11 +234,11 @@ class Reading:
             moments["start"] = at
         elif event.trigger is Trigger.COMPLETE:
             moments["complete"] = at
-        if event.dest in {Phase.ROLLED_BACK, Phase.UNLINKED, Phase.REOPENED}:
-            for one in self.ways_back:
-                ends = event.dest is Phase.ROLLED_BACK or one.way != "rollback"
-                if one.migration == event.migration and one.under_way and ends:
-                    one.ended, one.under_way = at, False
+        one = self._going_back.get(event.migration)
+        ends = frozenset({Phase.ROLLED_BACK}) if one and one.way == "rollback" else _BACK
+        if one is not None and event.dest in ends:
+            one.ended = at
+            del self._going_back[event.migration]
 
     def _follow_drill(self, event: Event, row: Row) -> None:
         if isinstance(event, DrillBegan):
@@ -231,13 +254,7 @@ class Reading:
     @property
     def refused_calls(self) -> list[str]:
         """What the gate refused, in this run."""
-        return [
-            entry["said"]
-            for chapters in self.chapters.values()
-            for chapter in chapters.told
-            for entry in chapter.entries
-            if entry["kind"] == "refused"
-        ]
+        return [said for id_ in self.own_rows for said in self._refused.get(id_, ())]
 
 
 _MAY_MEASURE = frozenset({"attempt-started", "subject-done"})

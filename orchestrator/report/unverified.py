@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from orchestrator.model.lifecycle import PATH, Phase
 from orchestrator.model.plan import Plan
 from orchestrator.model.state import MigrationState
 from orchestrator.report.reading import Reading
+from orchestrator.report.totals import Totals
 
 IDS = (
     "journal-end",
@@ -52,8 +53,8 @@ class Facts:
     plan: Plan
     ids: Sequence[str]
     witnessed: int | None
-    migrations: Mapping[str, dict[str, Any]]
-    """Each migration as the report has it."""
+    totals: Totals
+    """What its migrations come to together."""
 
     def states(self) -> Iterator[MigrationState]:
         """Yield where each migration stands."""
@@ -62,12 +63,6 @@ class Facts:
     def begun(self) -> Iterator[MigrationState]:
         """Yield those of which anything was ever written down."""
         return (state for state in self.states() if state.snapshot is not None)
-
-    def entries(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the entries of one kind, with the migration that each is of."""
-        for id_, one in self.migrations.items():
-            for chapter in one["history"]:
-                yield from ((id_, entry) for entry in chapter["entries"] if entry["kind"] == kind)
 
 
 def not_verified(facts: Facts) -> list[dict[str, Any]]:
@@ -146,36 +141,25 @@ def _of_reading(facts: Facts) -> Iterator[dict[str, Any]]:
         "binds, keytabs. The ledger never shows them; the guard no-other-use asks the domain controllers' logs, as "
         "far back as those go.",
     )
-    answers = facts.reading.answers.document()
-    waived = (one for one in answers if one["waived"])
     yield from _some(
         "guards-waived",
         "What these guards ask: they did not pass, and people decided to do without.",
-        (f"{one['guard']} of {one['subject']}: {one['evidence']}" for one in waived),
+        (f"{one['guard']} of {one['subject']}: {one['evidence']}" for one in facts.reading.answers.waived()),
     )
     yield from _some(
         "guards-not-asked",
         "What these guards ask right before Start or Complete: no row of this run has an answer of theirs.",
-        _never_asked(facts, {one["guard"] for one in answers}),
+        _never_asked(facts, facts.reading.answers.guards()),
     )
     yield from _some(
         "not-read-back",
         "Whether these attributes came as they were expected to for sure: no later reading in this journal tells.",
-        _unread(facts.migrations.values()),
+        (
+            f"{attribute}, by {cmdlet}: {count:,} {'migration' if count == 1 else 'migrations'}"
+            for (cmdlet, attribute), count in facts.totals.unread.items()
+        ),
         "dmsa verify PLAN",
     )
-
-
-def _unread(migrations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield each attribute that no reading showed, by what wrote it, and of how many migrations."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for one in migrations:
-        for write in one["writes"]:
-            for change in write["changes"]:
-                if change["sure"] and change["shown"] == "not-read":
-                    found.setdefault((write["cmdlet"], str(change["attribute"])), set()).add(one["dmsa"])
-    for (cmdlet, attribute), of in found.items():
-        yield f"{attribute}, by {cmdlet}: {len(of):,} {'migration' if len(of) == 1 else 'migrations'}"
 
 
 def _never_asked(facts: Facts, asked: set[str]) -> Iterator[str]:
@@ -231,22 +215,12 @@ def _of_people(facts: Facts) -> Iterator[dict[str, Any]]:
 
 
 def _left(facts: Facts) -> Iterator[dict[str, Any]]:
-    writes = list(facts.entries("write"))
     yield from _some(
         "unknown-outcomes",
         "What the far side answered to these writes: the reply was lost, and looking settled what they had done.",
-        (f"{id_}: {one['said']} (row {one['row']})" for id_, one in writes if one["settled"]),
+        facts.totals.settled,
     )
-    yield from _some(
-        "unsettled",
-        "Whether these writes took effect.",
-        (
-            f"{id_}: {one['said']} (row {one['row']})"
-            for id_, one in writes
-            if one["outcome"] in {"open", "unknown"} and not one["settled"]
-        ),
-        "dmsa run PLAN",
-    )
+    yield from _some("unsettled", "Whether these writes took effect.", facts.totals.unsettled, "dmsa run PLAN")
     yield from _some(
         "late-hosts",
         "How these hosts were when the migration began: they joined later, and were written down then.",

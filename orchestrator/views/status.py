@@ -19,7 +19,7 @@ from orchestrator.views.approvals import known_time, migration_waivers, wave_app
 from orchestrator.views.dwelling import dwell_of, ledger_of
 from orchestrator.views.moment import iso
 
-__all__ = ["iso", "status_document"]
+__all__ = ["Standing", "iso", "status_document"]
 
 
 def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None) -> dict[str, Any]:
@@ -31,26 +31,43 @@ def status_document(run: RunState, plan: Plan, digest: str, at: datetime | None)
         digest: the plan's digest.
         at: estate time, read now or last known; None if there is none.
     """
-    known = known_time(run, at)
-    answers = admissible(run, plan, known)
+    standing = Standing(run, plan, at)
     return {
         "plan": plan.name,
         "digest": digest,
         "exit": int(exit_of(run, plan)),
         "estate_time": iso(at),
         "waves": [
-            {
-                "name": wave.name,
-                "state": (state_and_wait := wave_state(run, wave, answers))[0],
-                "waiting": _waiting(state_and_wait[1]),
-                "approvals": wave_approvals(run, plan, wave, known),
-                "windows": _windows(wave, at),
-                "migrations": [_migration(Case.of(run, plan, m.id, at), answers[m.id], known) for m in wave.migrations],
-            }
+            {**standing.wave(wave), "migrations": [standing.migration(one.id) for one in wave.migrations]}
             for wave in plan.waves
         ],
         "receivers": [receiver_document(one) for one in run.notices.receivers.values()],
     }
+
+
+class Standing:
+    """Where everything stands, wave by wave and migration by migration, for whoever does not need all of it at once."""
+
+    def __init__(self, run: RunState, plan: Plan, at: datetime | None) -> None:
+        """See :func:`status_document`; the run must not go on meanwhile."""
+        self._run, self._plan, self._at = run, plan, at
+        self._known = known_time(run, at)
+        self._answers = admissible(run, plan, self._known)
+
+    def wave(self, wave: Wave) -> dict[str, Any]:
+        """Return what a status document says of a wave, without its migrations."""
+        state, waiting = wave_state(self._run, wave, self._answers)
+        return {
+            "name": wave.name,
+            "state": state,
+            "waiting": _waiting(waiting),
+            "approvals": wave_approvals(self._run, self._plan, wave, self._known),
+            "windows": _windows(wave, self._at),
+        }
+
+    def migration(self, id_: str) -> dict[str, Any]:
+        """Return what a status document says of a migration."""
+        return _migration(Case.of(self._run, self._plan, id_, self._at), self._answers[id_], self._known)
 
 
 def receiver_document(one: Receiver) -> dict[str, Any]:

@@ -18,7 +18,6 @@ import argparse
 import gc
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -39,12 +38,11 @@ from orchestrator.model.event import LedgerRead
 from orchestrator.model.lifecycle import Phase
 from orchestrator.planfile import load_plan
 from tests.bench import grown
+from tests.bench.process import ROOT, command, most
 from tests.bench.table import show
 
-ROOT = Path(__file__).parents[2]
 SIZES = (100, 300, 1_000, 3_000, 10_000)
 ASKED = 200
-LOOKS_EVERY = 0.005
 Figures = dict[str, float]
 
 
@@ -60,12 +58,16 @@ def main() -> None:
     if given.alone:
         print(json.dumps(ALONE[given.alone](given.keep)))
         return
+    began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         everything = [_measured(given.keep or Path(folder), size, given) for size in given.sizes]
     load = f"load {os.getloadavg()[0]:.1f}"
     _show_plan(f"growth: a plan of three hosts each, {load}", everything)
     _show_run(f"growth: a run in every phase, {load}", everything)
     _show_memory("growth: memory", everything)
+    took = os.times()
+    spent = took.user + took.system + took.children_user + took.children_system
+    print(f"All of it took {spent:.0f} s of processor time, {time.perf_counter() - began:.0f} s on the clock.")
 
 
 def _measured(folder: Path, size: int, given: argparse.Namespace) -> Figures:
@@ -103,18 +105,9 @@ def _alone(name: str, place: Path) -> Figures:
 
 def _command(name: str, words: tuple[str, ...], place: Path, found: dict[str, list[float]]) -> None:
     """Run the product's own command, and put down what its process took."""
-    with (place / "out").open("wb") as out:
-        child = subprocess.Popen([sys.executable, "-m", "orchestrator", *words], cwd=ROOT, stdout=out, stderr=out)
-        most, ended = 0.0, 0
-        while not ended:
-            most = _most(child.pid) or most
-            time.sleep(LOOKS_EVERY)
-            ended, status, used = os.wait4(child.pid, os.WNOHANG)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"exit {child.returncode}: {words}: {(place / 'out').read_text()[-2000:]}")
-    found.setdefault(name, []).append(used.ru_utime + used.ru_stime)
-    found.setdefault(f"{name}, MiB", []).append(most)
+    seconds, highest = command(words, place / "out")
+    found.setdefault(name, []).append(seconds)
+    found.setdefault(f"{name}, MiB", []).append(highest)
 
 
 # What is measured in a process of its own.
@@ -129,7 +122,7 @@ def _parse(place: Path) -> Figures:
 
 def _load(place: Path) -> Figures:
     took = _processor(lambda: load_plan(place / "p.yaml"))
-    return {"load": took, "load, MiB": _most()}
+    return {"load": took, "load, MiB": most()}
 
 
 def _replay(place: Path) -> Figures:
@@ -137,7 +130,7 @@ def _replay(place: Path) -> Figures:
     with closing(open_journal(place / "j.db", create=False)) as journal:
         head = journal.head()
         took = _processor(lambda: folded(journal, "p", head))
-    return {"rows": head, "replay": took, "replay, MiB": _most()}
+    return {"rows": head, "replay": took, "replay, MiB": most()}
 
 
 def _admission(place: Path) -> Figures:
@@ -163,7 +156,7 @@ def _admission(place: Path) -> Figures:
         "admissible": statistics.median(asked),
         "admissible, 99 of 100": sorted(asked)[int(ASKED * 0.99)],
         "turn": statistics.median(turned),
-        "admission, MiB": _most(),
+        "admission, MiB": most(),
     }
 
 
@@ -188,12 +181,6 @@ def _wall(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def _most(pid: int | str = "self") -> float:
-    """Return the most memory that a process has had, in MiB; what ``getrusage`` tells may be its parent's."""
-    high = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return int(high[1]) / 1024 if high else 0.0
 
 
 # What is shown.

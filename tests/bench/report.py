@@ -16,7 +16,6 @@ import argparse
 import json
 import logging
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from orchestrator.rehearsal.bad_hosts import with_bad_hosts
 from orchestrator.rehearsal.play import play
 from orchestrator.rehearsal.stage import staged
 from tests.bench import generate, programme
+from tests.bench.process import command
 from tests.bench.table import show
 
 FORMS = ("html", "json", "csv")
@@ -84,18 +84,17 @@ def _written(rows: Iterable[Row], journal: Path) -> None:
 def _measured(plan: Path, journal: Path, file: Path, times: int) -> tuple[object, ...]:
     """Run the command, each time in a process of its own, and return its row."""
     load = os.getloadavg()[0]
-    command = [sys.executable, "-m", "orchestrator", "report", str(plan), "--journal", str(journal), "-o", str(file)]
-    took, used = [], []
+    words = ("report", str(plan), "--journal", str(journal), "-o", str(file))
+    took, used, highest = [], [], []
     for _ in range(times):
-        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        began = time.perf_counter()
+        seconds, memory = command(words, file.with_suffix(".out"))
         took.append(time.perf_counter() - began)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        used.append(seconds)
+        highest.append(memory)
     size = file.stat().st_size / 1e6
     rows = _rows(plan, journal)
-    return (file.suffix, rows, size, min(took), statistics.median(took), min(used), peak, load)
+    return (file.suffix, rows, size, min(took), statistics.median(took), min(used), max(highest), load)
 
 
 def _rows(plan: Path, journal: Path) -> int:

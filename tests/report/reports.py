@@ -9,7 +9,9 @@ from typing import Any
 from orchestrator.journal import Entry, MemoryJournal, Row
 from orchestrator.model.event import VERSION, Event, to_body
 from orchestrator.planfile import plan_of
-from orchestrator.report.document import Checked, report_document
+from orchestrator.report.document import Checked, in_full, report_document
+from orchestrator.report.flat import flat
+from orchestrator.report.page import page
 from orchestrator.report.reading import Reading
 from orchestrator.report.schema import report_schema
 from tests.histories import rows_of
@@ -30,7 +32,18 @@ def report_of(rows: tuple[Row, ...], run: str | None = None) -> dict[str, Any]:
     reading = reading_of(rows, run or rows[0].run)
     assert reading.state.plan is not None
     plan = plan_of(reading.state.plan)
-    return report_document(reading, plan, reading.state.digest or "", Checked(len(rows), rows[-1].hash, None))
+    checked = Checked(len(rows), rows[-1].hash, None)
+    return in_full(report_document(reading, plan, reading.state.digest or "", checked))
+
+
+def page_of(document: dict[str, Any], command: str = "plan.yaml") -> bytes:
+    """Return the page of a report, whole."""
+    return b"".join(page(document, command))
+
+
+def table_of(document: dict[str, Any]) -> bytes:
+    """Return the table of a report, whole."""
+    return b"".join(flat(document))
 
 
 @cache

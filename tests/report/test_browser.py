@@ -15,7 +15,6 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli import app
-from orchestrator.report.page import page as page_of
 from tests import story
 from tests.boards import JOURNAL, ROOT, with_plans
 from tests.browser import (
@@ -31,7 +30,7 @@ from tests.browser import (
     violations_by_day_and_night,
     visiting,
 )
-from tests.report.reports import reported, texts
+from tests.report.reports import page_of, reported, texts
 from tests.report.test_hostile import ATTACKS
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def test_what_people_and_directories_say_is_text(chromium, tmp_path):
     document, turn = copy.deepcopy(reported("released-4-held")), itertools.cycle(ATTACKS)
     for holder, key in list(texts(document)):
         holder[key] = next(turn)
-    (tmp_path / "report.html").write_bytes(page_of(document, "plan.yaml"))
+    (tmp_path / "report.html").write_bytes(page_of(document))
     with opened(chromium, tmp_path / "report.html", width=PHONE) as page:
         assert page.locator("script, img, [onmouseover]").count() == 0
         assert ATTACKS[0] in page.inner_text("main")

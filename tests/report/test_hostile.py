@@ -16,10 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.report.drawings import ledger_curve, restart_bars, wave_timeline
-from orchestrator.report.flat import flat
-from orchestrator.report.page import page
 from orchestrator.report.shown import coded, shown
-from tests.report.reports import TOLD, reported, texts
+from tests.report.reports import TOLD, page_of, reported, table_of, texts
 
 ATTACKS = (
     "<script>alert(1)</script>",
@@ -89,7 +87,7 @@ _CLASSES = re.compile(r"[a-z -]*")
 @cache
 def plain() -> _Seen:
     """Return what pages of ordinary reports have: everything that the template can make."""
-    whole = [_Seen(page(reported(name), "plan.yaml")) for name in TOLD]
+    whole = [_Seen(page_of(reported(name))) for name in TOLD]
     found = whole[0]
     for one in whole[1:]:
         found.shapes |= one.shapes
@@ -124,7 +122,7 @@ def test_every_attack_at_every_place(name):
 
 
 def judge(document: dict[str, Any], put: list[str]) -> None:
-    content = page(document, put[0])  # the plan's path is typed by somebody, too
+    content = page_of(document, put[0])  # the plan's path is typed by somebody, too
     seen, known = _Seen(content), plain()
     assert seen.shapes <= known.shapes, seen.shapes - known.shapes
     assert not seen.odd
@@ -184,6 +182,6 @@ def test_drawings_are_whole_whatever_things_are_called(name):
 def test_no_cell_of_the_table_is_a_formula(name):
     for start in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1"):
         document, _ = attacked(name, lambda start=start: f"{start}<b>\x00")
-        cells = [cell for row in csv.reader(io.StringIO(flat(document).decode("utf-8"))) for cell in row]
+        cells = [cell for row in csv.reader(io.StringIO(table_of(document).decode("utf-8"))) for cell in row]
         assert not [cell for cell in cells if cell.lstrip(" ")[:1] in {"=", "+", "-", "@", "\t", "\r", "\uff1d"}]
         assert not [cell for cell in cells if "\x00" in cell]

@@ -62,7 +62,9 @@ def test_numbers_that_follow_each_other_are_a_span():
 
 def test_nothing_that_a_guard_said_is_lost_between_what_is_shared_and_what_is_not():
     document = reported("seed-1")
-    passages = [Passages(one, number, document["answers"]) for number, one in enumerate(document["migrations"])]
+    passages = [
+        Passages(one, number, document["answers"].__getitem__) for number, one in enumerate(document["migrations"])
+    ]
     shared = Once((said, one.number) for one in passages for said in one.said())
     for one in passages:
         apart = {said for _, _, said in one.apart(shared)}

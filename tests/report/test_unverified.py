@@ -19,9 +19,8 @@ from orchestrator.model.driven import CallRefused, RunBegan, RunnerTook
 from orchestrator.model.event import Event
 from orchestrator.model.lifecycle import Pair, Phase, Trigger, Way
 from orchestrator.planfile import canonical, digest, parse_plan
-from orchestrator.report.page import page
 from orchestrator.report.schema import report_schema
-from tests.report.reports import report_of, rows_made
+from tests.report.reports import page_of, report_of, rows_made
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOST = "app01.corp.example"
@@ -97,7 +96,7 @@ def told(*events: Event) -> dict[str, Any]:
     timed = [(event, AT + timedelta(minutes=number)) for number, event in enumerate((*begun(), *events))]
     document = report_of(rows_made("told", timed))
     Draft202012Validator(report_schema()).validate(document)
-    assert page(document, "plan.yaml")
+    assert page_of(document)
     return document
 
 
@@ -146,13 +145,13 @@ def test_a_real_estate_is_not_called_simulated():
     document = told(*PREPARED)
     assert document["estate"]["kind"] == "real"
     assert "simulated" not in {line["id"] for line in document["not_verified"]}
-    assert b"The estate is simulated" not in page(document, "plan.yaml")
+    assert b"The estate is simulated" not in page_of(document)
 
 
 def test_a_refused_call_is_what_needs_a_person_first():
     document = told(*PREPARED, REFUSED)
     assert document["exit"] == 8
-    assert b"The safety rule refused a call" in page(document, "plan.yaml")
+    assert b"The safety rule refused a call" in page_of(document)
 
 
 def test_a_way_back_is_timed_from_the_word_to_its_end():
