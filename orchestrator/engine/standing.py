@@ -54,8 +54,22 @@ _MOMENT = timedelta(microseconds=1)
 class Standing:
     """One wave: what each of its migrations may do, and whether the wave is met."""
 
-    def __init__(self, plan: Plan, wave: Wave, chosen: Collection[str] | None = None) -> None:
-        self._plan, self._wave = plan, wave
+    def __init__(
+        self,
+        plan: Plan,
+        wave: Wave,
+        chosen: Collection[str] | None = None,
+        answers: dict[str, Admission] | None = None,
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            plan: the plan of the run.
+            wave: the wave.
+            chosen: the migrations this is about; None means all.
+            answers: where the answers are put down, with those of other waves; None: by themselves.
+        """
+        self._plan, self._wave, self._shared = plan, wave, answers
         self._ids = tuple(migration.id for migration in wave.migrations)
         self._chosen = None if chosen is None else frozenset(chosen)
         self._timed = bool(wave.window or wave.windows or wave.blackout)
@@ -68,7 +82,7 @@ class Standing:
 
     def forget(self) -> None:
         """Know nothing any longer: the next :meth:`take_in` takes in everything."""
-        self.answers: dict[str, Admission] = {}
+        self.answers: dict[str, Admission] = {} if self._shared is None else self._shared
         self.met = False
         self._states: dict[str, MigrationState] = {}
         self._changed: set[str] = set()
@@ -77,10 +91,10 @@ class Standing:
         self._spent: str | None = None
         self._in_flight = 0
         self._position: dict[str, Known] = {}
-        self._places_in: dict[Known, list[int]] = {}
+        self._those_in: dict[Known, list[str]] = {}
         self._alone: dict[Known, Admission] = {}
         self._wanting: set[Known] = set()
-        self._given: frozenset[int] = frozenset()
+        self._given: frozenset[str] = frozenset()
         self._asked_with: object = None
         self._restless: set[Known] = set()
         self._own: dict[str, tuple[timedelta, ...]] = {}
@@ -119,12 +133,14 @@ class Standing:
         if asked_with == self._asked_with:
             asked = by_time | ({self._position[id_] for id_ in moved} - self._alone.keys())
         else:
-            asked = set(self._places_in)
+            asked = set(self._those_in)
         self._asked_with = asked_with
         others = [known for known in asked if self._ask(known, asked_with[0], at, run)]
-        if moved or asked:
-            changed |= self._put_down(moved, others)
-        return changed
+        if not moved and not asked:
+            return changed
+        answered = self._put_down(moved, others)
+        answered |= changed
+        return answered
 
     def _approved(self, consent: Consent, at: datetime | None) -> object:
         """Return what decides who has approved: nothing where nobody must, else what was said and what counts of it."""
@@ -152,7 +168,7 @@ class Standing:
         windows = [window for gate in GATES if (window := window_of(self._wave, gate)) is not None]
         spans = (steady_until(window, self._wave.blackout, at) for window in windows) if at else ()
         self._until = min(spans, default=None)
-        return {known for known in self._places_in if _is_clocked(known)}
+        return {known for known in self._those_in if _is_clocked(known)}
 
     def _count(self, state: MigrationState) -> bool:
         """Take a state into the sums of the wave; say whether it is another one than before."""
@@ -179,11 +195,13 @@ class Standing:
         if before == known:
             return
         self._position[id_] = known
-        insort(self._places_in.setdefault(known, []), self.places[id_])
+        place_of = self.places.__getitem__
+        insort(self._those_in.setdefault(known, []), id_, key=place_of)
         if before is not None:
-            _mark(self._places_in[before], self.places[id_], belongs=False)
-            if not self._places_in[before]:
-                del self._places_in[before], self._alone[before]
+            those = self._those_in[before]
+            del those[bisect_left(those, place_of(id_), key=place_of)]
+            if not those:
+                del self._those_in[before], self._alone[before]
                 self._wanting.discard(before)
                 self._restless.discard(before)
 
@@ -201,11 +219,11 @@ class Standing:
         _belong(self._restless, known, later != answer)
         return before is not None and before != answer
 
-    def _give_places(self) -> frozenset[int]:
+    def _give_places(self) -> frozenset[str]:
         """Return the first that want a place, as many as are free."""
         free = max(0, self._wave.at_once - self._in_flight)
-        firsts = (self._places_in[known][:free] for known in self._wanting)
-        return frozenset(sorted(chain.from_iterable(firsts))[:free])
+        firsts = chain.from_iterable(self._those_in[known][:free] for known in self._wanting)
+        return frozenset(sorted(firsts, key=self.places.__getitem__)[:free])
 
     def _put_down(self, moved: Iterable[str], others: Collection[Known]) -> set[str]:
         """Put down the answers of migrations that are in another position, or in one that has another answer now.
@@ -213,17 +231,16 @@ class Standing:
         Return those whose answer is not what it was. Who gets a place, or had one, is looked at by himself.
         """
         before, self._given = self._given, self._give_places()
-        single = {*moved, *(self._ids[place] for place in before ^ self._given)}
-        were = {id_: self.answers.get(id_) for id_ in single}
+        were = {id_: self.answers.get(id_) for id_ in {*moved, *(before ^ self._given)}}
         changed: set[str] = set()
         for known in others:
-            those = [self._ids[place] for place in self._places_in[known]]
             answer = self._alone[known]
-            self.answers |= dict.fromkeys(those, self._crowded if _wants_a_place(answer) else answer)
-            changed.update(those)
+            answers = dict.fromkeys(self._those_in[known], self._crowded if _wants_a_place(answer) else answer)
+            self.answers |= answers
+            changed.update(answers)
         for id_, was in were.items():
             answer = self._alone[self._position[id_]]
-            if _wants_a_place(answer) and self.places[id_] not in self._given:
+            if _wants_a_place(answer) and id_ not in self._given:
                 answer = self._crowded
             self.answers[id_] = answer
             (changed.discard if was == answer else changed.add)(id_)
@@ -236,9 +253,10 @@ class Standings:
     def __init__(self, run: RunState, plan: Plan, chosen: Collection[str] | None = None) -> None:
         self._run, self._plan = run, plan
         self._chosen = None if chosen is None else frozenset(chosen)
-        self._waves = {wave.name: Standing(plan, wave, self._chosen) for wave in plan.waves}
+        ids = (migration.id for migration in plan.migrations())
+        self._answers: dict[str, Admission] = dict.fromkeys(ids, Still("not asked yet"))
+        self._waves = {wave.name: Standing(plan, wave, self._chosen, self._answers) for wave in plan.waves}
         self._wave_of = {id_: wave for wave in self._waves.values() for id_ in wave.places}
-        self._answers: dict[str, Admission] = dict.fromkeys(self._wave_of, Still("not asked yet"))
         self._changed: set[str] = set()
 
     def are_of(self, run: RunState, plan: Plan, chosen: Collection[str] | None) -> bool:
@@ -256,8 +274,7 @@ class Standings:
         for wave in self._plan.waves:
             standing = self._waves[wave.name]
             unmet = [name for name in self._plan.needs_of(wave) if not self._waves[name].met]
-            if standing.ask(unmet, at, self._run):
-                self._answers |= standing.answers
+            standing.ask(unmet, at, self._run)
         return self._answers.copy()
 
     def _take_in(self) -> None:

@@ -99,7 +99,7 @@ def _forget_convergence(patch: pytest.MonkeyPatch) -> None:
 def _ignore_at_once(patch: pytest.MonkeyPatch) -> None:
     give = Standing._give_places
 
-    def generous(self: Standing) -> frozenset[int]:
+    def generous(self: Standing) -> frozenset[str]:
         wave, self._wave = self._wave, self._wave.model_copy(update={"at_once": 99})
         try:
             return give(self)
