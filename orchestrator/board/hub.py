@@ -87,7 +87,7 @@ class Hub:
                 await asyncio.wait_for(self._ended.wait(), rest)
 
     async def apart(self, work: Callable[[], Result]) -> Result:
-        """Do work with the follower beside the loop; one piece of it at a time, also where who asked for it has gone."""
+        """Do work with the follower beside the loop; one piece of it at a time, also where who asked has gone."""
         await self._turn.acquire()
         doing = asyncio.ensure_future(asyncio.to_thread(work))
         doing.add_done_callback(lambda _: self._turn.release())  # not before: a thread cannot be told to stop

@@ -27,9 +27,9 @@ LARGE = 340_000
 """How many bytes a state has in the journal that is written after so many rows; a larger one is written after more, in
 proportion. (About 1,200 migrations on three hosts each; or 500, with 20 such runs in one journal.)
 
-To read a state of that size takes 0.2 s, and to fold 2,000 rows 0.15 s, or twice that where what all runs share is asked
-for. To write it takes 0.1 s, where a tenth of it has changed: 50 us and 170 bytes for each of these rows, of which each
-takes a runner about 100 us to fold and the journal 1,000 bytes."""
+To read a state of that size takes 0.2 s, and to fold 2,000 rows 0.15 s, or twice that where what all runs share is
+asked for. To write it takes 0.1 s, where a tenth of it has changed: 50 us and 170 bytes for each of these rows, which
+take a runner about 100 us each to fold, and the journal 1,000 bytes."""
 
 
 class Checkpoints:
