@@ -87,9 +87,11 @@ class Hub:
                 await asyncio.wait_for(self._ended.wait(), rest)
 
     async def apart(self, work: Callable[[], Result]) -> Result:
-        """Do work with the follower beside the loop; one piece of it at a time."""
-        async with self._turn:
-            return await asyncio.to_thread(work)
+        """Do work with the follower beside the loop; one piece of it at a time, also where who asked has gone."""
+        await self._turn.acquire()
+        doing = asyncio.ensure_future(asyncio.to_thread(work))
+        doing.add_done_callback(lambda _: self._turn.release())  # not before: a thread cannot be told to stop
+        return await asyncio.shield(doing)
 
     async def rows(self, run: str, migration: str, before: int | None, most: int = PAGE) -> Found:
         """Return rows that lie further back; none while the journal cannot be read."""

@@ -7,7 +7,7 @@ from the first, which takes longer and says the same. ``dmsa journal verify`` sh
 
 A journal may hold many runs, and a run may be long at rest while others go on. So two things are looked for: the newest
 state of this run, and the newest of any run, whose other half is what all runs share. Neither is further back than a
-runner lets it be (:data:`orchestrator.conductor.checkpoints.EVERY`), and what operators have said since.
+runner lets it be (:mod:`orchestrator.conductor.checkpoints`), and what operators have said since.
 """
 
 from __future__ import annotations

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from orchestrator.model.event import Held, WayBackAsked
 from orchestrator.model.lifecycle import Intention, Phase, Way
 from orchestrator.model.plan import Plan
 from orchestrator.model.state import MigrationState
+
+OnSpent: TypeAlias = Literal["hold", "undo"]
+"""What becomes of a migration whose wave's failure budget is spent, in the words of ``on_failure``."""
 
 BY = "policy on_failure"
 _BEGUN, _COMPLETED = "Start-ADServiceAccountMigration", "Complete-ADServiceAccountMigration"
@@ -69,8 +73,8 @@ def failed(state: MigrationState, plan: Plan) -> TurnBack | None:
     return TurnBack(f"{held.reason}: {held.detail}")
 
 
-def spent_budget(state: MigrationState, plan: Plan, begins: bool, spent: str) -> TurnBack | Spent | None:
-    """Return what becomes of a migration that goes forward in a wave whose failure budget is spent.
+def if_spent(state: MigrationState, plan: Plan, begins: bool) -> OnSpent | None:
+    """Return what becomes of a migration that goes forward once the failure budget of its wave is spent.
 
     None: it goes on, because Complete was sent and the rest belongs to it, or because it is not in flight: it soaks.
 
@@ -78,14 +82,20 @@ def spent_budget(state: MigrationState, plan: Plan, begins: bool, spent: str) ->
         state: where it stands.
         plan: the plan of the run.
         begins: whether its next step would begin something.
-        spent: that the budget is spent, in words.
     """
     if _COMPLETED in state.sent:
         return None
     in_flight = state.admitted is not None
     if in_flight and _BEGUN in state.sent and _may_turn(state, plan):
+        return "undo"
+    return "hold" if begins or in_flight else None
+
+
+def spent_budget(on_spent: OnSpent | None, spent: str) -> TurnBack | Spent | None:
+    """Return what is done where the budget *is* spent; *spent* says so in words."""
+    if on_spent == "undo":
         return TurnBack(f"budget-spent: {spent}")
-    return Spent(spent) if begins or in_flight else None
+    return Spent(spent) if on_spent == "hold" else None
 
 
 def _may_turn(state: MigrationState, plan: Plan) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -44,7 +45,12 @@ def window_of(wave: Wave, gate: str) -> Window | None:
     if window is not None or not wave.blackout:
         return window
     other = next((half for half in halves if half is not None), None)
-    return ALWAYS.model_copy(update={"zone": other.zone}) if other else ALWAYS
+    return _always(other.zone) if other else ALWAYS
+
+
+@cache
+def _always(zone: str) -> Window:
+    return ALWAYS.model_copy(update={"zone": zone})
 
 
 def outside_window(wave: Wave, step: Trigger, at: datetime | None, stretch: Stretch | None) -> Shut | None:

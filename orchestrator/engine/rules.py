@@ -2,6 +2,10 @@
 
 Each answer carries its reason. Ways back ignore windows and failure budgets. :mod:`~orchestrator.engine.waves` asks
 these rules for whole runs.
+
+Two steps lead to it: what the rules look at of one migration (:func:`position_of`), and what they say of that, with all
+that is the same for its whole wave (:func:`judged`). The second sees nothing of the migration itself; so migrations in
+the same position get the same answer, and one of them may be asked for all.
 """
 
 from __future__ import annotations
@@ -9,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from orchestrator.engine.approving import unapproved
-from orchestrator.engine.failing import Spent, TurnBack, failed, spent_budget
+from orchestrator.engine.approving import unapproved, wanted
+from orchestrator.engine.failing import OnSpent, Spent, TurnBack, failed, if_spent, spent_budget
 from orchestrator.engine.outside import NEEDS_WINDOW, outside_window, window_of
-from orchestrator.engine.stretch import stretch_of
+from orchestrator.engine.stretch import Ahead, ahead_of
 from orchestrator.model.lifecycle import Intention, Phase, Trigger, Way, next_step
-from orchestrator.model.plan import Plan, Wave
+from orchestrator.model.plan import Approvals, Plan, Wave
 from orchestrator.model.restarts import Restarts
 from orchestrator.model.run import RunState
 from orchestrator.model.state import MigrationState
@@ -48,6 +52,25 @@ class Still:
 
 
 Admission: TypeAlias = Go | NotYet | Still | Spent | TurnBack
+
+
+class Position(NamedTuple):
+    """What the rules look at of a migration that would take a step forward."""
+
+    step: Trigger
+    begins: bool
+    """It has not begun: first come the waves that its wave needs."""
+    admits: bool
+    """The step takes one of the wave's places."""
+    on_spent: OnSpent | None
+    """What becomes of it where the failure budget is spent."""
+    windowed: bool
+    """The step begins only in a window, and has not begun."""
+    ahead: Ahead | None
+    """What it would restart in that window."""
+    rule: Approvals | None
+    """By which people must agree before the step."""
+
 
 ADMITTING: Mapping[Trigger, Gate] = {Trigger.START: "start", Trigger.COMPLETE: "complete"}
 """Steps that take a place in flight, with the gate (windows, approvals) they pass."""
@@ -128,6 +151,20 @@ def alone(
         spent: that the wave's failure budget is spent, if it is.
         run: who has approved what, and how long restarts were measured to take.
     """
+    return judged(position_of(state, plan, wave, run.restarts), wave, at, needs, spent, run)
+
+
+def position_of(state: MigrationState, plan: Plan, wave: Wave, restarts: Restarts) -> Position | Admission:
+    """Return what the rules look at of one migration; the answer itself where it follows from its state alone.
+
+    It follows from state, plan and the migration's own measured restarts; nothing else makes it another.
+
+    Args:
+        state: where it stands.
+        plan: the plan of the run.
+        wave: its wave.
+        restarts: how long restarts were measured to take, of which those of the migration itself count here.
+    """
     if state.held is not None:
         return failed(state, plan) or Still(f"held: {state.held.reason}")
     step = step_of(state, plan)
@@ -135,27 +172,60 @@ def alone(
         return Still(state.phase.value)
     if state.intention is Intention.BACK or step in {Trigger.CONFIRM, Trigger.ADOPT} or state.asserted is not None:
         return Go(step)
+    gate = ADMITTING.get(step)
+    admits = state.admitted is not step if gate else step in CATCHING_UP and state.admitted is None
+    rule = plan.policy_of(state.id).approvals if gate and admits else None
+    windowed = _has_window(wave, step) and not in_midst(state, step)
+    return Position(
+        step,
+        begins=state.phase in {Phase.PLANNED, Phase.ROLLED_BACK},
+        admits=admits,
+        on_spent=if_spent(state, plan, gate is not None or step is Trigger.PREPARE or admits),
+        windowed=windowed,
+        ahead=ahead_of(state, plan, step, restarts) if windowed else None,
+        rule=rule if rule and gate and wanted(rule, gate) else None,
+    )
+
+
+def judged(
+    position: Position | Admission,
+    wave: Wave,
+    at: datetime | None,
+    needs: Iterable[str],
+    spent: str | None,
+    run: RunState,
+) -> Admission:
+    """Say what migrations in a position may do, places in flight aside.
+
+    Args:
+        position: what counts of them.
+        wave: their wave.
+        at: estate time.
+        needs: the waves that their wave needs and that are not met.
+        spent: that the wave's failure budget is spent, if it is.
+        run: who has approved what, and how long the restarts of all were measured to take; its migrations do not count.
+    """
+    if not isinstance(position, Position):
+        return position
     unmet = list(needs)
-    if unmet and state.phase in {Phase.PLANNED, Phase.ROLLED_BACK}:
+    if unmet and position.begins:
         done = "is" if len(unmet) == 1 else "are"
         return NotYet("needs", None, f"wave {wave.name} needs {', '.join(unmet)}, which {done} not done")
-    admits = state.admitted is not step if step in ADMITTING else step in CATCHING_UP and state.admitted is None
-    stopped = (
-        spent_budget(state, plan, step in ADMITTING or step is Trigger.PREPARE or admits, spent) if spent else None
-    )
-    if stopped is not None:
-        return stopped
-    return _gate(state, plan, wave, step, at, admits, run) or Go(step, admits)
+    stopped = spent_budget(position.on_spent, spent) if spent else None
+    return stopped or _gate(position, wave, at, run) or Go(position.step, position.admits)
 
 
-def _closed(
-    state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, restarts: Restarts
-) -> NotYet | None:
-    """Return that the step's window is closed, or too short now; a step that began ends, whatever the window."""
+def _has_window(wave: Wave, step: Trigger) -> bool:
     gate = NEEDS_WINDOW.get(step)
-    if gate is None or window_of(wave, gate) is None or in_midst(state, step):
+    return gate is not None and window_of(wave, gate) is not None
+
+
+def _closed(position: Position, wave: Wave, at: datetime | None, restarts: Restarts) -> NotYet | None:
+    """Return that the step's window is closed, or too short now; a step that began ends, whatever the window."""
+    if not position.windowed:
         return None
-    late = outside_window(wave, step, at, stretch_of(state, plan, step, restarts))
+    stretch = position.ahead.stretch(restarts) if position.ahead else None
+    late = outside_window(wave, position.step, at, stretch)
     return NotYet(late.waiting_for, late.until, late.detail) if late else None
 
 
@@ -183,17 +253,16 @@ def _restarting(state: MigrationState, host: str) -> bool:
     return not before and host not in state.lost and any(where == host for where, _, _ in state.touched)
 
 
-def _gate(
-    state: MigrationState, plan: Plan, wave: Wave, step: Trigger, at: datetime | None, admits: bool, run: RunState
-) -> NotYet | None:
+def _gate(position: Position, wave: Wave, at: datetime | None, run: RunState) -> NotYet | None:
     """Return what the step still waits for: people's approval (when it is admitted), or its window.
 
     People are asked before the window opens, once what they say now would still be valid then.
     """
-    closed = _closed(state, plan, wave, step, at, run.restarts)
-    if not admits or step not in ADMITTING:
+    closed = _closed(position, wave, at, run.restarts)
+    rule = position.rule
+    if rule is None:
         return closed
-    gate, rule = ADMITTING[step], plan.policy_of(state.id).approvals
+    gate = ADMITTING[position.step]
     opens = closed.until if closed is not None else None
     detail = unapproved(run.consent, wave, gate, rule, opens or at)
     too_early = opens is not None and at is not None and opens >= at + rule.valid_for

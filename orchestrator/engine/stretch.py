@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from orchestrator.model.lifecycle import Trigger
 from orchestrator.model.plan import Host, Migration, Plan
@@ -39,7 +40,23 @@ class Stretch:
         return f"{reboot}, and then {restarts}" if self.count else reboot
 
 
-def stretch_of(state: MigrationState, plan: Plan, step: Trigger, restarts: Restarts) -> Stretch | None:
+class Ahead(NamedTuple):
+    """What a step that begins now would restart, whatever was measured of others."""
+
+    times: int
+    own: Expected | None
+    """What one restart takes, by the migration's own restarts; None while too few were measured."""
+    planned: timedelta
+    """What one takes by the plan."""
+    reboots: bool
+
+    def stretch(self, restarts: Restarts) -> Stretch:
+        """Return what all of it takes, as far as is known now."""
+        each = self.own or restarts.expected_of_any(self.planned)
+        return Stretch(self.times, each, self.planned if self.reboots else None)
+
+
+def ahead_of(state: MigrationState, plan: Plan, step: Trigger, restarts: Restarts) -> Ahead | None:
     """Return what a step that begins now would restart; None if nothing.
 
     Complete is followed by the restarts of confirm. A host that reboots has its workloads restarted after it, and what
@@ -54,8 +71,13 @@ def stretch_of(state: MigrationState, plan: Plan, step: Trigger, restarts: Resta
     count = most_at_one_host(migration, state, afresh=confirms)
     if not count and not reboots:
         return None
-    each = restarts.expected(state.id, policy.restart_takes)
-    return Stretch(count, each, policy.restart_takes if reboots else None)
+    return Ahead(count, restarts.expected_by_its_own(state.id, policy.restart_takes), policy.restart_takes, reboots)
+
+
+def stretch_of(state: MigrationState, plan: Plan, step: Trigger, restarts: Restarts) -> Stretch | None:
+    """Return how much of a window a step needs that begins now; None if it restarts nothing."""
+    ahead = ahead_of(state, plan, step, restarts)
+    return ahead.stretch(restarts) if ahead else None
 
 
 def one_restart(state: MigrationState, plan: Plan, restarts: Restarts) -> Stretch:

@@ -101,7 +101,8 @@ def next_opening(
     return next((begin for begin, end in spans if begin > at and end - begin >= lasting), None)
 
 
-def steady_until(window: Window, blackout: Sequence[Blackout], at: datetime) -> datetime:
+@lru_cache(maxsize=256)
+def steady_until(window: Window, blackout: tuple[Blackout, ...], at: datetime) -> datetime:
     """Return until when, that moment not included, the window stays open or closed, for the same reason."""
     local = at.astimezone(ZoneInfo(window.zone))
     midnight = datetime.combine(local.date() + timedelta(days=1), time.min, ZoneInfo(window.zone)).astimezone(UTC)

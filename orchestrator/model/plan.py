@@ -84,6 +84,10 @@ class Approvals(Model):
         None, description="Approver: public key; with keys, only signed approvals of these people count."
     )
 
+    def __hash__(self) -> int:
+        """Return a hash, keys or not; a mapping has none."""
+        return hash((self.start, self.complete, self.valid_for, frozenset((self.keys or {}).items())))
+
 
 class Policy(Model):
     """Defaults that a wave or a migration may override, leaf by leaf."""

@@ -55,7 +55,7 @@ class Restarts:
     """The measured restarts of one run. Changed by :meth:`take_in` alone."""
 
     own: dict[str, tuple[timedelta, ...]] = field(default_factory=dict)
-    """Of each migration, the youngest last."""
+    """Of each migration, the youngest last; replaced by another when one is measured, never changed."""
     every: tuple[timedelta, ...] = ()
     """Of the whole run, the youngest last."""
     measured: int = 0
@@ -90,9 +90,17 @@ class Restarts:
             id_: the migration.
             planned: its ``restart_takes``.
         """
+        return self.expected_by_its_own(id_, planned) or self.expected_of_any(planned)
+
+    def expected_by_its_own(self, id_: str, planned: timedelta) -> Expected | None:
+        """Return what one restart is expected to take by the migration's own; None while too few were measured."""
         own = self.own.get(id_, ())
-        if len(own) >= OWN_ENOUGH:
-            return Expected(max(p95(own), min(planned, LEAST)), f"p95 of its {len(own)} measured restarts")
+        if len(own) < OWN_ENOUGH:
+            return None
+        return Expected(max(p95(own), min(planned, LEAST)), f"p95 of its {len(own)} measured restarts")
+
+    def expected_of_any(self, planned: timedelta) -> Expected:
+        """Return what one restart is expected to take of a migration that has too few of its own."""
         if len(self.every) >= ENOUGH and self._long > planned:
             return Expected(self._long, f"p95 of {len(self.every)} measured restarts of this run")
         return Expected(planned, "restart_takes")

@@ -35,7 +35,9 @@ from orchestrator.model.words import Amended
 class RunState:
     """All migrations of one run, and what must be known of the journal's other runs.
 
-    Changed by :meth:`apply` and :meth:`overhear` alone, which raise before they change anything.
+    Changed by :meth:`apply` and :meth:`overhear` alone, which raise before they change anything. Not for two threads at
+    once: a runner folds and asks in its one loop, and no call's thread has its run; whoever reads along has a copy; the
+    board looks at runs of its own, one piece of work at a time (:meth:`orchestrator.board.hub.Hub.apart`).
     """
 
     run: str
@@ -72,7 +74,7 @@ class RunState:
     """The migrations that events were about, since whoever goes by it has emptied it."""
     admission: object = field(default=None, repr=False, compare=False)
     """What the wave rules keep of their last answers about this run (:mod:`orchestrator.engine.waves`), and nobody else
-    looks at."""
+    looks at. To ask them changes it: it is no more for two threads at once than :meth:`apply` is."""
     _planned: dict[str, MigrationState] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 import structlog
 
 import tests.world
-from orchestrator.conductor.checkpoints import EVERY, Checkpoints
+from orchestrator.conductor.checkpoints import Checkpoints
 from orchestrator.journal import Entry, Journal, Lease, open_journal
 from orchestrator.model.driven import RunBegan, RunnerTook
 from orchestrator.model.event import VERSION, Event, Held, LedgerRead, from_body, to_body
@@ -61,7 +61,7 @@ def journal_file(place: Path, plan: Path, migrations: int) -> tuple[Path, int]:
         while together := list(islice(rows, TOGETHER)):
             writing.append(together)
         writing.state()
-        writing.append(_reading(migrations))
+        writing.append(_reading(migrations, writing.limit // 2))
         head = journal.head()
         journal.release(lease)
     gc.enable()
@@ -74,6 +74,11 @@ class _Writing:
     def __init__(self, journal: Journal, lease: Lease) -> None:
         self._journal, self._lease, self._head = journal, lease, 0
         self._state, self._checkpoints = RunState("p"), Checkpoints("p")
+
+    @property
+    def limit(self) -> int:
+        """How many rows may be behind the state that was written."""
+        return self._checkpoints.limit
 
     def append(self, events: list[Event]) -> None:
         at = [AT + timedelta(seconds=self._head + number) for number in range(len(events))]
@@ -116,8 +121,8 @@ def _of_one(number: int, hosts: list[int], pattern: list[tuple[str, str]]) -> It
         yield from_body(kind, json.loads(PLACES.sub(put, text)))
 
 
-def _reading(migrations: int) -> list[Event]:
-    """Return rows that follow the newest state: readings of the ledger."""
+def _reading(migrations: int, rows: int) -> list[Event]:
+    """Return so many rows that follow the newest state: readings of the ledger."""
     hosts = generate.placed(migrations, HOSTS_EACH)
     names = {number: tuple(sorted(f"h{host:05d}.corp.example" for host in hosts[number])) for number in hosts}
     soaking = [number for number in range(migrations) if PATH[number % len(PATH)] == "restarted"]
@@ -125,7 +130,7 @@ def _reading(migrations: int) -> list[Event]:
         LedgerRead(
             migration=f"dmsa-{number:05d}", principals=names[number], hosts_present=names[number], sha256="5" * 64
         )
-        for number in (soaking[k % len(soaking)] for k in range(EVERY // 2))
+        for number in (soaking[k % len(soaking)] for k in range(rows))
     ]
 
 

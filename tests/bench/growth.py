@@ -7,9 +7,11 @@ Plans of a hundred to ten thousand migrations on three hosts each, and journals 
 (:mod:`tests.bench.grown`). Each measurement is a process of its own, several times by turns; shown is the median, and
 the most memory of any. ``parse`` is PyYAML's C loader on the same file: as a program that calls ``yaml.load`` gets it,
 and with the cycle collector off, as the loader has it. ``load`` is ``load_plan``, in process. ``admissible`` is asked
-again after each of many events; ``turn`` is what a turn of the conductor's agenda costs after one. ``replay`` folds
-every row, as a runner's start does; ``check``, ``status`` and ``report`` are whole processes, with starting Python.
-Seconds are of processor time, but for those of ``admissible`` and ``turn``.
+for the first time, again after each of many events, and, the same plan with a window for every wave, at the moments at
+which that opens or closes; the cycle collector is on, as in a program, and has walked once over what was read, which is
+told by itself. ``turn`` is what a turn of the conductor's agenda costs after an event. ``replay`` folds every row, as a
+runner's start does; ``check``, ``status`` and ``report`` are whole processes, with starting Python. Seconds are of
+processor time, but where it says wall.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
@@ -36,14 +39,17 @@ from orchestrator.engine.waves import admissible, asked_anew
 from orchestrator.journal import open_journal
 from orchestrator.model.event import LedgerRead
 from orchestrator.model.lifecycle import Phase
+from orchestrator.model.plan import Plan, Window
 from orchestrator.planfile import load_plan
 from tests.bench import grown
 from tests.bench.process import ROOT, command, most
 from tests.bench.table import show
 
 SIZES = (100, 300, 1_000, 3_000, 10_000)
-ASKED = 200
+ASKED, EDGES = 1_000, 40
+HOUR = timedelta(hours=1)
 Figures = dict[str, float]
+Result = TypeVar("Result")
 
 
 def main() -> None:
@@ -64,6 +70,7 @@ def main() -> None:
     load = f"load {os.getloadavg()[0]:.1f}"
     _show_plan(f"growth: a plan of three hosts each, {load}", everything)
     _show_run(f"growth: a run in every phase, {load}", everything)
+    _show_admission(f"growth: who may move, processor time in ms, {load}", everything)
     _show_memory("growth: memory", everything)
     took = os.times()
     spent = took.user + took.system + took.children_user + took.children_system
@@ -139,25 +146,89 @@ def _admission(place: Path) -> Figures:
         run, _ = recalled(journal, "p")
     at = run.last_at
     assert at is not None
-    anew = _processor(lambda: asked_anew(run, plan, at))
+    walked = _processor(gc.collect)
     first = _processor(lambda: admissible(run, plan, at))
+    anew = _processor(lambda: asked_anew(run, plan, at))
     ids = [id_ for id_, state in run.migrations.items() if state.phase is Phase.RESTARTED]
     agenda = Agenda(plan, [migration.id for migration in plan.migrations()])
     list(agenda.worth_a_look(run, at))
-    asked, turned = [], []
+    asked, turned = _Took(), _Took()
     for number in range(ASKED):
         at += timedelta(seconds=1)
         run.apply(LedgerRead(migration=ids[number % len(ids)], principals=(), hosts_present=(), sha256="5" * 64), at)
-        asked.append(_wall(lambda at=at: admissible(run, plan, at)))  # type: ignore[misc]
-        turned.append(_wall(lambda at=at: list(agenda.worth_a_look(run, at))))  # type: ignore[misc]
+        asked.by(lambda at=at: admissible(run, plan, at))  # type: ignore[misc]
+        turned.by(lambda at=at: list(agenda.worth_a_look(run, at)))  # type: ignore[misc]
     return {
-        "anew": anew,
+        "collector": walked,
         "first": first,
-        "admissible": statistics.median(asked),
-        "admissible, 99 of 100": sorted(asked)[int(ASKED * 0.99)],
-        "turn": statistics.median(turned),
+        "anew": anew,
+        "admissible": asked.of_100(50),
+        "admissible, 99 of 100": asked.of_100(99),
+        "admissible, wall": asked.of_100(50, asked.wall),
+        "admissible, 99 of 100, wall": asked.of_100(99, asked.wall),
+        "turn": turned.of_100(50),
         "admission, MiB": most(),
     }
+
+
+def _edges(place: Path) -> Figures:
+    """Return what it costs when the windows of all waves open or close at once, in turns."""
+    plan = _with_windows(load_plan(place / "p.yaml").plan)
+    with closing(open_journal(place / "j.db", create=False)) as journal:
+        run, _ = recalled(journal, "p")
+    at = run.last_at
+    assert at is not None
+    gc.collect()
+    plan.needs_of(plan.waves[0]), plan.policy_of(next(plan.migrations()).id)  # both build an index once
+    first = _processor(lambda: admissible(run, plan, at))
+    anew = _processor(lambda: asked_anew(run, plan, at))
+    edges, others = _Took(), 0
+    at = at.replace(hour=12, minute=0, second=0, microsecond=0)
+    while len(edges.processor) < EDGES:
+        at += HOUR
+        before = admissible(run, plan, at - timedelta(microseconds=1))
+        if at.hour in {OPENS, CLOSES}:
+            answers = edges.by(lambda at=at: admissible(run, plan, at))  # type: ignore[misc]
+            others = max(others, sum(answers[id_] != before[id_] for id_ in answers))
+    return {
+        "windows, first": first,
+        "windows, anew": anew,
+        "edge": edges.of_100(50),
+        "edge, most": max(edges.processor),
+        "edge, wall": edges.of_100(50, edges.wall),
+        "edge, others": others,
+    }
+
+
+OPENS, CLOSES = 22, 4
+
+
+def _with_windows(plan: Plan) -> Plan:
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    window = Window(days=days, open=f"{OPENS:02d}:00", close=f"{CLOSES:02d}:00", zone="UTC")
+    waves = tuple(wave.model_copy(update={"window": window}) for wave in plan.waves)
+    return Plan.model_construct(**{**dict(plan), "waves": waves})
+
+
+class _Took:
+    """What each of many calls took, in processor time and by the clock on the wall."""
+
+    def __init__(self) -> None:
+        self.processor: list[float] = []
+        self.wall: list[float] = []
+
+    def by(self, work: Callable[[], Result]) -> Result:
+        """Do it once more."""
+        processor, wall = time.process_time(), time.perf_counter()
+        made = work()
+        self.wall.append(time.perf_counter() - wall)
+        self.processor.append(time.process_time() - processor)
+        return made
+
+    def of_100(self, number: int, of: list[float] | None = None) -> float:
+        """Return what so many of a hundred did not exceed, in processor time or *of* another."""
+        found = sorted(self.processor if of is None else of)
+        return found[len(found) * number // 100]
 
 
 ALONE: dict[str, Callable[[Path], Figures]] = {
@@ -165,6 +236,7 @@ ALONE: dict[str, Callable[[Path], Figures]] = {
     "load": _load,
     "replay": _replay,
     "admission": _admission,
+    "edges": _edges,
 }
 
 
@@ -175,12 +247,6 @@ def _processor(work: Callable[[], object]) -> float:
     took = time.process_time() - began
     del made
     return took
-
-
-def _wall(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 # What is shown.
@@ -204,8 +270,7 @@ def _plan_row(one: Figures) -> tuple[object, ...]:
 
 def _show_run(title: str, everything: list[Figures]) -> None:
     head = (
-        *("migrations", "rows", "replay, us a row", "status, s", "us each", "each rule of each, us each"),
-        *("`admissible` after an event, ms", "99 of 100, ms", "a turn of the agenda, ms"),
+        *("migrations", "rows", "replay, us a row", "status, s", "us each"),
         *("report, s", "ms each", "bytes each"),
     )
     show(title, head, [_run_row(one) for one in everything])
@@ -218,9 +283,30 @@ def _run_row(one: Figures) -> tuple[object, ...]:
         told = (report, report / size * 1e3, round(one["report, bytes"] / size))
     return (
         *(int(size), int(one["rows"]), one["replay"] / one["rows"] * 1e6, one["status"], one["status"] / size * 1e6),
-        *(one["anew"] / size * 1e6, one["admissible"] * 1e3, one["admissible, 99 of 100"] * 1e3, one["turn"] * 1e3),
         *told,
     )
+
+
+def _show_admission(title: str, everything: list[Figures]) -> None:
+    names = {
+        "each rule of each": "anew",
+        "first call": "first",
+        "after an event": "admissible",
+        "99 of 100": "admissible, 99 of 100",
+        "wall": "admissible, wall",
+        "99 of 100, wall": "admissible, 99 of 100, wall",
+        "a turn of the agenda": "turn",
+        "with windows: each rule of each": "windows, anew",
+        "first call with windows": "windows, first",
+        "edge of all windows": "edge",
+        "most": "edge, most",
+        "edge, wall": "edge, wall",
+        "the collector, once": "collector",
+    }
+    rows = [
+        (int(one["size"]), *(one[key] * 1e3 for key in names.values()), int(one["edge, others"])) for one in everything
+    ]
+    show(title, ("migrations", *names, "other answers at an edge"), rows)
 
 
 def _show_memory(title: str, everything: list[Figures]) -> None:

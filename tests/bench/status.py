@@ -37,7 +37,7 @@ from uuid import UUID
 import structlog
 
 import tests.world
-from orchestrator.conductor.checkpoints import EVERY, KIND, Checkpoints
+from orchestrator.conductor.checkpoints import KIND, Checkpoints
 from orchestrator.journal import Entry, Journal, Lease, open_journal
 from orchestrator.model.driven import RunBegan, RunnerLeft, RunnerTook, ShellGone, ShellOpened
 from orchestrator.model.event import (
@@ -228,7 +228,7 @@ class _Writing:
         lease = self._journal.acquire("bench")
         self._write_down(run, lease)
         looking = run.polling(f"dmsa-{run.number:02d}000", [f"h{run.number:02d}000"])
-        self._append(run, list(itertools.islice(looking, EVERY - 1)), lease)
+        self._append(run, list(itertools.islice(looking, self._states_written[run.name].limit - 1)), lease)
         self._journal.release(lease)
 
     def _write_down(self, run: _Run, lease: Lease) -> None:

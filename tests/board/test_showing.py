@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 import pytest
 
@@ -172,6 +173,32 @@ def test_pages_are_drawn_once_and_kept_in_bounds(monkeypatch):
         assert again.shape == first.shape
 
     asyncio.run(course())
+
+
+def test_who_goes_away_while_he_is_served_lets_nobody_at_the_follower_before_that_has_ended():
+    """A thread goes on when whoever waits for it is cancelled; two at once would fold into one state."""
+    begun, go, order = threading.Event(), threading.Event(), []
+
+    def work():
+        begun.set()
+        assert go.wait(60)
+        order.append("first")
+
+    async def course():
+        hub = hub_of(journal_of(rows()))
+        first = asyncio.create_task(hub.apart(work))
+        assert await asyncio.to_thread(begun.wait, 60)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert hub._turn.locked()
+        second = asyncio.create_task(hub.apart(lambda: order.append("second")))
+        go.set()
+        await second
+        assert not hub._turn.locked()
+
+    asyncio.run(course())
+    assert order == ["first", "second"]
 
 
 def test_it_looks_until_it_ends_and_less_often_in_trouble(monkeypatch):

@@ -99,10 +99,10 @@ def _forget_convergence(patch: pytest.MonkeyPatch) -> None:
 def _ignore_at_once(patch: pytest.MonkeyPatch) -> None:
     give = Standing._give_places
 
-    def generous(self: Standing, asked: Any) -> set[str]:
+    def generous(self: Standing) -> frozenset[str]:
         wave, self._wave = self._wave, self._wave.model_copy(update={"at_once": 99})
         try:
-            return give(self, asked)
+            return give(self)
         finally:
             self._wave = wave
 
@@ -116,8 +116,8 @@ def _ignore_the_window(patch: pytest.MonkeyPatch) -> None:
 
 def _ignore_the_blackout(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(windows, "blacked_out", lambda *_given: None)
-    for module in (outside, missed):  # without what they remember: it would outlive the tooth
-        for name in {"open_until", "next_opening"} & vars(module).keys():
+    for module in (outside, missed, standing):  # without what they remember: it would outlive the tooth
+        for name in {"open_until", "next_opening", "steady_until"} & vars(module).keys():
             patch.setattr(module, name, getattr(windows, name).__wrapped__)
 
 
@@ -130,13 +130,13 @@ def _ignore_needs(patch: pytest.MonkeyPatch) -> None:
 
 
 def _ignore_the_hold(patch: pytest.MonkeyPatch) -> None:
-    alone = rules.alone
+    position_of = rules.position_of
 
     def deaf(state: Any, *given: Any) -> Any:
         spoken = state.held is not None and state.held.reason == "operator"
-        return alone(replace(state, held=None) if spoken else state, *given)
+        return position_of(replace(state, held=None) if spoken else state, *given)
 
-    patch.setattr(standing, "alone", deaf)
+    patch.setattr(standing, "position_of", deaf)
 
 
 def _send_first(patch: pytest.MonkeyPatch) -> None:
