@@ -57,7 +57,7 @@ def admissible(
 ) -> dict[str, Admission]:
     """Say for every migration of the plan, in its order, whether it may move, and why not.
 
-    Not for two threads at once of the same run. The first call finds out where each migration stands: about 20 us each,
+    Not for two threads at once of the same run. The first call finds out where each migration stands: 20 to 50 us each,
     once for a run in a process, not once a turn. From then on a call costs what has changed since, and a copy of the
     answers; where something changes for whole waves (a window opens, a need is met), what it costs to put down each
     answer that is another.
