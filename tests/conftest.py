@@ -10,10 +10,13 @@ import structlog
 from hypothesis import settings
 
 from tests.postgres import database, postgres_server  # noqa: F401 (fixtures)
+from tests.warm import once_built
 
 # How long one example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+once_built()
 
 
 @pytest.fixture(autouse=True)

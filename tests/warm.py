@@ -21,11 +21,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
+
+import typer.main
+import typer.testing
 
 ROOT = Path(__file__).parent.parent
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -166,7 +170,29 @@ def _become(words: list[str], asked_as: str, folder: str, environment: dict[str,
     # By these two a command line knows what it was called.
     sys.modules["__main__"].__package__ = None if words[0] == "dmsa" else module
     sys.argv = [asked_as if words[0] == "dmsa" else f"{ROOT}/{module}/__main__.py", *words[1:]]
-    importlib.import_module("orchestrator.cli" if module == "orchestrator" else module).main()
+    _end_with(importlib.import_module("orchestrator.cli" if module == "orchestrator" else module).main)
+
+
+def _end_with(main: Callable[[], None]) -> NoReturn:
+    """End as an interpreter does, but leave what it has read where it is: tidying that up takes longer than most verbs.
+
+    What nobody caught goes on to the interpreter, which says so, or ends by that signal.
+    """
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    if not isinstance(code, int):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # every thread that is no daemon is waited for
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        code = 120  # as an interpreter's
+    os._exit(code)
 
 
 def _read_everything() -> None:
@@ -177,6 +203,13 @@ def _read_everything() -> None:
         if not module.name.endswith("__main__"):
             with contextlib.suppress(ModuleNotFoundError):  # of an extra: the command will find it missing, too
                 importlib.import_module(module.name)
+    once_built()
+    typer.main.get_command(importlib.import_module("orchestrator.cli").app)
+
+
+def once_built() -> None:
+    """Let a command line be made of its verbs once in this process, not by each call: it takes a tenth of a second."""
+    typer.main.get_command = typer.testing._get_command = cache(typer.main.get_command)
 
 
 if __name__ == "__main__":

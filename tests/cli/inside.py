@@ -90,8 +90,9 @@ class Inside:
 @contextlib.contextmanager
 def inside(folder: Path, *weather: dict[str, Any], **sessions: Any) -> Iterator[Inside]:
     """Serve the quick start's estate under this weather, with these rules for sessions."""
-    estate = yaml.safe_load((ROOT / "plans" / "estates" / "quickstart.yaml").read_text(encoding="utf-8"))
-    text = yaml.safe_dump({**estate, "weather": list(weather), "sessions": sessions})
+    ships = (ROOT / "plans" / "estates" / "quickstart.yaml").read_text(encoding="utf-8")
+    estate = yaml.load(ships, yaml.CSafeLoader)
+    text = yaml.dump({**estate, "weather": list(weather), "sessions": sessions}, Dumper=yaml.CSafeDumper)
     accounts = {name: Account(f"CORP\\{name}", PASSWORD) for name in ("operator", "other")}
     found = Inside(folder, {})
     with contextlib.closing(Lab(text, found.lab, time.monotonic)) as lab:

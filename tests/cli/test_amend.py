@@ -82,7 +82,7 @@ def test_accepting_needs_a_reason_and_amending_a_run(desk, words, code):
 
 def test_a_runner_stops_in_good_order_when_its_plan_is_amended(tmp_path):
     desk = two_batch_hosts(tmp_path, change=None)
-    with desk.running("run", "plan.yaml", "--only", "dmsa-batch") as run:
+    with desk.running("run", "plan.yaml", "--only", "dmsa-batch", forked=True) as run:
         run.until(lambda line: "registered -> restarted" in line)
         plan = read_plan("quickstart.yaml")
         joins(plan)

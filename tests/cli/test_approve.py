@@ -326,7 +326,7 @@ def busy(plan: dict[str, Any]) -> None:
 
 def test_a_runner_obeys_an_approval_from_another_terminal(tmp_path):
     desk = Desk.new(tmp_path, busy)
-    with desk.running("run", "plan.yaml") as run:
+    with desk.running("run", "plan.yaml", forked=True) as run:
         run.until(lambda line: "dmsa-batch" in line and "prepare: New-ADServiceAccount" in line)
         desk.done("approve", "plan.yaml", "--wave", "pilot", "--gate", "start", "--as", "ann", "--reason", "go on")
         run.until(lambda line: "wave pilot, before start: approved by ann: go on" in line)
@@ -342,7 +342,7 @@ def test_a_runner_obeys_somebody_who_takes_his_approval_back(tmp_path):
     desk.done("approve", "plan.yaml", "--wave", "pilot", "--gate", "start", "--as", "ann")
     desk.done(*gate, "ann")
     desk.done(*gate, "ben")
-    with desk.running("run", "plan.yaml") as run:
+    with desk.running("run", "plan.yaml", forked=True) as run:
         run.until(lambda line: "dmsa-batch" in line and "prepared -> started" in line)
         desk.done(*gate, "ben", "--withdraw", "--reason", "not tonight")
         run.until(lambda line: "ben takes the approval back: not tonight" in line)

@@ -220,7 +220,7 @@ def test_a_changed_plan_is_refused(copied):
 
 
 def test_another_runner_is_not_disturbed(desk):
-    with desk.running("run", "plan.yaml", "--only", "dmsa-report") as run:
+    with desk.running("run", "plan.yaml", "--only", "dmsa-report", forked=True) as run:
         assert run.until_line(3)
         refused = desk.dmsa(*DRILL, "--only", BATCH)
         assert (refused.returncode, "the journal is held by" in refused.stderr) == (6, True)
@@ -270,7 +270,7 @@ def test_killed_before_its_certificate_was_written_the_same_command_writes_it(co
 
 
 def test_stopped_it_says_how_it_goes_on_and_lets_nothing_else_begin(desk):
-    with desk.running(*started_only()) as run:
+    with desk.running(*started_only(), forked=True) as run:
         assert run.until_line(9)
         run.signal(signal.SIGINT)
         ended = run.end()
@@ -287,7 +287,7 @@ def test_stopped_it_says_how_it_goes_on_and_lets_nothing_else_begin(desk):
 
 
 def test_a_plan_that_is_amended_meanwhile_ends_it_in_good_order_and_it_goes_on(desk):
-    with desk.running(*started_only()) as run:
+    with desk.running(*started_only(), forked=True) as run:
         assert run.until_line(9)
         plan = read_plan("quickstart.yaml")
         hasten(plan)

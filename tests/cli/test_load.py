@@ -34,7 +34,7 @@ def test_thirty_migrations_get_through_where_there_is_hardly_any_room(tmp_path):
         {"kind": "unavailable", "retry_after": "3s", "when": {"operation": "Create", "nth": 20, "times": 2}},
     ]
     desk = fleet(tmp_path, 30, weather, shells_per_user=3, taken=1, operations_per_user=1)
-    with desk.running("run", "plan.yaml", "--until", "prepared") as run:
+    with desk.running("run", "plan.yaml", "--until", "prepared", forked=True) as run:
         assert run.end().returncode == 0
     assert set(desk.phases().values()) == {"prepared"}
     told = events(desk)

@@ -228,7 +228,7 @@ def test_a_connection_that_goes_further_cannot_tell_of_a_second_hop(connection, 
 
 @pytest.mark.parametrize("line", [9, 36])
 def test_a_signal_ends_the_questions_in_good_order(asking, line):
-    with asking.running(*ASK) as run:
+    with asking.running(*ASK, forked=True) as run:
         assert run.until_line(line)
         run.signal(signal.SIGINT)
         ended = run.end()

@@ -95,7 +95,7 @@ def test_a_way_back_says_for_whom(desk, verb, which):
 
 def test_a_runner_obeys_a_hold_from_another_terminal(desk):
     """Before anything new begins: of the line at which it stood, no step is begun that had not begun."""
-    with desk.running("run", "plan.yaml", "--only", "dmsa-report") as run:
+    with desk.running("run", "plan.yaml", "--only", "dmsa-report", forked=True) as run:
         run.until(lambda line: "drives" in line)
         desk.done("hold", "plan.yaml", "--only", "dmsa-report", "--reason", "stop that")
         run.until(lambda line: "dmsa-report" in line and "HELD (operator): stop that" in line)
@@ -124,9 +124,9 @@ def test_a_runner_carries_out_a_way_back_from_another_terminal(tmp_path):
 
 
 def test_a_runner_of_others_is_waited_for_and_then_the_verb_drives(restarted):
-    with restarted.running("run", "plan.yaml", "--only", "dmsa-report", "--until", "prepared") as run:
+    with restarted.running("run", "plan.yaml", "--only", "dmsa-report", "--until", "prepared", forked=True) as run:
         run.until(lambda line: "drives" in line)
-        with restarted.running("undo", *BATCH, listen_to="stderr") as undo:
+        with restarted.running("undo", *BATCH, listen_to="stderr", forked=True) as undo:
             undo.until(lambda line: "waiting for it" in line)
             assert run.end().returncode == 0
             back = undo.end()

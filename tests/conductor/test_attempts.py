@@ -12,6 +12,7 @@ from orchestrator.model.before import SnapshotTaken
 from orchestrator.model.event import GuardsAsked, Moved
 from orchestrator.model.lifecycle import PATH, Phase, Trigger, Way
 from tests.conductor.test_weather import ERP, HOST, SHORT, of, weather
+from tests.whole import matrix
 from tests.world import DC, World
 
 FROM = PATH[1:]
@@ -88,11 +89,12 @@ def test_from_wherever_the_first_one_went_back(phase, rollback_by):
     go_back(world, first_day)
 
 
-@pytest.mark.parametrize("rollback_by", ["undo", "reset"])
-@pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
-@pytest.mark.parametrize("phase", [Phase.RESTARTED, Phase.COMPLETED])
+@pytest.mark.parametrize(
+    ("switches", "phase", "rollback_by"),
+    matrix(switches=list(SWITCHES), phase=[Phase.RESTARTED, Phase.COMPLETED], rollback_by=["undo", "reset"]),
+)
 def test_whatever_the_directory_gives_back_by_itself(phase, switches, rollback_by):
-    world = world_of(switches, rollback_by)
+    world = world_of(SWITCHES[switches], rollback_by)
     first_day = as_it_was(world)
     world.run(until=phase)
     go_back(world, first_day)

@@ -8,6 +8,7 @@ from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.model.noticed import NoticeRaised, NoticeSent, NoticeUnsent
 from orchestrator.remote.outbox import Answered
 from orchestrator.remote.webhook import Answer
+from tests.cli.desk import hasten
 from tests.world import Crash, Doom, World
 
 TEAMS, SOC = "${env:TEAMS}", "https://soc.corp.example/hooks/B0-secret"
@@ -23,6 +24,12 @@ def notifying(*receivers, **more):
             wave.update(more)
 
     return change
+
+
+def soon(plan):
+    """Tell of everything, in a plan whose two weeks are two hours."""
+    notifying()(plan)
+    hasten(plan)
 
 
 class Told(World):
@@ -263,8 +270,8 @@ def test_what_is_refused_is_not_sent_again_and_the_next_one_is():
 class Posting(Told):
     """A world that knows at which moments of its doom a notice was posted."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, change):
+        super().__init__(change)
         self.moments = []
 
     def outbox_for(self, life):
@@ -281,14 +288,14 @@ class Posting(Told):
 
 def test_killed_around_each_post_every_notice_arrives_and_none_has_two_ids():
     doom = Doom()
-    whole = Posting()
+    whole = Posting(soon)
     whole.run(doom=doom)
     wanted = sorted(whole.occasions())
     twice = 0
     some = whole.moments[:: max(1, len(whole.moments) // 4)]  # every fourth part of the way, all around it
     for post in some:
         for at in (post - 1, post, post + 1, post + 2, post + 3):
-            world = Told()
+            world = Told(soon)
             with pytest.raises(Crash):
                 world.run(doom=Doom(at=at))
             world.run()

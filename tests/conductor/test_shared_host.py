@@ -14,6 +14,7 @@ from orchestrator.model.event import AttemptFinished, AttemptStarted, SubjectDon
 from orchestrator.model.lifecycle import Phase, Trigger, Way
 from orchestrator.views.status import status_document
 from orchestrator.views.summary import summary
+from tests.whole import matrix, some
 from tests.world import Crash, Doom, World
 
 PLAN, ESTATE = "plans/shared-host.yaml", "plans/estates/shared-host.yaml"
@@ -22,7 +23,8 @@ THREE = ("dmsa-print", "dmsa-scan", "dmsa-fax")
 LAYOUTS: dict[str, list[list[list[str]]]] = yaml.safe_load(
     (Path(__file__).parent / "shared_host.yaml").read_text(encoding="utf-8")
 )
-ORIGINALS = pytest.mark.parametrize("original", [None, 0, 1], ids=["absent", "it was 0", "it was 1"])
+ORIGINALS = {"absent": None, "it was 0": 0, "it was 1": 1}
+ORDERS = list(itertools.permutations(THREE))
 
 
 def laid_out(waves: list[list[str]], name: str) -> Callable[[dict[str, Any]], None]:
@@ -90,10 +92,9 @@ def host_of(world: World, id_: str) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(THREE)), ids="-".join)
-@ORIGINALS
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_value_goes_back_with_the_last_one_and_no_sooner(layout, original, order):
+@pytest.mark.parametrize(("layout", "was", "order"), matrix(layout=list(LAYOUTS), was=list(ORIGINALS), order=ORDERS))
+def test_the_value_goes_back_with_the_last_one_and_no_sooner(layout, was, order):
+    original = ORIGINALS[was]
     worlds = worlds_of(layout, original)
     for world in each(worlds):
         world.run(until=Phase.RESTARTED)
@@ -115,10 +116,11 @@ def test_the_value_goes_back_with_the_last_one_and_no_sooner(layout, original, o
         assert [host_of(world, id_)["kept_for"] for id_ in world.ids] == [[] for _ in world.ids]
 
 
-@ORIGINALS
-@pytest.mark.parametrize("order", list(itertools.permutations(THREE)), ids="-".join)
-def test_one_that_comes_while_another_leaves_takes_nothing_of_ours_for_the_original(order, original):
-    """Each begins when the one before it is completed, and that one then goes back."""
+@pytest.mark.parametrize("was", ORIGINALS)
+@pytest.mark.parametrize("order", some(ORDERS, 2), ids="-".join)
+def test_one_that_comes_while_another_leaves_takes_nothing_of_ours_for_the_original(order, was):
+    """Each begins when the one before it is completed, and that one then goes back; each is once the first to come."""
+    original = ORIGINALS[was]
     worlds = worlds_of("in three plans", original)
     for before, id_ in itertools.pairwise((None, *order)):
         assert id_ is not None

@@ -14,6 +14,7 @@ from orchestrator.model.lifecycle import Way
 from tests.expectation.attacks import ATTACKS, CLASS, change
 from tests.expectation.staged import PLANS, run, seen
 from tests.expectation.stream import MEMBERSHIP, Event, event, noise
+from tests.whole import matrix
 
 QUICK = PLANS[0]
 
@@ -26,9 +27,10 @@ def classes(found: Reconciled) -> set[str]:
     return {one.id for one in found.findings}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("way", [None, Way.UNDO, Way.ROLLBACK, Way.RESET], ids=str)
-@pytest.mark.parametrize("plan", PLANS)
+WAYS = (None, Way.UNDO, Way.ROLLBACK, Way.RESET)
+
+
+@pytest.mark.parametrize(("plan", "way", "seed"), matrix(plan=PLANS, way=WAYS, seed=range(3)))
 def test_a_clean_wave_raises_no_alarm(plan: str, way: Way | None, seed: int):
     staged = run(plan, way, seed)
     begin, end = staged.world.estate.spec.clock.start, staged.world.estate.now

@@ -82,12 +82,12 @@ ORDERS = st.permutations([user for user in USERS for _ in range(6)])
 
 
 @settings(max_examples=300, deadline=None)
-@given(ORDERS, st.sampled_from([None, 0, 1]))
-def test_any_interleaving_of_runs_leaves_what_was_there(order, original):
+@given(ORDERS, st.sampled_from([None, 0, 1]), st.integers(0, 6 * len(USERS) - 1))
+def test_any_interleaving_of_runs_leaves_what_was_there(order, original, looked):
     desk = Desk(original)
     todo = {user: ["snapshot", "set", "leave"] * 2 for user in USERS}
     users: set[User] = set()
-    for user in order:
+    for number, user in enumerate(order):
         what = todo[user].pop(0)
         desk.act(user, what)
         users = users | {user} if what == "set" else users - {user} if what == "leave" else users
@@ -97,10 +97,11 @@ def test_any_interleaving_of_runs_leaves_what_was_there(order, original):
                 one for one in users if one.run == run
             }
             assert view.needed_elsewhere(HOST, "a") == {view.named(one) for one in users - {User(run, "a")}}
-            again = RunState(run)
-            for row in desk.rows:
-                fold_in(again, row)
-            assert again == view, "a replay gives the live state"
+            if number in {looked, len(order) - 1}:
+                again = RunState(run)
+                for row in desk.rows:
+                    fold_in(again, row)
+                assert again == view, "a replay gives the live state"
     assert {run: view.switches for run, view in desk.views.items()} == dict.fromkeys(RUNS, desk.views["farm"].switches)
     assert not desk.views["mail"].switches.uses
 

@@ -17,7 +17,7 @@ from orchestrator.rehearsal.play import play
 from orchestrator.rehearsal.stage import staged
 from tests.simulation.seeds import RESET, ROOT, SMALL, rehearsed
 
-SEEDS, CHUNK = 60, 20
+SEEDS, CHUNK = 20, 5
 
 
 def telling(name):

@@ -1,8 +1,12 @@
-"""The whole matrix, or many random plans: ``python -m tests.wayback --jobs 2``; exits 1 if a case ends wrong."""
+"""The whole matrix, or many random plans: ``python -m tests.wayback --jobs 2``; exits 1 if a case ends wrong.
+
+With ``--minutes`` no more are begun after that, and it is told how many were played.
+"""
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections import Counter
@@ -25,24 +29,34 @@ def main() -> int:
     parser.add_argument("--case", type=int, action="append", help="only this case of the matrix, by its number")
     parser.add_argument("--plans", type=int, help="random plans instead of the matrix")
     parser.add_argument("--first", type=int, default=1, help="the first random plan")
+    parser.add_argument("--minutes", type=float, default=math.inf)
     given = parser.parse_args()
     began = time.monotonic()
     if given.plans is not None:
         numbers, play = range(given.first, given.first + given.plans), of_plans
     else:
         numbers, play = given.case or numbered(len(cases()), given.limit), of_matrix
-    came = list(_played(play, list(numbers), given.jobs))
+    came = list(_played(play, list(numbers), given.jobs, began + 60 * given.minutes))
     for line in (table_of_plans if given.plans is not None else tables)(came):
         sys.stdout.write(f"{line}\n")
     wrong = sum(bool(one.wrong) for one in came)
-    sys.stdout.write(f"\n{len(came):,} played in {time.monotonic() - began:,.0f} s, {wrong} wrong\n")
+    many = f"{len(came):,}" if len(came) == len(numbers) else f"time was up: {len(came):,} of {len(numbers):,}"
+    sys.stdout.write(f"\n{many} played in {time.monotonic() - began:,.0f} s, {wrong} wrong\n")
     return 1 if wrong else 0
 
 
-def _played(play: Callable[[Sequence[int]], list[Ended]], numbers: Sequence[int], jobs: int) -> Iterator[Ended]:
+def _played(
+    play: Callable[[Sequence[int]], list[Ended]], numbers: Sequence[int], jobs: int, until: float
+) -> Iterator[Ended]:
     chunks = [numbers[at : at + CHUNK] for at in range(0, len(numbers), CHUNK)]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(play, chunk) for chunk in chunks]):
+        playing = [pool.submit(play, chunk) for chunk in chunks]
+        for done in as_completed(playing):
+            if done.cancelled():
+                continue
+            if time.monotonic() > until:
+                for other in playing:
+                    other.cancel()
             for one in done.result():
                 if one.wrong:
                     sys.stdout.write("\n".join((one.replay, *(f"  {line}" for line in one.wrong), "")))

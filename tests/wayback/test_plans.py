@@ -7,7 +7,8 @@ import pytest
 from tests.wayback.plans import PINNED, rehearsed
 from tests.wayback.runs import of_plans
 
-SEEDS, CHUNK = 200, 25
+SEEDS, CHUNK = 50, 5
+"""As many as are played with the ordinary tests; ``python -m tests.wayback --plans`` plays as many as one likes."""
 
 
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
