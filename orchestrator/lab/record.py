@@ -110,10 +110,10 @@ class Lab:
         with self._now():
             return self._estate.listens(host)
 
-    def up_since(self, host: str) -> datetime | None:
-        """Return when a machine booted, None while nothing answers on it."""
+    def boots(self) -> dict[str, datetime | None]:
+        """Return when each machine booted, None for one on which nothing answers now."""
         with self._now():
-            return self._estate.machine(host).boot if self._estate.listens(host) else None
+            return self._estate.boots()
 
     def advance(self, delta: timedelta) -> None:
         """Let time pass beyond the real time that does."""

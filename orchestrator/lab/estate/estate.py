@@ -102,6 +102,10 @@ class Estate:
         """Say whether anything answers on a machine."""
         return machine.spec.listening and (machine.down_until is None or machine.down_until <= self.now)
 
+    def boots(self) -> dict[str, datetime | None]:
+        """Return when each machine booted, None for one on which nothing answers now."""
+        return {one.name: one.boot if self.reachable(one) else None for one in self.machines.values()}
+
     def listens(self, host: str) -> bool:
         """Say whether there is a machine of this full name, and anything answers on it."""
         machine = self.machines.get(host.lower())

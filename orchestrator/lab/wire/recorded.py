@@ -65,7 +65,7 @@ class RecordedEstate:
 
     def boots(self) -> dict[str, datetime | None]:
         """Return when each machine booted, None for one that does not answer."""
-        return {name: self._lab.up_since(name) for name in self._lab.host_names}
+        return self._lab.boots()
 
     def entry(self, host: str, configuration: str, principal: str) -> Entry:
         """Say whether a host has this session configuration, and lets the caller in."""

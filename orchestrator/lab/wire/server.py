@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -82,6 +83,7 @@ class Server:
         self._fidelity = fidelity or Fidelity()
         self._monotonic = monotonic
         self._hosts: dict[str, _Host] = {}
+        self._followed: dict[str, datetime | None] = {}
         self._watch: asyncio.Task[None] | None = None
         self.authority = Authority()
         self.ca = self.authority.pem
@@ -143,18 +145,28 @@ class Server:
 
     async def _raise_up(self, boots: Boots) -> None:
         """Open the ports of the hosts that came up."""
-        for name, host in self._hosts.items():
-            since = boots[name]
+        for name, since in self._others(boots):
             if since is not None:
+                host = self._hosts[name]
                 host.service.up(since)
                 await host.listen()
+                self._followed[name] = since
 
     async def _take_down(self, boots: Boots) -> None:
         """Close the ports of the hosts that went down."""
-        for name, host in self._hosts.items():
-            if boots[name] is None:
+        for name, since in self._others(boots):
+            if since is None:
+                host = self._hosts[name]
                 host.service.down()
                 await host.deafen()
+                self._followed[name] = None
+
+    def _others(self, boots: Boots) -> list[tuple[str, datetime | None]]:
+        """Return the hosts whose ports have not followed: few of many, and this is asked for every pipeline."""
+        if boots == self._followed:
+            return []
+        followed = self._followed
+        return [(name, since) for name, since in boots.items() if name not in followed or followed[name] != since]
 
     async def _look(self) -> None:
         """Follow the hosts whose time has come while nobody asked anything."""
