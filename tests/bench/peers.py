@@ -47,7 +47,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from tests.bench import forward_wave
+from tests.bench import forward_wave, wave
 from tests.bench.bare import LANES
 from tests.bench.table import show
 from tests.conformance import environment
@@ -77,6 +77,8 @@ class Took:
     processor: float
     calls: int
     failed: int = 0
+    to_floor: float | None = None
+    """Requests for each host beside their floor, as :mod:`tests.bench.wave` counts both."""
 
 
 def calls_of(rows: Sequence[Mapping[str, Any]]) -> Calls:
@@ -140,7 +142,7 @@ def _timed(command: Sequence[str], folder: Path, environment: Mapping[str, str])
     return took, used.ru_utime + used.ru_stime, text
 
 
-def ours(plan: Path, folder: Path, _calls: Calls) -> Took:
+def ours(plan: Path, folder: Path, calls: Calls) -> Took:
     """Run the wave on a lab that runs already."""
     with lab(plan, folder / "lab") as ready:
         estate = {
@@ -164,7 +166,9 @@ def ours(plan: Path, folder: Path, _calls: Calls) -> Took:
         seconds, processor, _ = _timed(command, folder, _environment())
     rows = [json.loads(line) for line in (folder / "lab" / "commands.jsonl").read_text(encoding="utf-8").splitlines()]
     failed = len({row["pipeline"] for row in rows if row["outcome"] != "succeeded"})
-    return Took(seconds, processor, len({row["pipeline"] for row in rows}), failed)
+    hosts = sum(not name.startswith("dc") for name in calls)
+    to_floor = wave.counted(rows, hosts, HOSTS_EACH).ratio
+    return Took(seconds, processor, len({row["pipeline"] for row in rows}), failed, to_floor)
 
 
 def by_hand(plan: Path, folder: Path, calls: Calls) -> Took:
@@ -273,7 +277,10 @@ def main() -> None:
                 shutil.rmtree(folder)
                 loads.append(os.getloadavg()[0])
     load = f"load {min(loads):.1f} to {max(loads):.1f} on {os.cpu_count()} processors"
-    head = ("by", "calls", "failed", "seconds", "least", "most", "processor, s", "a call, ms", "to dmsa run")
+    head = (
+        *("by", "calls", "failed", "seconds", "least", "most", "processor, s", "a call, ms", "to dmsa run"),
+        "requests to floor",
+    )
     rows = _table(took)
     show(f"the calls of a wave over {given.hosts} hosts, medians of {given.rounds} in turns; {load}", head, rows)
 
@@ -289,7 +296,9 @@ def _table(took: Mapping[str, Sequence[Took]]) -> list[tuple[object, ...]]:
         least, most = min(one.seconds for one in rounds), max(one.seconds for one in rounds)
         failed = int(median(name, lambda one: one.failed))
         ratio = seconds / median("dmsa run", lambda one: one.seconds) if "dmsa run" in took else 0.0
-        rows.append((name, number, failed, seconds, least, most, processor, 1000 * processor / number, ratio))
+        to_floor = [one.to_floor for one in rounds if one.to_floor is not None]
+        floor = statistics.median(to_floor) if to_floor else "-"
+        rows.append((name, number, failed, seconds, least, most, processor, 1000 * processor / number, ratio, floor))
     return rows
 
 
