@@ -50,6 +50,15 @@ class Rabbit(LocalRabbitMQ):
         ) as connection:
             yield connection
 
+    @contextmanager
+    def there_again(self) -> Iterator[None]:
+        """Let whatever happens in the context leave a broker that runs, for the tests after it."""
+        try:
+            yield
+        finally:
+            if not self.runs:
+                self.start()
+
     def purge(self, site: str) -> None:
         """Empty a site's queue, as an administrator may."""
         self.control("purge_queue", "--vhost", VHOST, queue_of(site))

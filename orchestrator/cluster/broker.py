@@ -67,7 +67,7 @@ class CeleryEngine:
         self._name = name
         self._app = self._celery(())
         self._missing: set[str] = set()
-        self._publisher = Publisher(self._line, _ERRORS, Outage(str(self._address), "ring", why))
+        self._publisher = Publisher(self._line, _ERRORS, self._outage("ring"))
 
     def ring(self, site: str, migration: str, step: str) -> None:
         """Tell one of those who serve a site. It returns at once: a thread of its own does the telling."""
@@ -104,6 +104,9 @@ class CeleryEngine:
     def close(self) -> None:
         """Send what waits to be sent, if the broker answers, and send nothing more."""
         self._publisher.close()
+
+    def _outage(self, what_for: str) -> Outage:
+        return Outage(str(self._address), what_for, why, (AccessRefused, NotFound))
 
     def _celery(self, sites: Sequence[str]) -> _Rings:
         return _Rings(self._address, self._password, self._name, sites)
@@ -151,7 +154,7 @@ class CeleryEngine:
             hostname=self._name,
             pool="threads",
             concurrency=slots,
-            consumer_cls=partial(_Listener, until=until, ending=ending, outage=Outage(str(self._address), "hear", why)),
+            consumer_cls=partial(_Listener, until=until, ending=ending, outage=self._outage("hear")),
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,  # of Celery's own events; that of AMQP is broker_heartbeat

@@ -11,16 +11,29 @@ _log = structlog.get_logger()
 
 
 class Outage:
-    """What is told of one connection to *broker*; *why* puts an error into words without a secret."""
+    """What is told of one connection to *broker*.
 
-    def __init__(self, broker: str, what_for: str, why: Callable[[BaseException], str]) -> None:
-        self._broker, self._what_for, self._why = broker, what_for, why
+    Args:
+        broker: where it is.
+        what_for: what the connection is for.
+        why: puts an error into words without a secret.
+        answers: errors by which a broker that is there refuses; each is told once more. All others say that it is away.
+    """
+
+    def __init__(
+        self,
+        broker: str,
+        what_for: str,
+        why: Callable[[BaseException], str],
+        answers: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        self._broker, self._what_for, self._why, self._answers = broker, what_for, why, answers
         self._told: type[BaseException] | None = None
         self._lock = threading.Lock()
 
     def begins(self, error: BaseException) -> None:
         """Tell that the connection is down, unless that is known: a broker that is gone says so in several ways."""
-        kind = OSError if isinstance(error, OSError) else type(error)
+        kind = type(error) if isinstance(error, self._answers) else BaseException
         with self._lock:
             known, self._told = self._told, kind
         if known is not kind:

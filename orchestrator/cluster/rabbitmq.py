@@ -79,6 +79,11 @@ class LocalRabbitMQ:
         while self._processes:
             _end(self._processes.pop())
 
+    @property
+    def runs(self) -> bool:
+        """Whether the broker is there, and not only what it is found by (epmd)."""
+        return len(self._processes) == 2 and self._processes[-1].poll() is None
+
     def restart(self) -> None:
         """End it and start it again, where it was and with what it kept."""
         _end(self._processes.pop())

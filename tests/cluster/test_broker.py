@@ -215,7 +215,7 @@ def test_a_ring_for_a_site_without_a_queue_is_told_once(rabbitmq: Rabbit, driver
 
 def test_a_broker_that_goes_and_comes_is_told_once_and_heard_again(rabbitmq: Rabbit, driver: CeleryEngine):
     engine = rabbitmq.engine(EMEA)
-    with capture_logs() as told:
+    with rabbitmq.there_again(), capture_logs() as told:
         with hearing(engine, "emea") as found:
             driver.ring("emea", "before", "start")
             found.wait(lambda it: it.heard)

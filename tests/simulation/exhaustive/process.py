@@ -291,4 +291,5 @@ def _standing(standing: Standing) -> Standing:
     for name, value in vars(standing).items():
         if isinstance(value, dict | list | set) and name != "places":
             setattr(other, name, copy(value))
+    other._those_in = {known: list(ids) for known, ids in standing._those_in.items()}
     return other
