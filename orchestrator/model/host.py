@@ -30,6 +30,10 @@ FIRST_BUILD = 26100
 
 _OS = ("BuildNumber", "ProductType", "LocalDateTime", "LastBootUpTime", "Caption")
 _COMPUTER = ("Name", "Domain", "PartOfDomain", "DomainRole")
+STARTS_WITH_HOST = "Auto"
+"""The ``StartMode`` of a service that "is to be started automatically by the Service Control Manager during system
+startup" (Microsoft Learn, Win32_Service).
+"""
 SERVICE_PROPERTIES = ("Name", "State", "StartMode", "StartName", "ProcessId")
 
 T = TypeVar("T")

@@ -52,6 +52,7 @@ class Sent:
 class Before:
     """A migration's account and hosts at the far side, when the snapshot was taken."""
 
+    at: datetime
     account: Mapping[str, object]
     running: Mapping[str, Mapping[str, bool] | None]
     """None of a host that was on its way up again."""

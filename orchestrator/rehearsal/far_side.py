@@ -101,6 +101,9 @@ class FarSide(Protocol):
         Where the plan leaves it to the host, these are all that log on as the migration's account.
         """
 
+    def up_with_host(self, host: str, since: datetime) -> frozenset[str]:
+        """Return the services that a boot after *since* has started, whether or not they ran before."""
+
 
 DECLARED = frozenset(
     {"ntsecuritydescriptor", "rdn", "parent", "pwdlastset", "lockouttime", "description", "labtakenspns"}
@@ -218,6 +221,12 @@ class EstateFarSide:
         return {name: one.running for name, one in services.items() if one} | {
             name: one.started for name, one in pools.items() if one
         }
+
+    def up_with_host(self, host: str, since: datetime) -> frozenset[str]:
+        """Return the services that start with the host, where it has booted after *since*."""
+        machine = self._estate.machine(host)
+        services = machine.services.values() if machine.boot > since else ()
+        return frozenset(one.spec.name for one in services if one.spec.start_mode == "Auto")
 
     def _account(self, id_: str, replica: Replica) -> Entry | None:
         return replica.live(self._accounts[id_])

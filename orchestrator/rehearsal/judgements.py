@@ -63,6 +63,7 @@ def before_of(plan: Plan, far: FarSide, id_: str, courses: Collection[Course]) -
     """Return the account and the hosts of a migration as the far side has them now: what a way back must leave."""
     hosts = plan.migration(id_).hosts
     return Before(
+        at=far.now,
         account=dict(far.account(id_, far.controllers[0]) or {}),
         running={host.name: None if far.restarting(host.name) else dict(far.running(host, id_)) for host in hosts},
         switches={host.name: _switch_before(far, id_, host.name, courses) for host in hosts},
@@ -94,9 +95,11 @@ def as_before(
             continue
         ran = before.running[host.name]
         # Another migration may restart the whole host between the last look and the move.
-        if ran is not None and not far.restarting(host.name) and dict(far.running(host, course.id)) != ran:
-            said = f"rolled back, and {host.name} runs {far.running(host, course.id)}, ran {ran}"
-            yield Violation("rolled-back-equals-snapshot", course.id, said)
+        if ran is not None and not far.restarting(host.name):
+            runs, by_itself = far.running(host, course.id), far.up_with_host(host.name, before.at)
+            if dict(runs) != ran | {name: True for name in by_itself & runs.keys() if runs[name]}:
+                said = f"rolled back, and {host.name} runs {runs}, ran {ran}"
+                yield Violation("rolled-back-equals-snapshot", course.id, said)
         needed = any(host.name in one.switched for one in courses if one is not course)
         if not needed and far.switch(host.name) != before.switches[host.name]:
             said = f"rolled back, and the switch of {host.name} is {far.switch(host.name)}"

@@ -10,7 +10,7 @@ What the directory's own operations may change on an account is what Complete is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -20,7 +20,7 @@ from orchestrator.model.descriptor import Descriptor, protects
 from orchestrator.model.directory import ACCOUNT_DISABLED, DELEGATED_BY, SILOS
 from orchestrator.model.dn import parent_dn
 from orchestrator.model.facts import BY_ITSELF, DESCRIPTOR, PAIRS_OWN, Facts, asked_then, kept, of_account
-from orchestrator.model.host import ENABLED
+from orchestrator.model.host import ENABLED, STARTS_WITH_HOST, HostSeen
 from orchestrator.steps import by_hand
 from orchestrator.steps.by_hand import TRUSTED_TO_AUTHENTICATE, Target
 from orchestrator.steps.snapshot import Content
@@ -41,19 +41,34 @@ class Circumstances:
 
     ``completed``: Complete was sent in this attempt (or was about to be, when everything was read once more; an Undo
     makes nobody forget it), or by whoever began what was adopted. ``repeated``: the facts right before it.
-    ``needed_by``: the other migrations that need a host's switch. ``target``: the account.
+    ``needed_by``: the other migrations that need a host's switch. ``target``: the account. ``booted``: the hosts that
+    have booted since the snapshot was taken.
     """
 
     completed: bool
     repeated: Facts
     needed_by: Mapping[str, frozenset[str]]
     target: Target
+    booted: Collection[str]
 
 
-def compared(case: Case, before: Content, now: Content) -> Compared:
-    """Hold what is read now against the snapshot."""
+def booted_since(case: Case, found: Iterable[HostSeen]) -> frozenset[str]:
+    """Return which of these hosts have booted since the migration's snapshot was taken."""
+    taken = case.state.snapshot_at
+    return frozenset(host.name for host in found if taken is not None and host.boot_time > taken)
+
+
+def compared(case: Case, before: Content, now: Content, booted: Collection[str] = ()) -> Compared:
+    """Hold what is read now against the snapshot.
+
+    Args:
+        case: the migration.
+        before: what the snapshot holds.
+        now: what was read now.
+        booted: the hosts that have booted since it was taken.
+    """
     facts, present = asked_then(facts_of(before), before.unasked), asked_then(facts_of(now), before.unasked)
-    about = _circumstances(case, str(now.account["dn"]))
+    about = _circumstances(case, str(now.account["dn"]), booted)
     differences = tuple(_differences(facts, present, about))
     return Compared(
         migration=case.migration.id,
@@ -86,7 +101,7 @@ def _of_host(host: HostBefore) -> Iterator[tuple[str, Any]]:
         yield f"log-on name of application pool {name}", pool.log_on
 
 
-def _circumstances(case: Case, dn: str) -> Circumstances:
+def _circumstances(case: Case, dn: str, booted: Collection[str]) -> Circumstances:
     state = case.state
     repeated = state.repeated
     return Circumstances(
@@ -94,6 +109,7 @@ def _circumstances(case: Case, dn: str) -> Circumstances:
         repeated=facts_of(Content.of(repeated)) if repeated else {},
         needed_by={host: case.needed_elsewhere(host) for host in case.hosts_back},
         target=Target(case.account, dn, case.server),
+        booted=booted,
     )
 
 
@@ -206,7 +222,15 @@ def _host(fact: _Fact, about: Circumstances) -> Judgement:
         return "declared", "it was made on the way to the value", ""
     if fact.was in _UP and fact.name.startswith((f"{STATE}service ", f"{STATE}application pool ")):
         return "failed", "it ran before and does not run", by_hand.workload(fact.name.removeprefix(STATE))
+    if host in about.booted and _starts_with_host(fact):
+        return "declared", "it starts with the host, which has booted since the snapshot was taken", ""
     return "foreign", _OTHERS, ""
+
+
+def _starts_with_host(fact: _Fact) -> bool:
+    service = fact.name.removeprefix(f"{STATE}service ")
+    mode = fact.all_before.get((fact.what, f"start mode of service {service}"))
+    return fact.now in _UP and fact.name != service and mode == STARTS_WITH_HOST
 
 
 _JUDGES: Mapping[str, Callable[[_Fact, Circumstances], Judgement]] = {

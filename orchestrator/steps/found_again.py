@@ -15,7 +15,7 @@ from orchestrator.model.directory import PairSeen
 from orchestrator.model.lifecycle import Pair
 from orchestrator.model.observation import Unreadable
 from orchestrator.steps import snapshot
-from orchestrator.steps.comparison import compared
+from orchestrator.steps.comparison import booted_since, compared
 from orchestrator.steps.convergence import converging, pair_reads_everywhere
 from orchestrator.steps.inventory import host_before, read_too_early
 from orchestrator.steps.restart import workload_reads
@@ -37,7 +37,8 @@ def found_again(case: Case, seen: Seen, pairs: list[PairSeen]) -> Compared | Obs
     if isinstance(now, Observe):
         return now
     before = _to_be_found_again(case)
-    result = compared(case, before, now)
+    booted = booted_since(case, (seen.host(name) for name in case.hosts_back))
+    result = compared(case, before, now, booted)
     failed = _failed(result)
     if failed:
         return _not_restored(case, result, failed)

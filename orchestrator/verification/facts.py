@@ -22,10 +22,11 @@ from orchestrator.model.directory import (
     PairSeen,
 )
 from orchestrator.model.facts import DESCRIPTOR, OF_DMSA, Facts
+from orchestrator.model.host import HostSeen
 from orchestrator.model.lifecycle import Pair, Phase
 from orchestrator.steps import by_hand, snapshot
 from orchestrator.steps.by_hand import Target
-from orchestrator.steps.comparison import COMPLETES_BITS, COPIED, compared, facts_of
+from orchestrator.steps.comparison import COMPLETES_BITS, COPIED, booted_since, compared, facts_of
 from orchestrator.steps.snapshot import Content
 from orchestrator.verification.finding import Finding
 
@@ -181,12 +182,13 @@ def _foreign_rights(was: str, now: str, sid: str) -> bool:
     return before.head != after.head or any(not entry.endswith(f";{sid})") for entry in changed)
 
 
-def of_host(case: Case, name: str, before: HostBefore, now: HostBefore) -> Iterator[Difference]:
+def of_host(case: Case, found: HostSeen, before: HostBefore, now: HostBefore) -> Iterator[Difference]:
     """Compare what is known of one host with what is there; a value that was seen right before Complete is known."""
-    taken, repeated = case.state.snapshot, case.state.repeated
+    taken, repeated, name = case.state.snapshot, case.state.repeated, found.name
     assert taken is not None
     empty = Content(taken.account, taken.dmsa, {}, {}, taken.unasked)
-    about = compared(case, replace(empty, hosts={name: before}), replace(empty, hosts={name: now}))
+    was, is_ = (replace(empty, hosts={name: one}) for one in (before, now))
+    about = compared(case, was, is_, booted_since(case, [found]))
     known = _repeated_host(repeated, name)
     for one in about.differences:
         if (one.object, one.name) not in known or known[one.object, one.name] != one.now:

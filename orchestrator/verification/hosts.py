@@ -88,8 +88,10 @@ def _shown(value: int | str | None) -> str:
 
 
 def _workloads(case: Case, found: HostSeen, before: HostBefore, now: HostBefore) -> Iterator[Finding]:
-    for one in of_host(case, found.name, before, now):
+    for one in of_host(case, found, before, now):
         if one.name in {ENABLED, "registry key"} or (one.name == "computer name" and one.now is None):
+            continue
+        if one.verdict == "declared":
             continue
         finding = _changed(case, found.name, before, one)
         if finding is not None:
