@@ -151,6 +151,7 @@ def _state(state: MigrationState, given: Mapping[str, Any]) -> MigrationState:
         "attempt": int,
         "converged_at": _utc,
         "registry_at": _utc,
+        "snapshot_at": _utc,
         "anew_at": _utc,
         "since": _utc,
         "performed": _performed,

@@ -192,6 +192,13 @@ class MigrationState:
     anew_at: datetime | None = None
 
     @property
+    def complete_sent(self) -> bool:
+        """Whether Complete was sent in this attempt, or was about to be when everything was read once more, or may have
+        been by whoever began what was adopted. An Undo makes nobody forget it.
+        """
+        return "Complete-ADServiceAccountMigration" in self.sent or self.repeated is not None or self.adopted
+
+    @property
     def back_not_begun(self) -> bool:
         """Whether a way back stands before its first write, for want of an operator's word about the password."""
         reason = self.held.reason if self.held else None

@@ -14,7 +14,7 @@ from uuid import UUID
 from orchestrator.lab.command import Request, Result
 from orchestrator.lab.estate.cmdlets import is_write
 from orchestrator.lab.estate.estate import Estate
-from orchestrator.lab.estate.machine import folded_account
+from orchestrator.lab.estate.machine import Pool, Service, folded_account
 from orchestrator.lab.estate.migration import MEMBERSHIP, PRECEDED_BY, STATE, SUPERSEDED_BY, SUPERSEDED_STATE
 from orchestrator.lab.estate.replica import Entry, Replica
 from orchestrator.model.plan import Host, Plan
@@ -100,6 +100,9 @@ class FarSide(Protocol):
 
         Where the plan leaves it to the host, these are all that log on as the migration's account.
         """
+
+    def as_dmsa(self, host: Host, id_: str) -> frozenset[str]:
+        """Return which of them run as the dMSA."""
 
     def up_with_host(self, host: str, since: datetime) -> frozenset[str]:
         """Return the services that a boot after *since* has started, whether or not they ran before."""
@@ -210,17 +213,26 @@ class EstateFarSide:
 
     def running(self, host: Host, id_: str) -> Mapping[str, bool]:
         """Return for each service and application pool that is meant whether it runs."""
+        services, pools = self._meant(host, id_)
+        return {one.spec.name: one.running for one in services} | {one.spec.name: one.started for one in pools}
+
+    def as_dmsa(self, host: Host, id_: str) -> frozenset[str]:
+        """Return which of them logged on as the dMSA."""
+        services, pools = self._meant(host, id_)
+        return frozenset(
+            [one.spec.name for one in services if one.as_dmsa] + [one.spec.name for one in pools if one.as_dmsa]
+        )
+
+    def _meant(self, host: Host, id_: str) -> tuple[list[Service], list[Pool]]:
         machine = self._estate.machine(host.name)
         names, pool_names = host.services, host.app_pools
         if host.discovers:
             named = self._named[id_]
             names = tuple(one.name for one in machine.spec.services if folded_account(one.log_on) in named)
             pool_names = tuple(one.name for one in machine.spec.app_pools if folded_account(one.log_on) in named)
-        services = {name: machine.services.get(name.lower()) for name in names}
-        pools = {name: machine.pools.get(name.lower()) for name in pool_names}
-        return {name: one.running for name, one in services.items() if one} | {
-            name: one.started for name, one in pools.items() if one
-        }
+        services = (machine.services.get(name.lower()) for name in names)
+        pools = (machine.pools.get(name.lower()) for name in pool_names)
+        return [one for one in services if one], [one for one in pools if one]
 
     def up_with_host(self, host: str, since: datetime) -> frozenset[str]:
         """Return the services that start with the host, where it has booted after *since*."""

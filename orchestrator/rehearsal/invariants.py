@@ -238,6 +238,8 @@ class Invariants:
         begins = not course.begun or (event.cmdlet in DISRUPTIVE and not self._brings_up(course, event))
         if not course.back and begins and not may_begin(self._plan.wave_of(course.id), event.step, at):
             yield Violation("window", course.id, f"{event.step} begins with {event.cmdlet} at {at}, outside its window")
+        if event.cmdlet in {"Restart-Service", "Start-Service"}:
+            yield from self._idle_stays_idle(course, event)
         if event.cmdlet in DISRUPTIVE:
             for other in self._courses.values():
                 sent = other.open.get(event.subject) if other is not course else None
@@ -245,12 +247,25 @@ class Invariants:
                     said = f"{event.cmdlet} begins at {event.subject} while {other.id} restarts there"
                     yield Violation("one-restart-a-host", course.id, said)
 
+    def _idle_stays_idle(self, course: Course, event: AttemptStarted) -> Iterator[Violation]:
+        """What neither ran when the snapshot was taken nor runs now is nobody's here to start."""
+        host, name = event.subject, str(event.parameters.get("Name", ""))
+        ran = (course.before.running.get(host) if course.before else None) or {}
+        again = course.restarts[host, name] and event.cmdlet == "Restart-Service"
+        if ran.get(name, True) or again or host in self._excused:
+            return
+        if event.cmdlet == "Start-Service" or not self._running(course, host).get(name.lower(), False):
+            yield Violation("idle-stays-idle", course.id, f"{event.cmdlet} starts {name} at {host}, which did not run")
+
+    def _running(self, course: Course, name: str) -> dict[str, bool]:
+        hosts = (host for host in self._plan.migration(course.id).hosts if host.name == name)
+        return {one.lower(): runs for host in hosts for one, runs in self._far.running(host, course.id).items()}
+
     def _brings_up(self, course: Course, event: AttemptStarted) -> bool:
         """Whether a write starts what is down where this attempt has restarted something: no window is waited for."""
         if event.subject not in course.disrupted or event.cmdlet == "Restart-Computer":
             return False
-        hosts = (host for host in self._plan.migration(course.id).hosts if host.name == event.subject)
-        running = {name.lower(): runs for host in hosts for name, runs in self._far.running(host, course.id).items()}
+        running = self._running(course, event.subject)
         return event.cmdlet == "Start-Service" or not running.get(str(event.parameters.get("Name")).lower(), True)
 
     def _settled(self, course: Course, event: AttemptSettled) -> Iterator[Violation]:
@@ -332,12 +347,6 @@ class Invariants:
         if "PrincipalsAllowedToRetrieveManagedPassword" in arrival.parameters:
             yield from self._keeps_everybody(course)
         name = str(arrival.parameters.get("Name", ""))
-        if cmdlet in {"Restart-Service", "Start-Service"}:
-            ran = (course.before.running.get(subject) if course.before else None) or {}
-            if not ran.get(name, True) and subject not in self._excused:
-                yield Violation(
-                    "idle-stays-idle", course.id, f"{cmdlet} started {name} at {subject}, which did not run"
-                )
         if cmdlet == "Restart-Service" and subject not in self._excused:
             course.restarts[subject, name] += 1
             if course.restarts[subject, name] > 1:

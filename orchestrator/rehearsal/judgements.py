@@ -97,9 +97,12 @@ def as_before(
         # Another migration may restart the whole host between the last look and the move.
         if ran is not None and not far.restarting(host.name):
             runs, by_itself = far.running(host, course.id), far.up_with_host(host.name, before.at)
-            if dict(runs) != ran | {name: True for name in by_itself & runs.keys() if runs[name]}:
+            if dict(runs) != dict(ran) | {name: True for name in by_itself & runs.keys() if runs[name]}:
                 said = f"rolled back, and {host.name} runs {runs}, ran {ran}"
                 yield Violation("rolled-back-equals-snapshot", course.id, said)
+        for name in sorted(far.as_dmsa(host, course.id)):
+            said = f"rolled back, and {name} at {host.name} still runs as the dMSA"
+            yield Violation("rolled-back-equals-snapshot", course.id, said)
         needed = any(host.name in one.switched for one in courses if one is not course)
         if not needed and far.switch(host.name) != before.switches[host.name]:
             said = f"rolled back, and the switch of {host.name} is {far.switch(host.name)}"

@@ -39,8 +39,7 @@ _TASK_IS_ON = frozenset({"Ready", "Running", "Queued"})
 class Circumstances:
     """What decides whose a difference is.
 
-    ``completed``: Complete was sent in this attempt (or was about to be, when everything was read once more; an Undo
-    makes nobody forget it), or by whoever began what was adopted. ``repeated``: the facts right before it.
+    ``completed``: Complete may have been sent. ``repeated``: the facts right before it.
     ``needed_by``: the other migrations that need a host's switch. ``target``: the account. ``booted``: the hosts that
     have booted since the snapshot was taken.
     """
@@ -105,7 +104,7 @@ def _circumstances(case: Case, dn: str, booted: Collection[str]) -> Circumstance
     state = case.state
     repeated = state.repeated
     return Circumstances(
-        completed="Complete-ADServiceAccountMigration" in state.sent or repeated is not None or state.adopted,
+        completed=state.complete_sent,
         repeated=facts_of(Content.of(repeated)) if repeated else {},
         needed_by={host: case.needed_elsewhere(host) for host in case.hosts_back},
         target=Target(case.account, dn, case.server),

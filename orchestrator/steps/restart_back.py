@@ -1,7 +1,8 @@
 """restart, on the way back: workloads log on as the original account again; then everything is compared.
 
-Only what this attempt restarted, or what is down, is restarted. Then both objects, their descriptors and every host are
-read once more; a migration is ``rolled_back`` where nothing is left that it would have to give back.
+Only what this attempt restarted, what is down, and what has come up since Complete is restarted. Then both objects,
+their descriptors and every host are read once more; a migration is ``rolled_back`` where nothing is left that it would
+have to give back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from orchestrator.steps.convergence import agreed, awaited, pair_reads_everywher
 from orchestrator.steps.found_again import found_again
 from orchestrator.steps.restart import workload_reads
 from orchestrator.steps.step import Groups, Step, original_missing
-from orchestrator.steps.workloads import logging_on, not_running, restarted
+from orchestrator.steps.workloads import logging_on, not_running, restarted, running_besides
 
 
 class RestartBack(Step):
@@ -43,17 +44,14 @@ class RestartBack(Step):
         return subject == DIRECTORY and awaited(case, endpoint, fault)
 
     def judge(self, case: Case, subject: str, seen: Seen) -> Answer:
-        """Restart what this attempt touched or what is down; then compare."""
+        """Restart what this attempt touched, what is down, and what may run as the dMSA; then compare."""
         if subject == DIRECTORY:
             return _equals_snapshot(case, seen)
         host, found = case.host(subject), seen.host(subject)
         touched = {name.lower() for where, _, name in case.state.touched if where == subject}
-        only = frozenset(touched | _down(case, subject, seen))
+        as_dmsa = running_besides(case, host, found) if case.state.complete_sent else frozenset()
+        only = frozenset(touched | not_running(case, host, found) | as_dmsa)
         return logging_on(case, seen, restarted(case, self.trigger, host, found, seen, only))
-
-
-def _down(case: Case, subject: str, seen: Seen) -> frozenset[str]:
-    return not_running(case, case.host(subject), seen.host(subject))
 
 
 def _equals_snapshot(case: Case, seen: Seen) -> Answer:

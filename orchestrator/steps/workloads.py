@@ -2,7 +2,9 @@
 
 Shared by restart, confirm and the ways back. A workload was restarted if its process began after the
 baseline, the host's own clock before the step touched it; so a restart that somebody else did, or whose reply was lost,
-counts, and none is done twice. A service that did not run in the snapshot is never started: it is idle.
+counts, and none is done twice. What neither ran in the snapshot nor runs now is never started: it is idle. What runs
+now though it did not run then (a boot, or somebody, has started it) logs on anew like everything else: Complete
+disables the account that it runs as, and a way back takes away the dMSA.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def restarted(
         return Record((baseline(case, found, step),))
     workloads: list[WorkloadSeen] = []
     for name, before in _services(case, host).items():
-        if before.state != "Running":
+        if before.state != "Running" and _is_idle(case, found, name):
             workloads.append(WorkloadSeen(kind="service", name=name, state="idle"))
             continue
         if only is None or name.lower() in only:
@@ -65,6 +67,11 @@ def restarted(
     if waiting:
         return _start(case, host, found, waiting[0])
     return _pools_and_tasks(case, host, found, since, workloads, only)
+
+
+def _is_idle(case: Case, found: HostSeen, name: str) -> bool:
+    """Whether a service does not run, and nothing here is what stopped it."""
+    return _state(found, name) != "running" and not did(case, found.name, "Restart-Service", name)
 
 
 def _one_by_one(case: Case, host: Host, found: HostSeen, name: str, restart: Perform) -> Perform:
@@ -110,6 +117,15 @@ def not_running(case: Case, host: Host, found: HostSeen) -> frozenset[str]:
         if service.state == "Running" and _state(found, name) != "running"
     )
     return frozenset((*services, *(pool.lower() for pool in _stopped_pools(case, host, found))))
+
+
+def running_besides(case: Case, host: Host, found: HostSeen) -> frozenset[str]:
+    """Return the lower-case names of services and application pools that run now, and did not run in the snapshot."""
+    was = _before(case, host)
+    services = (name.lower() for name, service in _services(case, host).items() if service.state != "Running")
+    pools = (name.lower() for name, pool in was.app_pools.items() if pool.state != "Started")
+    up = (name for name in services if name in found.services and found.services[name].running)
+    return frozenset((*up, *(name for name in pools if found.app_pools.get(name) == "Started")))
 
 
 def down_at(case: Case, host: Host, found: HostSeen) -> tuple[str, ...]:
@@ -205,7 +221,8 @@ def _pools_and_tasks(
     before = {name.lower(): pool.state for name, pool in _before(case, host).app_pools.items()}
     for pool in host.app_pools:
         started = found.app_pools.get(pool.lower()) == "Started"
-        wanted = before[pool.lower()] == "Started" and (only is None or pool.lower() in only)
+        runs_or_ran = started or before[pool.lower()] == "Started"
+        wanted = runs_or_ran and (only is None or pool.lower() in only)
         again = (host.name, f"Restart-WebAppPool {pool}") not in case.state.landed
         if wanted and (again or not started):
             return Perform(Write(host.name, cmdlet("Restart-WebAppPool", Name=pool)), disruptive=True)

@@ -81,6 +81,37 @@ def test_what_was_found_is_migrated_and_nothing_else():
     assert ("service", "JobArchive") not in by_kind, "nothing starts what is disabled"
 
 
+def start(one: World, name: str) -> Service:
+    """Let somebody start a service."""
+    machine = one.estate.machine(HOST)
+    service = machine.services[name.lower()]
+    one.estate.workloads.start_service(machine, service)
+    return service
+
+
+def test_what_somebody_starts_before_complete_logs_on_as_the_dmsa_like_the_rest():
+    one = world()
+    one.run(until=Phase.LINKED)
+    service = start(one, "JobWatch")
+    assert one.run()[ID].phase is Phase.COMPLETED
+    assert (service.running, service.as_dmsa) == (True, True), "its account is disabled"
+    assert restarts(one)["JobWatch"] == 2
+
+
+@pytest.mark.parametrize("until", [Phase.RESTARTED, Phase.COMPLETED])
+def test_whatever_somebody_starts_runs_as_the_original_after_a_way_back(until):
+    one = world()
+    one.run(until=until)
+    service = start(one, "JobWatch")
+    assert service.as_dmsa is (until is Phase.COMPLETED)
+    one.ask_back(Way.ROLLBACK)
+    state = one.run()[ID]
+    assert (state.phase, service.running, service.as_dmsa) == (Phase.ROLLED_BACK, True, False)
+    assert restarts(one)["JobWatch"] == (until is Phase.COMPLETED), "before Complete every log-on is the original's"
+    (found,) = (each for each in state.compared.differences if each.name == "state of service JobWatch")
+    assert found.verdict == "foreign"
+
+
 def test_the_guards_judged_what_was_found_before_it_was_written_down():
     one = world()
     one.run(until=Phase.PREPARED)

@@ -141,7 +141,7 @@ def _object(where: str, was: Mapping[str, Any], now: Mapping[str, Any], *may_be_
 def _host(name: str, was: Mapping[str, Any], now: Mapping[str, Any], needed: bool) -> Iterator[str]:
     for fact in sorted((was.keys() | now.keys()) - {"boot"}):
         one, other = was.get(fact), now.get(fact)
-        if fact.startswith("service ") and one != other and now["boot"] > was["boot"] and _starts_with_host(one, other):
+        if fact.startswith("service ") and one != other and was["boot"] < now["boot"] and _starts_with_host(one, other):
             continue
         if fact == "switch":
             wanted = {1} if needed else {one} if one != "no-key" else {"no-key", "absent"}
@@ -153,7 +153,8 @@ def _host(name: str, was: Mapping[str, Any], now: Mapping[str, Any], needed: boo
 
 def _starts_with_host(was: Any, now: Any) -> bool:
     """Whether a service was down, and is of those that a boot starts."""
-    return bool(was and now and was[0] == now[0] and was[0].start_mode == "Auto" and not was[1] and now[1])
+    spec, ran, _ = was
+    return bool(not ran and spec.start_mode == "Auto" and now == (spec, True, False))
 
 
 def _machine(machine: Machine) -> dict[str, Any]:
@@ -162,8 +163,8 @@ def _machine(machine: Machine) -> dict[str, Any]:
         "switch": machine.kerberos,
         "boot": machine.boot,
         "event log": machine.event_log,
-        **{f"service {name}": (one.spec, one.running) for name, one in machine.services.items()},
-        **{f"application pool {name}": (one.spec, one.started) for name, one in machine.pools.items()},
+        **{f"service {name}": (one.spec, one.running, one.as_dmsa) for name, one in machine.services.items()},
+        **{f"application pool {name}": (one.spec, one.started, one.as_dmsa) for name, one in machine.pools.items()},
         **{f"task {name}": one.spec for name, one in machine.tasks.items()},
     }
 

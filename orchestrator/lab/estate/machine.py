@@ -36,6 +36,8 @@ class Service:
     running: bool = False
     pid: int = 0
     started: datetime | None = None
+    as_dmsa: bool = False
+    """Whether its process logged on as a dMSA in place of its account."""
     exit_code: int = 0
     broken: int = 0
     """How many of the next starts fail for a reason of the service's own."""
@@ -73,6 +75,8 @@ class Pool:
 
     spec: PoolSpec
     started: bool = False
+    as_dmsa: bool = False
+    """Whether its worker process logged on as a dMSA in place of its account."""
 
 
 class Machine:

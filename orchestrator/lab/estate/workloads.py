@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from orchestrator.lab.estate.clock import Clock
-from orchestrator.lab.estate.logon import Authority
+from orchestrator.lab.estate.logon import Authority, Session
 from orchestrator.lab.estate.machine import Machine, Pool, Service, Task, folded_account
 
 DISABLED = 1058
@@ -40,18 +40,20 @@ class Workloads:
         return service.exit_code
 
     def _launch(self, machine: Machine, service: Service) -> int:
-        if self.authority.log_on(machine, service.spec.log_on) is None:
+        session = self.authority.log_on(machine, service.spec.log_on)
+        if session is None:
             return LOGON_FAILED
         if service.broken:
             service.broken -= 1
             return NO_RESPONSE
         service.running, service.pid, service.started = True, machine.take_pid(), self.clock.now
+        service.as_dmsa = session is Session.DMSA
         return 0
 
     @staticmethod
     def stop_service(service: Service) -> None:
         """End a service's process."""
-        service.running, service.pid, service.started = False, 0, None
+        service.running, service.pid, service.started, service.as_dmsa = False, 0, None, False
 
     def restart_service(self, machine: Machine, service: Service) -> list[tuple[Service, int]]:
         """Stop a service with its running dependents and start all of them again.
@@ -84,7 +86,8 @@ class Workloads:
 
     def start_pool(self, machine: Machine, pool: Pool) -> bool:
         """Start an application pool; say whether its identity could log on."""
-        pool.started = self.authority.log_on(machine, pool.spec.log_on) is not None
+        session = self.authority.log_on(machine, pool.spec.log_on)
+        pool.started, pool.as_dmsa = session is not None, session is Session.DMSA
         return pool.started
 
     def first_day(self, machine: Machine) -> None:
