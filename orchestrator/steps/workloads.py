@@ -59,7 +59,8 @@ def restarted(
             workloads.append(WorkloadSeen(kind="service", name=name, state="idle"))
             continue
         if only is None or name.lower() in only:
-            answer = _service(host.name, name, found, seen, since)
+            looked_since = found.local_time > since or did(case, host.name, "Restart-Service", name) > 0
+            answer = _service(host.name, name, found, seen, since, looked_since=looked_since)
             if answer is not None:
                 return _one_by_one(case, host, found, name, answer) if isinstance(answer, Perform) else answer
         workloads.append(WorkloadSeen(kind="service", name=name, state=_state(found, name)))
@@ -188,15 +189,20 @@ def _down_dependents(before: HostBefore, found: HostSeen) -> list[str]:
     return [name for name in dependents_of(before) if _state(found, name) != "running"]
 
 
-def _service(host: str, name: str, found: HostSeen, seen: Seen, since: datetime) -> Answer | None:
-    """Return what is next for one service, or None when it was restarted after *since* and runs."""
+def _service(
+    host: str, name: str, found: HostSeen, seen: Seen, since: datetime, *, looked_since: bool
+) -> Answer | None:
+    """Return what is next for one service, or None when it was restarted after *since* and runs.
+
+    What was seen no later than the baseline cannot show a restart after it; its process need not be asked for.
+    """
     service = found.services.get(name.lower())
     if service is None:
         raise Unreadable(f"{host} no longer has a service {name}")
     restart = Perform(
         Write(host, cmdlet("Restart-Service", Name=service.name, Force=True, PassThru=True)), disruptive=True
     )
-    if not service.running:
+    if not service.running or not looked_since:
         return restart
     began = found.processes.get(service.pid)
     if began is None:
