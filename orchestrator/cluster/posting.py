@@ -89,6 +89,11 @@ class PostingPool:
         """How many calls were started and not yet handed out."""
         return self._home.in_flight
 
+    @property
+    def backlog(self) -> int:
+        """How many calls wait here, where the directory's are carried; sites have no room in common."""
+        return self._home.backlog
+
     def start(self, token: int, call: Call, ticket: Ticket, leave: Leave | None = None, about: About = NOTHING) -> None:
         """Run a call, here or by a runner of its site, which asks the board itself whether a write may leave.
 

@@ -1,21 +1,24 @@
 """Which migrations are worth another look, and when: so that a turn costs what has changed, not what exists.
 
 A migration that was looked at and had nothing to do is left alone until its state or its admission changes, something
-of it lands, or what it waits for is due.
+of it lands, or what it waits for is due. One that would begin something while there is no room for its calls is put
+off: what waits long for its turn is answered in pieces, and the first of them is too old to write by when the last one
+comes.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
+from itertools import chain
 
 from orchestrator.conductor.flights import Key
 from orchestrator.engine.standing import Standing
 from orchestrator.engine.waves import Admission, Go
 from orchestrator.model.lifecycle import Trigger
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import Plan, Wave
 from orchestrator.model.run import RunState
 
 _FEW = 64
@@ -24,6 +27,10 @@ _FEW = 64
 
 def _begins(answer: Admission) -> bool:
     return isinstance(answer, Go) and (answer.admits or answer.step is Trigger.PREPARE)
+
+
+def _prepares(answer: Admission) -> bool:
+    return isinstance(answer, Go) and answer.step is Trigger.PREPARE
 
 
 class Agenda:
@@ -39,25 +46,49 @@ class Agenda:
         self._dues: list[tuple[datetime, Key]] = []
         self._most = _FEW
         self._news: set[str] = set()
+        self._put_off: dict[str, list[tuple[bool, int, str]]] = {wave.name: [] for wave in plan.waves}
+        """A heap for each wave: who has come furthest is first, then who stands first in the plan."""
 
-    def worth_a_look(self, run: RunState, at: datetime | None) -> Iterator[tuple[str, Admission]]:
+    def worth_a_look(
+        self, run: RunState, at: datetime | None, full: Callable[[str], bool] = lambda _id: False
+    ) -> Iterator[tuple[str, Admission]]:
         """Yield the migrations that may have something to do, with what the wave rules say of them.
 
         A migration that is not stirred again by :meth:`stir`, a change or a due time is not yielded next time.
+
+        Args:
+            run: where everything stands.
+            at: estate time.
+            full: whether there is no room for a migration to begin something; it is asked again in the next turn.
         """
         self._wake(at)
         self._take_in(run)
         for wave in self._plan.waves:
             standing = self._waves[wave.name]
-            unmet = [name for name in self._plan.needs_of(wave) if not self._waves[name].met]
-            changed = standing.ask(unmet, at, run)
-            for id_ in sorted(changed | self._stirred.pop(wave.name, set()), key=standing.places.__getitem__):
+            changed = standing.ask(self._unmet(wave), at, run)
+            ids = sorted(changed | self._stirred.pop(wave.name, set()), key=standing.places.__getitem__)
+            for id_ in chain(ids, self._taken_up(wave, full)):
                 if run.touched and _begins(standing.answers[id_]):
                     self._take_in(run)  # what was written in this turn may have spent the budget that it begins on
-                    for other in standing.ask(unmet, at, run):
+                    for other in standing.ask(self._unmet(wave), at, run):
                         self.stir(other)
-                yield id_, standing.answers[id_]
+                answer = standing.answers[id_]
+                if _begins(answer) and full(id_):
+                    heapq.heappush(self._put_off[wave.name], (_prepares(answer), standing.places[id_], id_))
+                else:
+                    yield id_, answer
             self._take_in(run)
+
+    def _unmet(self, wave: Wave) -> list[str]:
+        return [name for name in self._plan.needs_of(wave) if not self._waves[name].met]
+
+    def _taken_up(self, wave: Wave, full: Callable[[str], bool]) -> Iterator[str]:
+        """Yield who was put off and would still begin something, while there is room."""
+        put_off, answers = self._put_off[wave.name], self._waves[wave.name].answers
+        while put_off and not full(put_off[0][2]):
+            id_ = heapq.heappop(put_off)[2]
+            if _begins(answers[id_]):
+                yield id_
 
     def news(self) -> set[str]:
         """Return the migrations that events were about since this was asked last."""
@@ -89,6 +120,8 @@ class Agenda:
             return
         self._again.clear()
         self._dues.clear()
+        for put_off in self._put_off.values():
+            put_off.clear()
         self._anew = True
         for standing in self._waves.values():
             standing.forget()

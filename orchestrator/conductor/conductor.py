@@ -228,7 +228,7 @@ class Conductor:
             self._deck.forget()  # what waited for the time to be known
         self._deck.take_in()
         self._noticing.write_answers()
-        for id_, answer in self._agenda.worth_a_look(self.state, at):
+        for id_, answer in self._agenda.worth_a_look(self.state, at, self._deck.is_full):
             self._noticing.note(id_, answer)
             if self._homeward and self.state[id_].intention is Intention.FORWARD:
                 continue

@@ -65,6 +65,11 @@ class FlightDeck:
         """Forget what was read about a subject."""
         self._seen.get(key[0], {}).pop(key[1], None)
 
+    def is_full(self, id_: str) -> bool:
+        """Whether a migration had better not begin anything: too many calls wait, and none of them is its own."""
+        under_way = self.flights.under_way(id_) or self._seen.get(id_) or self.state[id_].performed
+        return self.flights.crowded and not under_way
+
     def forget(self, id_: str | None = None) -> None:
         """Forget what was read of a migration (None: of any), and what it waited for."""
         self._agenda.forget(id_)

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from orchestrator.conductor.fence import Fence, Intended
 from orchestrator.model.call import Read, Ticket, Write
+from orchestrator.model.event import DIRECTORY
 from orchestrator.model.lifecycle import Intention, Phase
 from orchestrator.model.observation import Reply
 from orchestrator.remote.pool import About, Pool
@@ -24,6 +25,14 @@ from orchestrator.remote.transport import Transport
 
 Key: TypeAlias = tuple[str, str]
 """A migration's id and one of its subjects."""
+
+
+ROOM = 64
+"""How many calls may wait before no migration begins anything that is not under way: some seconds' worth of them.
+
+Of a hundred migrations that begin at once each would wait for all the others' calls, and what is read for a write may
+be half a minute old at most.
+"""
 
 
 @dataclass
@@ -82,12 +91,28 @@ class Flights:
         self._short: dict[Key, Flight] = {}
         """Flights with reads for which there was no session."""
         self._disruptive: Counter[str] = Counter()
+        self._migrations: Counter[str] = Counter()
         self._grounded = False
 
     @property
     def any(self) -> bool:
         """Whether anything is in the air that can still land: what the pool no longer carries never will."""
         return bool(self._air) and bool(self._pool.in_flight)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more calls wait than are soon carried: for a thread, or for a session with the directory.
+
+        Never when nothing is in the air: then nothing that lands would say that there is room again.
+        """
+        if not self._air and not self._boarded:
+            return False
+        short = sum(len(flight.todo) for (_, subject), flight in self._short.items() if subject == DIRECTORY)
+        return self._pool.backlog + len(self._boarded) + short >= ROOM
+
+    def under_way(self, id_: str) -> bool:
+        """Whether something is under way for a migration."""
+        return self._migrations[id_] > 0
 
     def busy(self, key: Key) -> bool:
         """Whether something is under way for a subject."""
@@ -229,11 +254,13 @@ class Flights:
         flight = boarded.flight
         if flight.key not in self._busy:
             self._busy[flight.key] = flight
+            self._migrations[flight.key[0]] += 1
             self._disruptive[flight.key[1]] += flight.disruptive
         flight.open += 1
         self._boarded.append(boarded)
 
     def _end(self, flight: Flight) -> None:
         if self._busy.pop(flight.key, None) is not None:
+            self._migrations[flight.key[0]] -= 1
             self._short.pop(flight.key, None)
             self._disruptive[flight.key[1]] -= flight.disruptive

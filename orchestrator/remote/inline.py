@@ -48,6 +48,11 @@ class InlinePool(Generic[Token]):
         return len(self._waiting) + len(self._ended) + self._elsewhere
 
     @property
+    def backlog(self) -> int:
+        """How many calls wait for their turn."""
+        return len(self._waiting)
+
+    @property
     def waiting(self) -> tuple[tuple[Call, Ticket], ...]:
         """The calls that were started and never carried; also once the pool is closed."""
         return tuple(self._calls.values())

@@ -60,6 +60,10 @@ class Pool(Protocol[Token]):
     def in_flight(self) -> int:
         """How many calls were started and not yet handed out."""
 
+    @property
+    def backlog(self) -> int:
+        """How many calls were started that nothing in this process has taken up yet."""
+
     def start(
         self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None, about: About = NOTHING
     ) -> None:
@@ -91,10 +95,13 @@ class _Board(Generic[Token]):
     def __init__(self) -> None:
         self._posted: dict[tuple[str, str, str], deque[_Job[Token]]] = {}
         self._lock = threading.Lock()
+        self.waiting = 0
+        """How many of them there are."""
 
     def post(self, words: tuple[str, str, str], job: _Job[Token]) -> None:
         with self._lock:
             self._posted.setdefault(words, deque()).append(job)
+            self.waiting += 1
 
     def claim(self, words: tuple[str, str, str]) -> _Job[Token] | None:
         with self._lock:
@@ -102,6 +109,7 @@ class _Board(Generic[Token]):
             if not posted:
                 return None
             job = posted.popleft()
+            self.waiting -= 1
             if not posted:
                 del self._posted[words]
             return job
@@ -129,6 +137,11 @@ class CallPool(Generic[Token]):
     def in_flight(self) -> int:
         """How many calls were started and not yet handed out by :meth:`next_finished`."""
         return self._in_flight
+
+    @property
+    def backlog(self) -> int:
+        """How many calls, and ends of shells, no thread has taken up yet."""
+        return self._board.waiting
 
     def start(
         self, token: Token, call: Call, ticket: Ticket, leave: Leave | None = None, about: About = NOTHING

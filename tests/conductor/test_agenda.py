@@ -69,6 +69,25 @@ def test_a_later_word_on_when_it_is_due_counts(agenda):
     assert not agenda.waits(key)
 
 
+def test_what_would_begin_without_room_comes_when_there_is_some_and_the_furthest_first():
+    one, state = Agenda(plan({"ids": "abcd"}), "abcd"), run(a=Phase.PLANNED, b=Phase.PLANNED, c=Phase.PREPARED)
+    assert [id_ for id_, _ in one.worth_a_look(state, AT, lambda _id: True)] == []
+    rooms = iter([False, False, True])
+    assert [id_ for id_, _ in one.worth_a_look(state, AT, lambda _id: next(rooms))] == ["c"]
+    assert looked_at(one, state) == "abd"
+    assert looked_at(one, state) == ""
+
+
+def test_what_was_put_off_and_may_not_begin_any_more_is_left_out():
+    one, state = Agenda(plan({"ids": "ab"}), "ab"), RunState("r")
+    list(one.worth_a_look(state, AT, lambda _id: True))
+    state.apply(HELD, AT)
+    said = dict(one.worth_a_look(state, AT, lambda id_: id_ == "b"))
+    assert not isinstance(said["a"], Go)
+    assert "b" not in said
+    assert looked_at(one, state) == "b"
+
+
 def test_when_all_is_forgotten_everything_is_looked_at_even_in_another_state(agenda):
     looked_at(agenda, RunState("r"))
     agenda.wait(("a", "directory"), AT)

@@ -171,3 +171,29 @@ def test_a_defect_is_not_a_reply(desk, flights):
     flights.take_off(Intended(0.0, 0))
     with pytest.raises(RuntimeError, match="a bug"):
         land(flights)
+
+
+def test_it_is_crowded_while_many_calls_wait_and_one_of_them_can_land(flights, monkeypatch):
+    monkeypatch.setattr("orchestrator.conductor.flights.ROOM", 3)
+    flights.observe(flight(read("x"), read("y")))
+    assert not flights.crowded
+    flights.observe(flight(read("z", HOST), subject=HOST))
+    assert flights.crowded
+    assert flights.under_way("a")
+    flights.take_off(Intended(0.0, 0))
+    assert flights.crowded
+    list(flights.landed(1.0))
+    assert not flights.crowded
+
+
+def test_reads_that_find_no_session_with_the_directory_wait_too(monkeypatch):
+    monkeypatch.setattr("orchestrator.conductor.flights.ROOM", 3)
+    flights = prepared(Desk(sessions=1))
+    flights.observe(flight(*(read(what) for what in "abcd")))
+    assert flights.crowded
+    for _ in "abcd":
+        assert flights.under_way("a")
+        flights.take_off(Intended(0.0, 0))
+        list(flights.landed(1.0))
+    assert not flights.crowded
+    assert not flights.under_way("a")

@@ -9,6 +9,7 @@ import sys
 import pytest
 import yaml
 
+from orchestrator.conductor import flights
 from orchestrator.rehearsal.disturbance import KINDS, draw, selected
 from orchestrator.rehearsal.play import play
 from tests.simulation.seeds import APPROVED, FOUND, QUICK, RESET, ROOT, SMALL, failures, played, rehearsed
@@ -75,3 +76,10 @@ def test_every_kind_of_disturbance_is_drawn():
     on = rehearsed(SMALL)
     drawn = {one.kind for seed in range(400) for one in draw(on.plan, on.spec, seed)}
     assert drawn == set(KINDS)
+
+
+@pytest.mark.parametrize("first", range(1, 41, CHUNK))
+def test_seeds_where_there_is_hardly_room_for_calls(first, monkeypatch):
+    monkeypatch.setattr(flights, "ROOM", 1)
+    found = failures(range(first, first + CHUNK))
+    assert not found, "\n\n".join(failure.text for failure in found)

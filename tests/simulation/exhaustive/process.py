@@ -87,6 +87,11 @@ class HeldPool:
         """How many calls were started and not yet handed out."""
         return len(self.waiting) + len(self.ended)
 
+    @property
+    def backlog(self) -> int:
+        """How many calls no thread has taken up yet: none."""
+        return 0
+
     def start(
         self, token: int, call: Call, ticket: Ticket, leave: Leave | None = None, _about: About = NOTHING
     ) -> None:
@@ -268,6 +273,7 @@ def _flights(flights: Flights, fence: Fence, shells: Shells, line: Line) -> Flig
     other._tokens = itertools.count(max(flights._air, default=-1) + 1)
     other._busy = {key: copies[id(flight)] for key, flight in flights._busy.items()}
     other._disruptive = Counter(flights._disruptive)
+    other._migrations = Counter(flights._migrations)
     return other
 
 
@@ -283,6 +289,8 @@ def _agenda(agenda: Agenda) -> Agenda:
     other._stirred = defaultdict(set, {name: set(ids) for name, ids in agenda._stirred.items()})
     other._again = {id_: dict(dues) for id_, dues in agenda._again.items()}
     other._dues = list(agenda._dues)
+    assert not any(agenda._put_off.values()), "no call waits for a thread here"
+    other._put_off = {name: [] for name in agenda._put_off}
     return other
 
 
