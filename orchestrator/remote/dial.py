@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from pypsrp.wsman import WSMan
+from requests import PreparedRequest, Request, Response, Session
 from requests.adapters import HTTPAdapter
-from requests.models import PreparedRequest, Response
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
@@ -62,14 +62,9 @@ def dial(settings: Settings, log_on: Callable[[], None] = lambda: None) -> WSMan
     auth = _AUTH.get(settings.auth, settings.auth)
     wsman = _client(settings, auth)
     transport = wsman.transport
-    session = transport._build_session()
-    session.trust_env = False
-    session.proxies = {}
-    session.verify = settings.verify
-    session.cert = None
-    session.max_redirects = 0
     negotiation = _negotiation(settings, auth, transport.wrap_required)
-    session.auth = negotiation or session.auth
+    session = _Conversation(transport._build_session(), negotiation)
+    session.verify = settings.verify
     session.mount("https://", _Adapter(settings, log_on, negotiation, _client_certificate(settings)))
     session.mount("http://", _Adapter(settings, log_on, negotiation, None))
     transport.session = session
@@ -155,6 +150,33 @@ def _check_authority(settings: Settings) -> None:
             ) from None
 
 
+class _Conversation(Session):
+    """Requests to one URL, which is taken apart, checked and put together once: for each of them that took as long as
+    sending it. Proxies, netrc and redirects are for nobody here.
+    """
+
+    def __init__(self, built: Session, negotiation: Negotiation | None) -> None:
+        """Say of oneself what a session that pypsrp *built* does, and log on as it would, or by *negotiation*."""
+        super().__init__()
+        self.trust_env, self.max_redirects = False, 0
+        self.headers, self.auth = built.headers, negotiation or built.auth
+        self._begun: dict[str, PreparedRequest] = {}
+
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        url = str(request.url)
+        begun = self._begun.get(url)
+        if begun is None:
+            begun = self._begun[url] = PreparedRequest()
+            begun.prepare(method=request.method, url=url)
+        prepared = begun.copy()
+        prepared.prepare_headers({**self.headers, **request.headers})
+        if self.cookies:
+            prepared.prepare_cookies(self.cookies)
+        prepared.prepare_body(request.data, None)
+        prepared.prepare_auth(self.auth)
+        return prepared
+
+
 class _Adapter(HTTPAdapter):
     """Connects to the address of *settings*, whatever the URL's host is, and only as they say: with TLS, or without."""
 
@@ -168,6 +190,8 @@ class _Adapter(HTTPAdapter):
         self._settings, self._log_on = settings, log_on
         self._negotiation = negotiation
         self._context = context
+        self._pool: HTTPConnectionPool | None = None
+        """The one that there is, with whom its connections must meet."""
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -178,6 +202,18 @@ class _Adapter(HTTPAdapter):
         tls, log_on = self._settings.tls, self._log_on
         pool = {"https": _tls_pool_to(address, log_on)} if tls else {"http": _open_pool_to(address, log_on)}
         self.poolmanager.pool_classes_by_scheme = pool
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        return self._pool or super().get_connection_with_tls_context(*args, **kwargs)
+
+    def cert_verify(self, conn: HTTPConnectionPool, *args: Any) -> None:
+        if conn is not self._pool:
+            super().cert_verify(conn, *args)  # type: ignore[no-untyped-call]
+            self._pool = conn
+
+    def close(self) -> None:
+        self._pool = None
+        super().close()
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         if self._negotiation is not None:
