@@ -25,7 +25,7 @@ from orchestrator.model.lifecycle import Phase, Way
 from orchestrator.model.plan import Directory, Plan
 from orchestrator.model.run import RunState
 from orchestrator.model.words import AdoptAsked
-from orchestrator.planfile import canonical, digest, load_plan
+from orchestrator.planfile import canonical, digest
 from orchestrator.rehearsal.far_side import EstateFarSide
 from orchestrator.rehearsal.process import Crash, Doing, Life, MortalJournal, MortalTransport
 from orchestrator.rehearsal.rehearsed import Rehearsed
@@ -67,10 +67,15 @@ class World(RehearsedWorld):
         registered: Registered | None = None,
         witness: Literal["none", "ldap"] = "none",
         beside: World | None = None,
+        sooner: bool = True,
     ) -> None:
-        """Make a world; *beside* another one it has the same estate and journal, and a plan of its own."""
-        spec = load_spec(_changed(ROOT / estate, change_estate))
-        original = Plan.model_validate(_read(ROOT / plan, change_plan)) if change_plan else load_plan(ROOT / plan).plan
+        """Make a world; *beside* another one it has the same estate and journal, and a plan of its own.
+
+        Weeks pass *sooner* where the files say nothing: in jumps of six hours, with a look at the ledger once a day.
+        """
+        self._sooner = sooner
+        spec = load_spec(yaml.dump(self._read(ROOT / estate, change_estate), Dumper=yaml.CSafeDumper))
+        original = Plan.model_validate(self._read(ROOT / plan, change_plan))
         self.digest, self.canonical = digest(original), canonical(original)
         rehearsed = Rehearsed(original, self.digest, self.canonical, spec, registered, witness)
         super().__init__(rehearsed, beside.journal if beside else journal, watch=False)
@@ -111,7 +116,7 @@ class World(RehearsedWorld):
     def amend(self, change: Callable[[dict[str, Any]], None]) -> Amendment:
         """Change the plan and let an operator accept it; nothing happens where it is refused."""
         self._changes.append(change)
-        original = Plan.model_validate(_read(self._file, self._change))
+        original = Plan.model_validate(self._read(self._file, self._change))
         state, after = self.state(), canonical(original)
         found = amendment(state, state.plan or {}, after)
         if found.refusals:
@@ -158,18 +163,15 @@ class World(RehearsedWorld):
     def _watch(self) -> None:
         """Put a witness of one's own in front of the estate."""
 
-
-def _read(path: Path, change: Callable[[dict[str, Any]], None] | None) -> dict[str, Any]:
-    data: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    if change:
-        change(data)
-    return data
-
-
-def _changed(path: Path, change: Callable[[dict[str, Any]], None] | None) -> str:
-    if change is None:
-        return path.read_text(encoding="utf-8")
-    return yaml.dump(_read(path, change), Dumper=yaml.CSafeDumper)
+    def _read(self, path: Path, change: Callable[[dict[str, Any]], None] | None) -> dict[str, Any]:
+        data: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        if self._sooner and "waves" in data:
+            data.setdefault("policy", {}).setdefault("ledger_every", "1d")
+        elif self._sooner:
+            data["clock"].setdefault("jump", "6h")
+        if change:
+            change(data)
+        return data
 
 
 __all__ = ["Crash", "Doom", "World", "Write"]

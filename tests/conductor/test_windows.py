@@ -64,7 +64,7 @@ def test_a_service_that_a_restart_left_down_is_brought_up_as_soon_as_it_is_relea
 def test_once_complete_was_sent_it_runs_to_its_end_although_a_person_released_it_outside_the_window():
     apart = {"kind": "partition", "host": "dc02.corp.example", "lasts": "20h"}
     apart["when"] = {"cmdlet": "Complete-ADServiceAccountMigration"}
-    world = World(change_plan=batch_alone, change_estate=lambda estate: estate.update(weather=[apart]))
+    world = World(change_plan=batch_alone, change_estate=lambda estate: estate.update(weather=[apart]), sooner=False)
     held = world.run()[BATCH].held
     assert held is not None
     assert held.reason == "not-converged"

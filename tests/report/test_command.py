@@ -81,7 +81,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("played")
     shutil.copytree(ROOT / "plans", folder / "plans")
     journal = open_journal(folder / "journal.db", create=True)
-    World("plans/one-account.yaml", "plans/estates/one-account.yaml", journal=journal).run()
+    World("plans/one-account.yaml", "plans/estates/one-account.yaml", journal=journal, sooner=False).run()
     journal.close()
     return folder
 
@@ -198,7 +198,7 @@ def test_hostile_names_go_from_plan_and_directory_into_a_page_as_text(tmp_path: 
     (tmp_path / "estate.yaml").write_text(json.dumps(ESTATE), encoding="utf-8")
     monkeypatch.setattr(tests.world, "ROOT", tmp_path)
     journal = open_journal(tmp_path / "journal.db", create=True)
-    world = World("plan.yaml", "estate.yaml", journal=journal)
+    world = World("plan.yaml", "estate.yaml", journal=journal, sooner=False)
     assert {str(state.phase) for state in world.run().migrations.values()} == {Phase.COMPLETED}
     journal.close()
     assert report(tmp_path, "-o", str(tmp_path / "r.html"), plan="plan.yaml").exit_code == 0

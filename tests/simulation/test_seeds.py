@@ -14,7 +14,7 @@ from orchestrator.rehearsal.disturbance import KINDS, draw, selected
 from orchestrator.rehearsal.play import play
 from tests.simulation.seeds import APPROVED, FOUND, QUICK, RESET, ROOT, SMALL, failures, played, rehearsed
 
-SEEDS, CHUNK = 200, 10
+SEEDS, CHUNK = 60, 10
 """As many as are played with the ordinary tests; ``python -m tests.simulation`` plays ten thousand."""
 PINNED = yaml.safe_load((ROOT / "tests/simulation/pinned.yaml").read_text(encoding="utf-8"))
 
@@ -78,7 +78,7 @@ def test_every_kind_of_disturbance_is_drawn():
     assert drawn == set(KINDS)
 
 
-@pytest.mark.parametrize("first", range(1, 41, CHUNK))
+@pytest.mark.parametrize("first", range(1, 21, CHUNK))
 def test_seeds_where_there_is_hardly_room_for_calls(first, monkeypatch):
     monkeypatch.setattr(flights, "ROOM", 1)
     found = failures(range(first, first + CHUNK))

@@ -7,7 +7,7 @@ import pytest
 from tests.wayback.plans import PINNED, rehearsed
 from tests.wayback.runs import of_plans
 
-SEEDS, CHUNK = 50, 5
+SEEDS, CHUNK = 20, 5
 """As many as are played with the ordinary tests; ``python -m tests.wayback --plans`` plays as many as one likes."""
 
 
