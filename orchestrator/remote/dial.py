@@ -21,6 +21,7 @@ from typing import Any
 from pypsrp.wsman import WSMan
 from requests import PreparedRequest, Request, Response, Session
 from requests.adapters import HTTPAdapter
+from requests.hooks import default_hooks
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
@@ -169,6 +170,7 @@ class _Conversation(Session):
             begun = self._begun[url] = PreparedRequest()
             begun.prepare(method=request.method, url=url)
         prepared = begun.copy()
+        prepared.hooks = default_hooks()  # a log-on that asks for more hangs itself there, and a copy shares them
         prepared.prepare_headers({**self.headers, **request.headers})
         if self.cookies:
             prepared.prepare_cookies(self.cookies)
