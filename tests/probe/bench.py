@@ -62,7 +62,7 @@ class Bench:
             if change:
                 change(estate)
 
-        self.world = World("plans/probe.yaml", "plans/estates/probe.yaml", change_estate=changed)
+        self.world = World("plans/probe.yaml", "plans/estates/probe.yaml", change_estate=changed, sooner=False)
         self.registered = registered
         self.before = self.objects()
         self.sent: list[str] = []

@@ -23,7 +23,7 @@ MOMENTS: dict[str, int] = {
     "completed, going back": 41,
     "reopened, going back": 24,
     "unlinked, going back": 22,
-    "restored, going back": 44,
+    "restored, going back": 40,
 }
 """How many moments lie in a phase: before and after each append and each write, where there is most to do.
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from orchestrator.lab.estate.descriptor import CHILD_PROTECTION, PROTECTION, Ace, Descriptor
 from orchestrator.lab.estate.estate import Estate
-from orchestrator.lab.estate.machine import Machine
+from orchestrator.lab.estate.machine import Machine, folded_account
 
 SPNS = "serviceprincipalname"
 _LINK, _STATE = "msds-managedaccountprecededbylink", "msds-delegatedmsastate"
@@ -72,15 +72,23 @@ def unequal(before: Witnessed, after: Witnessed, about: About, copies: Collectio
     found = [line for dc in looked_at for line in _copy(dc, before, after, about)]
     for name, machine in before.machines.items():
         if name not in about.excused:
-            both = (_without(facts, about.aside) for facts in (machine, after.machines[name]))
+            both = (_looked_at(facts, about) for facts in (machine, after.machines[name]))
             found += _host(name, *both, name in about.needed)
     return found
 
 
-def _without(machine: Mapping[str, Any], accounts: Collection[str]) -> dict[str, Any]:
-    """Return what is known of a machine but for the workloads of some accounts."""
-    theirs = tuple(f"{kind} {start}" for name in accounts for kind, start in _named(name))
-    return {fact: value for fact, value in machine.items() if not fact.startswith(theirs)} if theirs else dict(machine)
+def _looked_at(machine: Mapping[str, Any], about: About) -> dict[str, Any]:
+    """Return what is known of a machine but for the workloads of some accounts, and as whom others go onward."""
+    theirs = tuple(f"{kind} {start}" for name in about.aside for kind, start in _named(name))
+    onward = frozenset(account for account, _ in about.onward)
+    return {fact: _as_one(value, onward) for fact, value in machine.items() if not fact.startswith(theirs)}
+
+
+def _as_one(fact: Any, onward: Collection[str]) -> Any:
+    """Return a workload of an account that goes onward as if it had not: it may be the dMSA's by now."""
+    if isinstance(fact, tuple) and folded_account(fact[0].log_on) in onward:
+        return (*fact[:2], False)
+    return fact
 
 
 def _named(account: str) -> tuple[tuple[str, str], ...]:
