@@ -287,7 +287,7 @@ LATER = [
 
 @pytest.mark.parametrize(("guard", "until", "happens", "verb"), LATER)
 def test_held_before_what_somebody_else_did_does_harm(guard, until, happens, verb):
-    world = World(change_plan=only_batch)
+    world = World(change_plan=only_batch, sooner=False)
     world.run(until=until)
     happens(world)
     state = world.run()[ID]
