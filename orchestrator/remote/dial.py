@@ -193,7 +193,7 @@ class _Adapter(HTTPAdapter):
         self._negotiation = negotiation
         self._context = context
         self._pool: HTTPConnectionPool | None = None
-        """The one that there is, with whom its connections must meet."""
+        """The connections to the one host, once they know what its certificate is held to."""
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
