@@ -185,8 +185,8 @@ class Session:
             outcome, fault = judge(error, call.endpoint, self._port, reach, write=write, auth=self._auth)
             if shell_full(error):
                 self._most = max(1, self._pipelines)
-            created = self._opening is not None and self._opening.shell.opened
-            absent = shell_unknown(error) or (reach is Reach.OPENING and never_dispatched(error) and not created)
+            never_came = reach is Reach.OPENING and never_dispatched(error) and not self._came_into_being
+            absent = shell_unknown(error) or never_came
             if absent:
                 self._gone(self.shell)
             self._drop(keep=absent or outcome is Outcome.UNKNOWN)
@@ -203,7 +203,7 @@ class Session:
         try:
             pool = self._create(self._wsman)
         except Exception as error:
-            if not (self._leftovers and turned_away(error)):
+            if self._came_into_being or not (self._leftovers and turned_away(error)):
                 raise
             self._sweep()  # what takes the room up may be our own
             pool = self._create(self._wsman)
@@ -212,6 +212,11 @@ class Session:
         self._pool, self._pipelines, self._opening = pool, 0, None
         self._sweep()
         return pool
+
+    @property
+    def _came_into_being(self) -> bool:
+        """Whether the host has made the shell that is being opened, whatever it said to what was asked after that."""
+        return self._opening is not None and bool(self._opening.shell.opened)
 
     def _create(self, wsman: WSMan) -> RunspacePool:
         pool = RunspacePool(wsman, configuration_name=self._configuration, idle_timeout=SHELL_IDLES)

@@ -26,8 +26,12 @@ def events(desk: Desk):
 
 
 def test_thirty_migrations_get_through_where_there_is_hardly_any_room(tmp_path):
-    """Two shells beside another tool's, one request at a time, and three more quotas that are spent for a while."""
+    """Two shells beside another tool's, one request at a time, and four quotas that are spent for a while.
+
+    Whether a third shell is ever asked for depends on how fast the machine is: so it is refused where one must be had.
+    """
     weather = [
+        {"kind": "busy", "quota": "shells", "when": {"operation": "Create", "host": host_of(7), "times": 3}},
         {"kind": "busy", "quota": "users", "when": {"operation": "Create", "nth": 4, "times": 6}},
         {"kind": "busy", "quota": "operations", "when": {"operation": "Command", "nth": 10, "times": 5}},
         {"kind": "busy", "quota": "system", "when": {"operation": "Receive", "nth": 30, "times": 5}},
@@ -44,7 +48,7 @@ def test_thirty_migrations_get_through_where_there_is_hardly_any_room(tmp_path):
     assert not [one for one in retries if not one.turned_away], "nothing was counted as failed"
     seen = Visits(desk.lab)
     assert set(seen.turned_away) >= {SHELLS, OPERATIONS, SYSTEM, USERS}
-    assert max(seen.most("shell-opened", "shells").values()) == 2, "never more than there was room for"
+    assert max(seen.most("shell-opened", "shells").values()) <= 2, "never more than there was room for"
     assert seen.turned_away[SHELLS] < 30, "it is not asked for what it does not give"
 
 

@@ -177,6 +177,19 @@ def test_a_session_that_came_into_being_is_not_taken_for_gone(far_side, transpor
     assert [each.shell for each in transport.gone()] == [ticket.shell]
 
 
+@pytest.mark.parametrize("call", [READ, WRITE])
+def test_a_session_that_came_into_being_is_not_made_again_where_an_older_one_is_left(far_side, transport, call):
+    """Its own is what would be refused then: there is a shell of that id already."""
+    made = []
+    for _ in range(2):
+        far_side.strikes.append((Operation.RECEIVE, Kind.BUSY))
+        made.append(transport.ticket(HOST))
+        assert transport.run(call, made[-1]).fault.busy
+    assert transport.gone() == []
+    assert run(transport, call).outcome is Outcome.SUCCEEDED
+    assert {*far_side.discarded} == {ticket.shell for ticket in made}
+
+
 def test_a_message_that_the_host_takes_for_too_large_is_for_a_person(narrow):
     far, transport = narrow(envelope=40 * 1024)
     large = replace(READ, statements=READ.statements * 60)
