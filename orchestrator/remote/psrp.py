@@ -203,11 +203,12 @@ class PsrpTransport:
         full = reply is not None and not reply.again and reply.fault is not None and reply.fault.busy
         with self._lock:
             known = self._endpoints[ticket.endpoint.lower()]
-            known.idle.append(known.lent.pop(ticket.pipeline).session)
+            own = known.lent.pop(ticket.pipeline).session
+            known.idle.insert(0 if full else len(known.idle), own)  # what comes next takes the last one
             if full:
                 known.has_no_room(self._clock())
             surplus = known.surplus(self._clock())
-            others = bool(known.lent) or any(session.opened for session in known.idle)
+            others = bool(known.lent) or any(session.opened for session in known.idle if session is not own)
         self._traffic.leave(ticket.pipeline, reply)
         for session in surplus:
             session.close()

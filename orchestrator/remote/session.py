@@ -189,7 +189,10 @@ class Session:
             absent = shell_unknown(error) or never_came
             if absent:
                 self._gone(self.shell)
-            self._drop(keep=absent or outcome is Outcome.UNKNOWN)
+            if reach is Reach.SENDING and turned_away(error) and powershell.state == PSInvocationState.NOT_STARTED:
+                pool.pipelines.clear()  # the shell never heard of it; a new one would only ask more of a busy host
+            else:
+                self._drop(keep=absent or outcome is Outcome.UNKNOWN)
             return Reply(outcome, fault=fault), lost_session(error) and reach is not Reach.OPENING
 
     def _open(self) -> RunspacePool:

@@ -19,6 +19,8 @@ from tests.remote.conftest import HOST, OTHER, PASSWORD, USER
 
 READ = Read(HOST, (cmdlet("Get-Service", Name="ErpApi"),))
 WRITE = Write(HOST, cmdlet("Restart-Service", Name="ErpApi", Force=True))
+LONG = Read(HOST, (cmdlet("Get-Service", Name=("Erp" * 80,) * 5),) * 200)
+"""It takes more than one message."""
 DIES = 126
 
 
@@ -154,6 +156,39 @@ def test_what_was_turned_away_did_not_run_and_is_repeated_later(far_side, transp
     assert far_side.requests == []
     assert run(transport, call).outcome is Outcome.SUCCEEDED
     assert len(far_side.requests) == 1
+
+
+@pytest.mark.parametrize("call", [READ, WRITE])
+def test_a_session_whose_pipeline_was_turned_away_is_kept(far_side, transport, call):
+    """A busy host is not asked for another shell, and for another log-on, instead."""
+    first = transport.ticket(HOST)
+    transport.run(READ, first)
+    for _ in range(3):
+        far_side.strikes.append((Operation.COMMAND, Kind.BUSY))
+        reply = run(transport, call)
+        assert (reply.fault.busy, reply.again) == (True, False), "there is no other that could carry it at once"
+    reply = run(transport, call)
+    assert (reply.outcome, far_side.requests[-1].shell, far_side.discarded) == (Outcome.SUCCEEDED, first.shell, [])
+    assert len(far_side.requests) == 2
+
+
+def test_another_session_is_asked_before_the_one_that_was_turned_away(narrow):
+    far, transport = narrow()
+    for ticket in [transport.ticket(HOST) for _ in range(2)]:
+        transport.run(READ, ticket)
+    turned_away = transport.ticket(HOST)
+    far.strikes.append((Operation.COMMAND, Kind.BUSY))
+    assert transport.run(READ, turned_away).again
+    assert [transport.ticket(HOST).shell == turned_away.shell for _ in range(2)] == [False, True]
+
+
+def test_one_whose_pipeline_had_begun_to_arrive_is_not(far_side, transport):
+    """Its first part was taken, and waits there for the others."""
+    first = transport.ticket(HOST)
+    far_side.strikes.append((Operation.SEND, Kind.BUSY))
+    assert transport.run(LONG, first).fault.busy
+    assert run(transport, LONG).outcome is Outcome.SUCCEEDED
+    assert far_side.discarded == [first.shell]
 
 
 @pytest.mark.parametrize("call", [READ, WRITE])
