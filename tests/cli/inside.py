@@ -44,6 +44,10 @@ WRITES = {
 """What one account on one host takes: cmdlet, host, and how often. Whatever goes wrong, it is never more."""
 
 
+SILENT = frozenset({"hang", "slow"})
+"""The weather in which an answer does not come, or late: two seconds are waited for it, and a minute in any other."""
+
+
 @dataclass
 class Inside:
     """A running estate, and a plan of one account on one host that reaches it."""
@@ -106,7 +110,8 @@ def inside(folder: Path, *weather: dict[str, Any], **sessions: Any) -> Iterator[
             found.addresses = server.addresses
             (folder / "ca.pem").write_bytes(server.ca)
             (folder / "password").write_text(PASSWORD)
-            (folder / "plan.json").write_text(json.dumps(_plan(server.addresses), default=str))
+            patience = "2s" if any(one["kind"] in SILENT for one in weather) else "1m"
+            (folder / "plan.json").write_text(json.dumps(_plan(server.addresses, patience), default=str))
             yield found
 
 
@@ -127,7 +132,7 @@ def _on_a_thread(server: Server) -> Iterator[None]:
         loop.close()
 
 
-def _plan(addresses: dict[str, str]) -> dict[str, Any]:
+def _plan(addresses: dict[str, str], patience: str) -> dict[str, Any]:
     plan = read_plan("quickstart.yaml")
     mine = [one for wave in plan["waves"] for one in wave["migrations"] if one["dmsa"]["name"] == DMSA]
     plan["waves"] = [{"name": "only", "migrations": mine}]
@@ -138,7 +143,7 @@ def _plan(addresses: dict[str, str]) -> dict[str, Any]:
         "username": "operator",
         "password": "${file:password}",
         "tls": {"ca": "ca.pem"},
-        "timeout": "2s",
+        "timeout": patience,
     }
     directory = {"endpoint": DC, "server": DC}
     plan["estate"] = {"simulated": True, "domain": "corp.example", "directory": directory}

@@ -96,12 +96,16 @@ def test_who_is_to_end_ends_what_he_is_at_and_hears_nothing_new(ends: Ends):
 def test_health_tells_who_listens_and_what_waits(ends: Ends):
     with hearing(ends.hears, "emea", slots=1, closed=True) as found:
         eventually(lambda: ends.rings.health(("emea",))["emea"].listening == 1)
-        for number in range(3):
-            ends.rings.ring("emea", f"{number}", "start")
+        ends.rings.ring("emea", "first", "start")
         found.wait(lambda it: it.at_once == 1)
-        eventually(lambda: ends.rings.health(("emea",))["emea"].waiting == 2)
+
+        def two_wait() -> bool:
+            ends.rings.ring("emea", "another", "start")  # one that waits for long is dropped, and one may come twice
+            return ends.rings.health(("emea",))["emea"].waiting >= 2
+
+        eventually(two_wait)
         found.gate.set()
-        found.wait(lambda it: len(it.heard) == 3)
+        found.wait(lambda it: len(it.heard) >= 3)
         eventually(lambda: ends.rings.health(("emea",))["emea"].waiting == 0)
     assert ends.rings.health(("emea",))["emea"].listening == 0
 
