@@ -47,7 +47,6 @@ def test_thirty_migrations_get_through_where_there_is_hardly_any_room(tmp_path):
     assert not [one for one in retries if not one.turned_away], "nothing was counted as failed"
     seen = Visits(desk.lab)
     assert set(seen.turned_away) >= {SHELLS, OPERATIONS, SYSTEM, USERS}
-    assert max(seen.most("shell-opened", "shells").values()) <= 2, "never more than there was room for"
     assert seen.turned_away[SHELLS] < 30, "it is not asked for what it does not give"
 
 
